@@ -1,0 +1,111 @@
+"""From an authenticated request to the operation that answers it."""
+
+from __future__ import annotations
+
+import re
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+from yarl import URL
+
+from . import _responses
+from ._call import Call, Operation
+from ._domain import errors, jobs, rbac, versions
+from ._exchange import HSM, base_url, exchange_of
+from ._members import Members
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aiohttp.typedefs import Handler
+
+    from ._hsm import Hsm
+
+MAX_BODY = 1024 * 1024
+
+_SLASHES = re.compile("//+")
+_VERSION = "api-version"
+
+
+def dispatcher(operations: Iterable[Operation]) -> Handler:
+    """Return a handler that finds the operation for each request."""
+    router = web.UrlDispatcher()
+    for operation in operations:
+        router.add_route(operation.method, operation.path, partial(_serve, operation))
+    return partial(_dispatch, router)
+
+
+async def _dispatch(router: web.UrlDispatcher, request: web.Request) -> web.StreamResponse:
+    # Clients write the scope in many ways (///providers, //keys//providers); all mean the same resource.
+    folded = URL.build(path=_SLASHES.sub("/", request.rel_url.raw_path), encoded=True)
+    match = await router.resolve(request.clone(rel_url=folded))
+    refusal = match.http_exception
+    if isinstance(refusal, web.HTTPMethodNotAllowed):
+        raise errors.method_not_allowed(request.method, refusal.allowed_methods)
+    if refusal is not None:
+        raise errors.unknown_path()
+    exchange_of(request).parameters = dict(match)
+    return await match.handler(request)
+
+
+async def _serve(operation: Operation, request: web.Request) -> web.StreamResponse:
+    """Check the call, in the order in which the service does, and let the operation answer it."""
+    hsm = request.app[HSM]
+    exchange = exchange_of(request)
+    query = _query(request, operation)
+    _check_version(query.get(_VERSION), operation)
+    scope = rbac.parse_scope(operation.at.format_map(exchange.parameters))
+    _authorize(hsm, exchange.principal, operation.action, scope)
+    if not operation.while_restoring:
+        jobs.refuse_while_restoring(hsm.store.running_job())
+
+    exchange.service = operation.service
+    call = Call(
+        parameters=exchange.parameters,
+        query=query,
+        api_version=query.get(_VERSION, versions.NEWEST),
+        scope=scope,
+        body=await _body(request, operation),
+        base_url=base_url(request),
+        now=hsm.clock.now(),
+    )
+    return _responses.success(await operation.handler(hsm, call))
+
+
+def _query(request: web.Request, operation: Operation) -> Mapping[str, str]:
+    query = request.rel_url.query
+    known = {_VERSION, *operation.query}
+    for name in query:
+        if name not in known:
+            raise errors.bad_parameter(f"The query parameter {name!a} is unknown")
+        if len(query.getall(name)) > 1:
+            raise errors.bad_parameter(f"The query parameter {name} is given more than once")
+    return query
+
+
+def _check_version(version: str | None, operation: Operation) -> None:
+    if version is not None or operation.needs_version:
+        versions.check(version, since=operation.since)
+
+
+def _authorize(hsm: Hsm, principal: str | None, action: str, scope: str) -> None:
+    roles = rbac.all_roles(hsm.store.role_definitions())
+    rbac.authorize(principal or "", action, scope, assignments=hsm.store.role_assignments(), roles=roles)
+
+
+async def _body(request: web.Request, operation: Operation) -> Members:
+    """Read the body that the operation has, or make sure that there is none."""
+    try:
+        body = await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise errors.body_too_large(MAX_BODY) from error
+    except web.RequestPayloadError as error:
+        raise errors.bad_request("The request body cannot be read") from error
+    if not operation.has_body:
+        if body:
+            raise errors.bad_request("This operation has no request body")
+        return Members({})
+    if request.content_type != "application/json":
+        raise errors.unsupported_media_type()
+    return Members.parse(body)

@@ -1,0 +1,43 @@
+"""Records as JSON documents and back: the form in which the store and the backups keep them."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any, TypeAlias
+
+from .records import Job, JobKind, JobStatus, Key, KeyVersion, Permission, RoleAssignment, RoleDefinition
+
+Record: TypeAlias = RoleDefinition | RoleAssignment | Key | Job
+Document: TypeAlias = dict[str, Any]
+
+
+def document(record: Record) -> Document:
+    return asdict(record)
+
+
+def role_definition(document: Document) -> RoleDefinition:
+    return RoleDefinition(**_changed(document, permissions=tuple(map(_permission, document["permissions"]))))
+
+
+def role_assignment(document: Document) -> RoleAssignment:
+    return RoleAssignment(**document)
+
+
+def key(document: Document) -> Key:
+    return Key(**_changed(document, versions=tuple(map(_key_version, document["versions"]))))
+
+
+def job(document: Document) -> Job:
+    return Job(**_changed(document, kind=JobKind(document["kind"]), status=JobStatus(document["status"])))
+
+
+def _permission(document: Document) -> Permission:
+    return Permission(**{name: tuple(actions) for name, actions in document.items()})
+
+
+def _key_version(document: Document) -> KeyVersion:
+    return KeyVersion(**_changed(document, operations=tuple(document["operations"])))
+
+
+def _changed(document: Document, **members: Any) -> Document:
+    return {**document, **members}

@@ -1,0 +1,167 @@
+"""Every error that the service answers with: status, code and message side by side.
+
+Raised anywhere, rendered in one place (``_middleware.render_errors``), which adds the Activity ID.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class ServiceError(Exception):
+    """An answer that is an error; raised by the rules, rendered by the server.
+
+    :param status: The HTTP status.
+    :param code: The code by which clients tell errors apart.
+    :param message: The sentence for people, without the Activity ID.
+    :param inner_code: The code of ``innererror``, where the service has one.
+    :param headers: What the answer needs beyond the usual headers.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        code: str,
+        message: str,
+        *,
+        inner_code: str | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> None:
+        super().__init__(f"{status} {code}: {message}")
+        self.status = status
+        self.code = code
+        self.message = message
+        self.inner_code = inner_code
+        self.headers = headers or {}
+
+
+# The request as such.
+
+
+def bad_request(message: str) -> ServiceError:
+    return ServiceError(400, "BadRequest", message)
+
+
+def bad_parameter(message: str) -> ServiceError:
+    return ServiceError(400, "BadParameter", message)
+
+
+def invalid_token(reason: str, challenge: str) -> ServiceError:
+    return ServiceError(401, "Unauthorized", reason, headers={"WWW-Authenticate": challenge})
+
+
+def access_denied(action: str, scope: str) -> ServiceError:
+    return ServiceError(403, "AccessDenied", f"Not authorized to access {action} on {scope}")
+
+
+def unknown_path() -> ServiceError:
+    return ServiceError(404, "NotFound", "The requested resource does not exist on this Managed HSM")
+
+
+def method_not_allowed(method: str, allowed: Iterable[str]) -> ServiceError:
+    names = ", ".join(sorted(allowed))
+    message = f"{method} is not allowed here; allowed: {names}"
+    return ServiceError(405, "MethodNotAllowed", message, headers={"Allow": names})
+
+
+def body_too_large(limit: int) -> ServiceError:
+    return ServiceError(413, "RequestBodyTooLarge", f"The request body is larger than {limit} bytes")
+
+
+def unsupported_media_type() -> ServiceError:
+    return ServiceError(415, "UnsupportedMediaType", "The request body must be application/json")
+
+
+def not_emulated(what: str) -> ServiceError:
+    return ServiceError(501, "NotImplemented", f"{what} is not part of this emulator")
+
+
+def internal() -> ServiceError:
+    return ServiceError(500, "InternalError", "The emulator failed; its log has the details")
+
+
+def storage_unavailable(reason: str) -> ServiceError:
+    return ServiceError(503, "ServiceUnavailable", f"The emulator cannot use its data directory: {reason}")
+
+
+# Local RBAC.
+
+
+def invalid_scope() -> ServiceError:
+    return ServiceError(400, "Invalidkeyidentifier", "Invalid key identifier")
+
+
+def role_definition_not_found() -> ServiceError:
+    return ServiceError(404, "RoleDefinitionNotFound", "Requested role definition not found")
+
+
+def role_assignment_not_found() -> ServiceError:
+    return ServiceError(404, "RoleAssignmentNotFound", "Requested role assignment not found")
+
+
+def matching_role_assignment_exists(name: str, role_definition_id: str, principal: str, scope: str) -> ServiceError:
+    return ServiceError(
+        400,
+        "MatchingRoleAssignmentExists",
+        f"Role assignment '{name}' already adds role '{role_definition_id}' to principal '{principal}' "
+        f"in scope '{scope}'.",
+    )
+
+
+def role_assignment_exists(name: str) -> ServiceError:
+    return ServiceError(409, "RoleAssignmentExists", f"Role assignment '{name}' exists and cannot be changed")
+
+
+def role_definition_limit(limit: int) -> ServiceError:
+    return ServiceError(400, "RoleDefinitionLimitExceeded", f"No more than {limit} custom role definitions are allowed")
+
+
+def role_assignment_limit(limit: int, scope: str) -> ServiceError:
+    return ServiceError(
+        400, "RoleAssignmentLimitExceeded", f"No more than {limit} role assignments are allowed in scope '{scope}'"
+    )
+
+
+# Keys.
+
+
+def key_not_found(url: str) -> ServiceError:
+    return ServiceError(404, "KeyNotFound", f"Key not found: {url}")
+
+
+def key_is_deleted(name: str) -> ServiceError:
+    return ServiceError(
+        409,
+        "Conflict",
+        f"Key {name} is in a deleted but recoverable state, and its name cannot be reused until it is recovered "
+        "or purged",
+        inner_code="ObjectIsDeletedButRecoverable",
+    )
+
+
+def key_limit(message: str) -> ServiceError:
+    return ServiceError(400, "KeyLimitExceeded", message)
+
+
+# Jobs.
+
+
+def restore_in_progress() -> ServiceError:
+    return ServiceError(
+        409, "Conflict", "User triggered Restore operation is in progress. Retry after the restore operation"
+    )
+
+
+def another_job_in_progress() -> ServiceError:
+    return ServiceError(409, "Conflict", "Another backup operation is in progress")
+
+
+def job_not_found(job_id: str) -> ServiceError:
+    return ServiceError(404, "JobNotFound", f"No job with id {job_id} is known")
+
+
+def malformed_sas(reason: str) -> ServiceError:
+    return bad_request(f"The customer provided SAS token is malformed. {reason}")

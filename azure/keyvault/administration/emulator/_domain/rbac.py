@@ -1,0 +1,177 @@
+"""Local RBAC: scopes, who may do what, and what may be written.
+
+An assignment grants its role's data actions at its scope and below. A scope is ``/`` (everything), ``/keys`` (all
+keys) or ``/keys/<name>`` (one key with all its versions). ``notDataActions`` take away from their own permission only:
+another permission or another assignment can still grant. There are no deny assignments.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from . import errors
+from .builtin_roles import BUILT_IN_ROLES, DATA_ACTIONS, PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from .records import Permission, RoleAssignment, RoleDefinition
+
+ROOT = "/"
+KEYS = "/keys"
+
+MAX_ROLE_DEFINITIONS = 50
+MAX_ASSIGNMENTS_OF_HSM = 50
+MAX_ASSIGNMENTS_PER_KEY = 10
+
+ROLE_DEFINITION_ID_PREFIX = "Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/"
+
+_SCOPE = re.compile(r"/|/keys|/keys/[0-9a-zA-Z-]{1,127}")
+_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_ROLE_DEFINITION_ID = re.compile(rf"/?{re.escape(ROLE_DEFINITION_ID_PREFIX)}(?P<name>[^/]+)", re.IGNORECASE)
+_PRINCIPAL_FILTER = re.compile(r"principalId eq (?P<quote>'?)(?P<principal>[^']+)(?P=quote)")
+_ROLE_NAME_FILTER = re.compile(r"roleName eq '(?P<role_name>[^']*)'")
+
+_BUILT_IN_NAMES = frozenset(role.name for role in BUILT_IN_ROLES)
+
+
+# Reading what the caller wrote.
+
+
+def parse_scope(text: str) -> str:
+    """Return the scope that a path names; surrounding slashes do not matter."""
+    scope = "/" + text.strip("/")
+    if not _SCOPE.fullmatch(scope):
+        raise errors.invalid_scope()
+    return scope
+
+
+def parse_guid(text: str, what: str) -> str:
+    if not _GUID.fullmatch(text):
+        raise errors.bad_request(f"{what} must be a GUID")
+    return str(UUID(text))
+
+
+def parse_role_definition_id(text: str) -> str:
+    """Return the name of the role that an id names, with or without its leading slash."""
+    if not (match := _ROLE_DEFINITION_ID.fullmatch(text)):
+        raise errors.bad_request(f"roleDefinitionId must have the form {ROLE_DEFINITION_ID_PREFIX}<guid>")
+    return parse_guid(match["name"], "The name in roleDefinitionId")
+
+
+# Who may do what.
+
+
+def all_roles(custom_roles: Iterable[RoleDefinition]) -> dict[str, RoleDefinition]:
+    """Return the built-in roles and then the custom ones, by name."""
+    return {role.name: role for role in (*BUILT_IN_ROLES, *custom_roles)}
+
+
+def authorize(
+    principal: str,
+    action: str,
+    scope: str,
+    *,
+    assignments: Iterable[RoleAssignment],
+    roles: Mapping[str, RoleDefinition],
+) -> None:
+    """Refuse a principal whom no assignment grants the action at the scope.
+
+    :param principal: Object id of the caller.
+    :param action: The data action without the service's prefix, such as ``/keys/create``.
+    :param scope: The scope that the URL names, nothing wider or narrower.
+    :param assignments: All assignments; one whose role is gone grants nothing.
+    :param roles: All roles by name.
+    """
+    wanted = PREFIX + action
+    held = (roles.get(each.role) for each in assignments if each.principal == principal and covers(each.scope, scope))
+    if not any(role and grants(role.permissions, wanted) for role in held):
+        raise errors.access_denied(wanted, scope)
+
+
+def covers(outer: str, inner: str) -> bool:
+    """Whether what holds at one scope holds at another: the same scope, or one below."""
+    return outer in {ROOT, inner} or inner.startswith(outer + "/")
+
+
+def grants(permissions: Iterable[Permission], action: str) -> bool:
+    """Whether a role grants a data action; case does not matter, and there are no wildcards."""
+    wanted = action.casefold()
+    return any(
+        wanted in map(str.casefold, each.data_actions) and wanted not in map(str.casefold, each.not_data_actions)
+        for each in permissions
+    )
+
+
+# What may be written.
+
+
+def check_role_is_custom(name: str) -> None:
+    if name in _BUILT_IN_NAMES:
+        raise errors.bad_request("Built-in role definitions cannot be changed or deleted")
+
+
+def check_new_role(role: RoleDefinition, custom_roles: Sequence[RoleDefinition]) -> None:
+    """Refuse a role that the service would not keep; replacing an existing one never exceeds the limit."""
+    if not role.permissions:
+        raise errors.bad_request("A role definition needs permissions")
+    for action in (action for each in role.permissions for action in each.data_actions + each.not_data_actions):
+        if action.casefold() not in DATA_ACTIONS:
+            raise errors.bad_request(f"The data action {action!r} does not exist")
+    if len(custom_roles) >= MAX_ROLE_DEFINITIONS and role.name not in {each.name for each in custom_roles}:
+        raise errors.role_definition_limit(MAX_ROLE_DEFINITIONS)
+
+
+def check_new_assignment(
+    new: RoleAssignment, assignments: Sequence[RoleAssignment], roles: Mapping[str, RoleDefinition]
+) -> None:
+    """Refuse an assignment that repeats another, changes another, names no role, or is one too many."""
+    if new.role not in roles:
+        raise errors.role_definition_not_found()
+    for each in assignments:
+        if (each.principal, each.role, each.scope) == (new.principal, new.role, new.scope):
+            role_id = ROLE_DEFINITION_ID_PREFIX + new.role
+            raise errors.matching_role_assignment_exists(each.name, role_id, new.principal, new.scope)
+        if each.name == new.name:
+            raise errors.role_assignment_exists(new.name)
+    _check_assignment_limit(new.scope, assignments)
+
+
+def _check_assignment_limit(scope: str, assignments: Iterable[RoleAssignment]) -> None:
+    if scope in {ROOT, KEYS}:
+        scopes, limit = {ROOT, KEYS}, MAX_ASSIGNMENTS_OF_HSM
+    else:
+        scopes, limit = {scope}, MAX_ASSIGNMENTS_PER_KEY
+    if sum(each.scope in scopes for each in assignments) >= limit:
+        raise errors.role_assignment_limit(limit, scope)
+
+
+# What a list shows.
+
+
+def select_roles(roles: Iterable[RoleDefinition], filter_: str | None) -> list[RoleDefinition]:
+    """Return the roles that a list shows; roles exist at the root only, so the scope plays no part."""
+    if filter_ is None or filter_ == "atScopeAndBelow()":
+        return list(roles)
+    if match := _ROLE_NAME_FILTER.fullmatch(filter_):
+        return [role for role in roles if role.role_name == match["role_name"]]
+    raise errors.bad_parameter("The $filter must be atScopeAndBelow() or roleName eq '<name>'")
+
+
+def select_assignments(assignments: Iterable[RoleAssignment], scope: str, filter_: str | None) -> list[RoleAssignment]:
+    """Return the assignments that a list shows at a scope.
+
+    Without a filter these are the assignments made at exactly this scope; ``atScope()`` adds those above it, and
+    ``principalId eq`` shows one principal's at, above and below it.
+    """
+    if filter_ is None:
+        return [each for each in assignments if each.scope == scope]
+    if filter_ == "atScope()":
+        return [each for each in assignments if covers(each.scope, scope)]
+    if match := _PRINCIPAL_FILTER.fullmatch(filter_):
+        principal = match["principal"].lower()
+        related = [each for each in assignments if covers(each.scope, scope) or covers(scope, each.scope)]
+        return [each for each in related if each.principal == principal]
+    raise errors.bad_parameter("The $filter must be atScope() or principalId eq '<object id>'")

@@ -1,0 +1,109 @@
+"""What an HSM holds: immutable records, equal by value."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """What one entry of a role allows."""
+
+    actions: tuple[str, ...] = ()
+    not_actions: tuple[str, ...] = ()
+    data_actions: tuple[str, ...] = ()
+    not_data_actions: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class RoleDefinition:
+    """A role: built in, or made by a user."""
+
+    name: str
+    role_name: str
+    description: str
+    is_built_in: bool
+    permissions: tuple[Permission, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RoleAssignment:
+    """One principal holds one role at one scope; the role may be gone by now."""
+
+    name: str
+    scope: str
+    role: str
+    principal: str
+
+
+@dataclass(frozen=True, slots=True)
+class KeyVersion:
+    """One version of a key: its public half and its attributes.
+
+    No operation of the emulator needs a private key, so none is kept.
+    """
+
+    version: str
+    kty: str
+    public: dict[str, str]
+    operations: tuple[str, ...]
+    created: int
+    updated: int
+    enabled: bool = True
+    exportable: bool = False
+    not_before: int | None = None
+    expires: int | None = None
+    tags: dict[str, str] = field(default_factory=dict[str, str])
+    release_policy: dict[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """A key with all its versions, oldest first; soft-deleted if it has a deletion date."""
+
+    name: str
+    versions: tuple[KeyVersion, ...]
+    deleted: int | None = None
+
+
+class JobKind(str, Enum):
+    """What a job does."""
+
+    BACKUP = "backup"
+    PRE_BACKUP = "prebackup"
+    RESTORE = "restore"
+    PRE_RESTORE = "prerestore"
+    KEY_RESTORE = "keyrestore"
+
+
+class JobStatus(str, Enum):
+    """How far a job is, in the service's words."""
+
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A backup, a restore or a check of one; times are unix seconds."""
+
+    id: str
+    kind: JobKind
+    status: JobStatus
+    started: int
+    ended: int | None = None
+    details: str | None = None
+    error_code: str | None = None
+    folder_url: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything that a backup holds and a restore brings back."""
+
+    role_definitions: tuple[RoleDefinition, ...] = ()
+    role_assignments: tuple[RoleAssignment, ...] = ()
+    keys: tuple[Key, ...] = ()

@@ -1,0 +1,62 @@
+"""What is known of one request while it travels through the server."""
+
+from __future__ import annotations
+
+import re
+import time
+import uuid
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from ._call import Service
+from ._hsm import Hsm
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from aiohttp.web import BaseRequest
+
+HSM = web.AppKey("hsm", Hsm)
+
+_AUTHORITY = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:]+\](:\d+)?")
+
+
+def _activity_id() -> str:
+    # Version 1, as the service's are; with a node of its own, since the machine's address is nobody's business.
+    return str(uuid.uuid1(node=0x010000000000))
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request and its answer; each step of the way adds what it found out."""
+
+    activity_id: str = field(default_factory=_activity_id)
+    started: float = field(default_factory=time.perf_counter)
+    principal: str | None = None
+    parameters: Mapping[str, str] = field(default_factory=dict[str, str])
+    service: Service = Service.FRONT_END
+
+
+if TYPE_CHECKING or hasattr(web, "RequestKey"):
+    _EXCHANGE = web.RequestKey("exchange", Exchange)
+else:  # aiohttp before 3.14 takes any key.
+    _EXCHANGE = web.AppKey("exchange", Exchange)
+
+
+def begin_exchange(request: web.Request) -> Exchange:
+    exchange = Exchange()
+    request[_EXCHANGE] = exchange
+    return exchange
+
+
+def exchange_of(request: BaseRequest) -> Exchange:
+    return request[_EXCHANGE]
+
+
+def base_url(request: web.Request) -> str:
+    """Return how the caller addresses the HSM, so that the URLs in an answer lead back here."""
+    hsm = request.app[HSM]
+    authority = request.headers.get("Host", hsm.host)
+    return f"https://{authority if _AUTHORITY.fullmatch(authority) else hsm.host}"

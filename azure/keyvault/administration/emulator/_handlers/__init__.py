@@ -1,0 +1,1 @@
+"""One function per operation of the service; no module here knows another."""

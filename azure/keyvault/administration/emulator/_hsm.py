@@ -1,0 +1,28 @@
+"""One emulated HSM, as its handlers see it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ._clock import Clock
+    from ._domain.tokens import TokenAuthority
+    from ._journal import Journal
+    from ._store import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Hsm:
+    """Everything that answering a request may need."""
+
+    name: str
+    store: Store
+    clock: Clock
+    authority: TokenAuthority
+    journal: Journal
+
+    @property
+    def host(self) -> str:
+        """The name under which the HSM is known to the world."""
+        return f"{self.name}.managedhsm.azure.net"

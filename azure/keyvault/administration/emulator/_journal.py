@@ -1,0 +1,64 @@
+"""What the server saw, for assertions."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, overload
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+_CAPACITY = 100_000
+
+
+@dataclass(frozen=True, slots=True)
+class JournalEntry:
+    """One request and how it was answered; holds no secret."""
+
+    method: str
+    path: str
+    """As it was sent, without the query."""
+    principal: str | None
+    """Object id of the caller; None if the request bore no valid token."""
+    status: int
+
+
+class Journal(Sequence[JournalEntry]):
+    """The requests that the server answered, oldest first; a read-only list that can be cleared.
+
+    It keeps the newest 100,000, so that an emulator that runs for weeks does not grow.
+    """
+
+    def __init__(self, entries: Iterable[JournalEntry] = ()) -> None:
+        self._entries = deque(entries, maxlen=_CAPACITY)
+
+    def append(self, entry: JournalEntry) -> None:
+        self._entries.append(entry)
+
+    def clear(self) -> None:
+        """Forget everything seen so far."""
+        self._entries.clear()
+
+    @overload
+    def __getitem__(self, index: int) -> JournalEntry: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> list[JournalEntry]: ...
+
+    def __getitem__(self, index: int | slice) -> JournalEntry | list[JournalEntry]:
+        return list(self._entries)[index] if isinstance(index, slice) else self._entries[index]
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    def __eq__(self, other: object) -> bool:
+        # So that a test can compare with a list, whole.
+        return list(self._entries) == other if isinstance(other, list) else self is other
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return f"Journal({list(self)!r})"

@@ -1,0 +1,68 @@
+"""What happens to every request before it is known what it asks for."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+
+from . import _responses
+from ._domain import errors
+from ._domain.errors import ServiceError
+from ._domain.tokens import InvalidTokenError
+from ._exchange import HSM, begin_exchange, exchange_of
+from ._journal import JournalEntry
+from ._store.sqlite import StoreError
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+_LOGGER = logging.getLogger(__name__)
+
+
+@web.middleware
+async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Give the request its Activity ID."""
+    begin_exchange(request)
+    return await handler(request)
+
+
+@web.middleware
+async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Write down what was asked, by whom, and the status of the answer."""
+    response = await handler(request)
+    principal = exchange_of(request).principal
+    request.app[HSM].journal.append(JournalEntry(request.method, request.rel_url.raw_path, principal, response.status))
+    return response
+
+
+@web.middleware
+async def render_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Turn whatever went wrong into the service's error shape."""
+    try:
+        return await handler(request)
+    except ServiceError as error:
+        failure = error
+    except StoreError as error:
+        _LOGGER.exception("%s %s could not be stored", request.method, request.path)
+        failure = errors.storage_unavailable(str(error))
+    except Exception:
+        _LOGGER.exception("%s %s failed", request.method, request.path)
+        failure = errors.internal()
+    return _responses.failure(failure, exchange_of(request))
+
+
+@web.middleware
+async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Ask for a token before anything else of the request is looked at."""
+    hsm = request.app[HSM]
+    authority = hsm.authority
+    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    if scheme.lower() != "bearer":
+        return _responses.challenge(request.method, authority.challenge)
+    try:
+        exchange_of(request).principal = authority.principal(token.strip(), hsm.clock.now())
+    except InvalidTokenError as error:
+        raise errors.invalid_token(str(error), authority.challenge) from error
+    return await handler(request)

@@ -1,0 +1,226 @@
+"""The emulator as a whole: start, addresses, close."""
+
+from __future__ import annotations
+
+import re
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from aiohttp import web
+
+from . import _certificates
+from ._app import make_app
+from ._clock import Clock
+from ._credential import EmulatorCredential
+from ._domain import rbac
+from ._domain.builtin_roles import ADMINISTRATOR
+from ._domain.records import RoleAssignment
+from ._domain.tokens import TokenAuthority, new_signing_key
+from ._hsm import Hsm
+from ._journal import Journal
+from ._store.sqlite import SqliteStore
+from ._transport import LoopbackResolver, loopback_session, shared_transport
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from azure.core.pipeline.transport import AsyncHttpTransport
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+    from ._store import Store
+
+DEFAULT_NAME = "emulated-hsm"
+DEFAULT_ADMIN_OBJECT_ID = "4d5e3e6b-7a0c-4b8f-9a53-0d9c1f6a2b10"
+DEFAULT_TENANT_ID = "9b1f0c52-3c8e-4f0d-8f6e-51f2f4c7d6aa"
+
+_NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])+")
+_NAME_LENGTH = range(3, 25)
+# Connections that are idle are closed at once; an answer that is under way gets this long to leave.
+_SHUTDOWN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Running:
+    """What exists between start and close."""
+
+    hsm: Hsm
+    administrator: str
+    certificates: _certificates.Certificates
+    port: int
+    transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse]
+    resources: AsyncExitStack
+
+
+class ManagedHsmEmulator:
+    """A Managed HSM that runs inside this process and is reached over real TLS.
+
+    .. code-block:: python
+
+        async with ManagedHsmEmulator() as hsm:
+            client = KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs)
+
+    :param name: The HSM's name, from which its URL and its backup folders are made.
+    :keyword data: Directory that keeps the state; without one it is gone when the emulator closes.
+    :keyword host: Address to listen on; loopback unless told otherwise.
+    :keyword port: Port to listen on; 0 takes any free one.
+    :keyword admin_object_id: Object id of the initial administrator. With a data directory it counts at the first
+     start only.
+    :raises ValueError: if the name is not one that an HSM can have, or the object id is not a GUID.
+    """
+
+    def __init__(
+        self,
+        name: str = DEFAULT_NAME,
+        *,
+        data: str | PathLike[str] | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        admin_object_id: str = DEFAULT_ADMIN_OBJECT_ID,
+    ) -> None:
+        if not _NAME.fullmatch(name) or len(name) not in _NAME_LENGTH:
+            raise ValueError(f"name must be 3 to 24 letters, digits and single dashes, got {name!r}")
+        self._name = name.lower()
+        self._data = None if data is None else Path(data)
+        self._host = host
+        self._wanted_port = port
+        self._admin_object_id = str(UUID(admin_object_id))
+        self._clock = Clock()
+        self._journal = Journal()
+        self._running: _Running | None = None
+
+    async def start(self) -> None:
+        """Start serving; the emulator answers when this returns.
+
+        :raises RuntimeError: if the emulator runs already.
+        :raises OSError: if the address or the port cannot be had.
+        """
+        if self._running:
+            raise RuntimeError("The emulator runs already")
+        async with AsyncExitStack() as resources:
+            self._running = await self._start(resources)
+
+    async def close(self) -> None:
+        """Stop serving and let go of everything; closing twice is allowed."""
+        running, self._running = self._running, None
+        if running:
+            await running.resources.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.close()
+
+    @property
+    def vault_url(self) -> str:
+        """URL of the HSM; looks real, and leads to this process inside the transport of ``client_kwargs``."""
+        return f"https://{self._name}.managedhsm.azure.net"
+
+    @property
+    def localhost_url(self) -> str:
+        """URL of the HSM for clients that resolve names themselves."""
+        return f"https://localhost:{self.port}"
+
+    @property
+    def port(self) -> int:
+        """Port that the emulator listens on."""
+        return self._run.port
+
+    @property
+    def ca_certificate(self) -> bytes:
+        """The certificate authority that a client must trust, as PEM; ``client_kwargs`` trusts it already."""
+        return self._run.certificates.authority
+
+    @property
+    def client_kwargs(self) -> dict[str, Any]:
+        """Keyword arguments for any client; many may share them, and closing one closes nothing of the others."""
+        return {"transport": self._run.transport}
+
+    @property
+    def admin_object_id(self) -> str:
+        """Object id of the initial administrator."""
+        return self._run.administrator
+
+    @property
+    def credential(self) -> EmulatorCredential:
+        """Credential of the initial administrator."""
+        return self.credential_for(self.admin_object_id)
+
+    def credential_for(self, object_id: str) -> EmulatorCredential:
+        """Return the credential of any principal; what it may do is up to the role assignments.
+
+        :param object_id: Object id of the principal.
+        :returns: A credential that is good for this emulator only.
+        :raises ValueError: if the object id is not a GUID.
+        """
+        return EmulatorCredential(str(UUID(object_id)), self._run.hsm.authority, self._clock)
+
+    @property
+    def clock(self) -> Clock:
+        """The emulator's clock, which can be put forward."""
+        return self._clock
+
+    @property
+    def journal(self) -> Journal:
+        """What the server saw, oldest first; can be read after closing, too."""
+        return self._journal
+
+    def __repr__(self) -> str:
+        state = f"port={self._running.port}" if self._running else "not running"
+        return f"<ManagedHsmEmulator {self._name} {state}>"
+
+    @property
+    def _run(self) -> _Running:
+        if not self._running:
+            raise RuntimeError("The emulator is not running; use it inside 'async with' or after 'await start()'")
+        return self._running
+
+    async def _start(self, resources: AsyncExitStack) -> _Running:
+        store = self._open_store()
+        resources.callback(store.close)
+        administrator = _settle(store, self._admin_object_id)
+        authority = TokenAuthority(store.fact("signing_key") or "", DEFAULT_TENANT_ID)
+        hsm = Hsm(self._name, store, self._clock, authority, self._journal)
+
+        certificates = _certificates.issue(hsm.host)
+        runner = web.AppRunner(make_app(hsm), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+        await runner.setup()
+        resources.push_async_callback(runner.cleanup)
+        context = certificates.server_context()
+        await web.TCPSite(runner, self._host, self._wanted_port, ssl_context=context).start()
+        port: int = runner.addresses[0][1]
+
+        resolver = LoopbackResolver(hsm.host, self._host, port)
+        session = loopback_session(resolver, certificates.client_context())
+        resources.push_async_callback(session.close)
+        transport = shared_transport(session)
+        return _Running(hsm, administrator, certificates, port, transport, resources.pop_all())
+
+    def _open_store(self) -> SqliteStore:
+        if self._data is None:
+            return SqliteStore()
+        self._data.mkdir(parents=True, exist_ok=True)
+        return SqliteStore(self._data / "hsm.sqlite")
+
+
+def _settle(store: Store, administrator: str) -> str:
+    """Make a new HSM what it has to be before the first request, and return its initial administrator."""
+    if settled := store.fact("administrator"):
+        return settled
+    with store.transaction():
+        store.save_fact("administrator", administrator)
+        store.save_fact("signing_key", new_signing_key())
+        store.save_role_assignment(RoleAssignment(str(uuid4()), rbac.ROOT, ADMINISTRATOR.name, administrator))
+    return administrator

@@ -1,0 +1,195 @@
+"""The store in SQLite: in memory, or in a file that survives the death of the process."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from contextlib import contextmanager
+from importlib.resources import files
+from typing import TYPE_CHECKING, Any
+
+from .._domain import documents
+from .._domain.records import Job, JobStatus, Key, RoleAssignment, RoleDefinition, Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from pathlib import Path
+
+_SCHEMA_VERSION = 1
+
+
+class StoreError(Exception):
+    """The store's file cannot be read or written; says which file and why."""
+
+
+class SqliteStore:
+    """State of one HSM in one SQLite database.
+
+    :param path: The database file; without one the state lives in memory and ends with the store.
+    :raises StoreError: if the file is damaged, in use, not writable, or made by a newer version.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        self._path = path
+        # Autocommit: a statement of its own is a transaction of its own, longer ones are opened by name.
+        self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0)
+        try:
+            self._prepare()
+        except BaseException:
+            self._connection.close()
+            raise
+
+    def close(self) -> None:
+        self._connection.close()
+
+    @contextmanager
+    def transaction(self) -> Generator[None]:
+        self._execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._connection.rollback()
+            raise
+        try:
+            self._execute("COMMIT")
+        except StoreError:
+            self._connection.rollback()
+            raise
+
+    def fact(self, name: str) -> str | None:
+        rows = self._execute("SELECT value FROM facts WHERE name = ?", name)
+        return rows[0][0] if rows else None
+
+    def save_fact(self, name: str, value: str) -> None:
+        self._execute(
+            "INSERT INTO facts VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = excluded.value", name, value
+        )
+
+    def role_definitions(self) -> list[RoleDefinition]:
+        rows = self._execute("SELECT document FROM role_definitions ORDER BY rowid")
+        return [documents.role_definition(_load(row)) for row in rows]
+
+    def save_role_definition(self, role: RoleDefinition) -> None:
+        self._execute(
+            "INSERT INTO role_definitions VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET document = excluded.document",
+            role.name,
+            _dump(role),
+        )
+
+    def delete_role_definition(self, name: str) -> None:
+        self._execute("DELETE FROM role_definitions WHERE name = ?", name)
+
+    def role_assignments(self) -> list[RoleAssignment]:
+        rows = self._execute("SELECT document FROM role_assignments ORDER BY rowid")
+        return [documents.role_assignment(_load(row)) for row in rows]
+
+    def save_role_assignment(self, assignment: RoleAssignment) -> None:
+        self._execute("INSERT INTO role_assignments VALUES (?, ?)", assignment.name, _dump(assignment))
+
+    def delete_role_assignment(self, name: str) -> None:
+        self._execute("DELETE FROM role_assignments WHERE name = ?", name)
+
+    def keys(self, *, deleted: bool, after: str = "", limit: int = -1) -> list[Key]:
+        rows = self._execute(
+            "SELECT document FROM keys WHERE (deleted IS NOT NULL) = ? AND name > ? ORDER BY name LIMIT ?",
+            deleted,
+            after,
+            limit,
+        )
+        return [documents.key(_load(row)) for row in rows]
+
+    def key(self, name: str) -> Key | None:
+        rows = self._execute("SELECT document FROM keys WHERE name = ?", name)
+        return documents.key(_load(rows[0])) if rows else None
+
+    def key_count(self) -> int:
+        count: int = self._execute("SELECT count(*) FROM keys")[0][0]
+        return count
+
+    def save_key(self, key: Key) -> None:
+        self._execute(
+            "INSERT INTO keys VALUES (?, ?, ?) "
+            "ON CONFLICT (name) DO UPDATE SET deleted = excluded.deleted, document = excluded.document",
+            key.name,
+            key.deleted,
+            _dump(key),
+        )
+
+    def delete_key(self, name: str) -> None:
+        self._execute("DELETE FROM keys WHERE name = ?", name)
+
+    def delete_keys_deleted_before(self, time: int) -> None:
+        self._execute("DELETE FROM keys WHERE deleted <= ?", time)
+
+    def job(self, job_id: str) -> Job | None:
+        rows = self._execute("SELECT document FROM jobs WHERE id = ?", job_id)
+        return documents.job(_load(rows[0])) if rows else None
+
+    def running_job(self) -> Job | None:
+        rows = self._execute("SELECT document FROM jobs WHERE status = ?", JobStatus.IN_PROGRESS.value)
+        return documents.job(_load(rows[0])) if rows else None
+
+    def save_job(self, job: Job) -> None:
+        self._execute(
+            "INSERT INTO jobs VALUES (?, ?, ?) "
+            "ON CONFLICT (id) DO UPDATE SET status = excluded.status, document = excluded.document",
+            job.id,
+            job.status.value,
+            _dump(job),
+        )
+
+    def snapshot(self) -> Snapshot:
+        keys = self._execute("SELECT document FROM keys ORDER BY rowid")
+        return Snapshot(
+            role_definitions=tuple(self.role_definitions()),
+            role_assignments=tuple(self.role_assignments()),
+            keys=tuple(documents.key(_load(row)) for row in keys),
+        )
+
+    def replace(self, snapshot: Snapshot) -> None:
+        for table in ("role_definitions", "role_assignments", "keys"):
+            self._execute(f"DELETE FROM {table}")  # noqa: S608 - the names stand in the line above
+        for role in snapshot.role_definitions:
+            self.save_role_definition(role)
+        for assignment in snapshot.role_assignments:
+            self.save_role_assignment(assignment)
+        for key in snapshot.keys:
+            self.save_key(key)
+
+    def _prepare(self) -> None:
+        # One process owns the file; a second one is told so at once.
+        self._execute("PRAGMA locking_mode = EXCLUSIVE")
+        self._execute("PRAGMA journal_mode = WAL")
+        self._execute("PRAGMA synchronous = FULL")
+        version: int = self._execute("PRAGMA user_version")[0][0]
+        if version > _SCHEMA_VERSION:
+            raise StoreError(f"{self._path} was made by a newer version of the emulator")
+        if version == 0:
+            self._create()
+
+    def _create(self) -> None:
+        schema = files(__name__.rpartition(".")[0]).joinpath("schema.sql").read_text("utf-8")
+        with self._translated():
+            self._connection.executescript(
+                f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
+            )
+
+    def _execute(self, statement: str, *values: str | int | None) -> list[Any]:
+        with self._translated():
+            return self._connection.execute(statement, values).fetchall()
+
+    @contextmanager
+    def _translated(self) -> Generator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self._path or 'memory'}: {error}") from error
+
+
+def _dump(record: documents.Record) -> str:
+    return json.dumps(documents.document(record))
+
+
+def _load(row: tuple[str]) -> documents.Document:
+    document: documents.Document = json.loads(row[0])
+    return document
