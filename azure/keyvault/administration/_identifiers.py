@@ -1,0 +1,196 @@
+"""Vault URLs, origins, scopes, names and job URLs: check what came in, build what goes out. Pure.
+
+Everything here errs on the side of refusing. A URL decides where a token goes, so one that two parsers could read
+differently (a backslash, userinfo, a host in another alphabet) never gets past this module.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from enum import Enum
+from typing import NamedTuple
+from uuid import UUID
+
+# RFC 3986: scheme "://" host [":" port], where the host is a plain ASCII name, an IPv4 address or a bracketed IPv6
+# address. No userinfo. What follows the authority can only be a path, a query, a fragment or nothing.
+_HTTPS_AUTHORITY = re.compile(
+    r"https://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?=[/?#]|\Z)", re.IGNORECASE
+)
+
+# RFC 3986 pchar without percent-encoding: the service takes the scope unencoded, so no encoded character can be meant.
+_SCOPE = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*\Z")
+
+_JOB_PATH = re.compile(r"/(?P<family>backup|restore)/(?P<job_id>[A-Za-z0-9-]+)/pending/?(?:\?.*)?\Z", re.DOTALL)
+
+
+def origin(url: str) -> str:
+    """Return the origin of an https URL in one canonical form: lower case, the default port left out.
+
+    :param url: An absolute URL.
+    :raises ValueError: If the URL has no unambiguous https origin.
+    """
+    match = _authority(url)
+    port = match["port"]
+    suffix = "" if port is None or int(port) == 443 else f":{int(port)}"  # noqa: PLR2004 - the https port
+    return f"https://{match['host'].lower()}{suffix}"
+
+
+def hostname(url: str) -> str:
+    """Return the host name of an https URL in lower case, without the port.
+
+    :param url: An absolute URL.
+    :raises ValueError: If the URL has no unambiguous https origin.
+    """
+    return _authority(url)["host"].lower()
+
+
+def vault_url(value: object) -> str:
+    """Return a vault URL without surrounding whitespace and trailing slash.
+
+    :param value: What the user gave.
+    :raises ValueError: If it is not the https URL of a vault.
+    """
+    wanted = "vault_url must be the https URL of a Managed HSM, for example 'https://<name>.managedhsm.azure.net'"
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{wanted}, got {value!r}")
+    url = value.strip().rstrip("/")
+    match = _HTTPS_AUTHORITY.match(url)
+    if match is None:
+        raise ValueError(f"{wanted}, got {_without_userinfo(_without_query(url))!r}")
+    if match.end() != len(url):
+        raise ValueError(f"{wanted}, without a path, query or fragment, got {_without_query(url)!r}")
+    return url
+
+
+def is_key_vault(url: str) -> bool:
+    """Tell whether a URL belongs to a Key Vault, which this API does not serve.
+
+    :param url: A checked vault URL.
+    """
+    return hostname(url).endswith(".vault.azure.net")
+
+
+def role_scope(value: object) -> str:
+    """Return a scope in its canonical form: a leading slash, single slashes, none at the end.
+
+    :param value: A scope as a string or :class:`KeyVaultRoleScope`.
+    :raises ValueError: If it is blank, a URL, or holds what cannot stand in a scope.
+    """
+    wanted = "scope must be '/', '/keys' or '/keys/<key name>'"
+    text = _text(value)
+    if text is None or not text.strip():
+        raise ValueError(f"{wanted}, got {value!r}")
+    if "://" in text:
+        raise ValueError(f"{wanted}, not a URL, got {_without_query(text)!r}")
+    segments = [segment for segment in text.split("/") if segment]
+    scope = "".join(f"/{segment}" for segment in segments)
+    if not _SCOPE.match(scope) or "." in segments or ".." in segments:
+        raise ValueError(f"{wanted}, got {value!r}")
+    return scope or "/"
+
+
+def path_name(value: object, parameter: str) -> str:
+    """Return a name that is to become one segment of a URL path.
+
+    :param value: A string or UUID.
+    :param parameter: What the caller calls it, for the error.
+    :raises ValueError: If it is blank or would be read as a path of its own.
+    """
+    text = _text(value)
+    # Dots alone would be resolved as a relative path before the request is sent: another resource would be meant.
+    if text is None or not text.strip() or text.strip() in (".", ".."):
+        raise ValueError(f"{parameter} must be a non-blank name, got {value!r}")
+    return text
+
+
+def required_text(value: object, parameter: str) -> str:
+    """Return an argument that must not be blank.
+
+    :param value: A string, or an object such as a UUID whose text is meant.
+    :param parameter: What the caller calls it, for the error.
+    :raises ValueError: If it is blank.
+    """
+    text = _text(value)
+    if text is None or not text.strip():
+        raise ValueError(f"{parameter} must be a non-blank string, got {value!r}")
+    return text
+
+
+class JobUrl(NamedTuple):
+    """A job's status URL, taken apart."""
+
+    url: str
+    family: str
+    """``backup`` or ``restore``: the collection in which the service keeps the job. Pre-checks share it."""
+    job_id: str
+
+
+def job_url(url: str) -> JobUrl:
+    """Take a job's status URL apart.
+
+    :param url: ``https://<hsm>/backup/<job id>/pending`` or the same with ``restore``.
+    :raises ValueError: If it is no status URL.
+    """
+    authority = _HTTPS_AUTHORITY.match(url)
+    match = _JOB_PATH.match(url, authority.end()) if authority else None
+    if match is None:
+        raise ValueError(f"expected 'https://<hsm>/<backup or restore>/<job id>/pending', got {_without_query(url)!r}")
+    return JobUrl(url, match["family"], match["job_id"])
+
+
+def continuation_token(status_url: str) -> str:
+    """Return the token that resumes a job: the status URL in base64. It holds no secret.
+
+    :param status_url: The job's status URL.
+    """
+    return base64.b64encode(status_url.encode()).decode("ascii")
+
+
+def job_url_from_token(token: object, *, family: str, endpoint: str) -> JobUrl:
+    """Read a continuation token.
+
+    :param token: What :func:`continuation_token` or the published package made.
+    :param family: The collection in which the job must be: ``backup`` or ``restore``.
+    :param endpoint: URL of the vault that must run it.
+    :raises ValueError: If the token is malformed, of the other family or of another vault.
+    """
+    if not isinstance(token, str):
+        raise ValueError(f"continuation_token must be a string, got {type(token).__name__}")  # noqa: TRY004
+    try:
+        url = base64.b64decode(token, validate=True).decode("ascii")
+        job = job_url(url)
+    except (binascii.Error, ValueError) as error:
+        raise ValueError("continuation_token is malformed: expected one that a poller of this client gave") from error
+    if origin(url) != origin(endpoint):
+        raise ValueError(f"continuation_token belongs to {origin(url)}, but this client's vault is {origin(endpoint)}")
+    if job.family != family:
+        raise ValueError(f"continuation_token belongs to a {job.family} job, but a {family} job is wanted")
+    return job
+
+
+def _authority(url: str) -> re.Match[str]:
+    match = _HTTPS_AUTHORITY.match(url)
+    if match is None:
+        raise ValueError(f"expected an https URL with a plain host name, got {_without_query(url)!r}")
+    return match
+
+
+def _text(value: object) -> str | None:
+    """Return the text that an argument stands for, or None if it stands for none."""
+    if isinstance(value, Enum):
+        value = value.value
+    if isinstance(value, UUID):
+        return str(value)
+    return value if isinstance(value, str) else None
+
+
+def _without_query(url: str) -> str:
+    """Return a URL without the part that may hold a signature."""
+    return url.partition("?")[0]
+
+
+def _without_userinfo(url: str) -> str:
+    scheme, separator, rest = url.partition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

@@ -1,0 +1,264 @@
+"""The public model classes. They know nothing of JSON and do no I/O."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from ._enums import KeyVaultRoleScope
+
+_LONGEST_REPR = 1024
+
+
+class _Model:
+    """Equality by value and a short repr, over the fields that a subclass has."""
+
+    __slots__: ClassVar[tuple[str, ...]] = ()
+
+    _shown: ClassVar[tuple[str, ...]] = ()
+    """The fields that its repr shows."""
+    _identity: ClassVar[tuple[str, ...]] = ()
+    """The fields that its hash is made of: never a list, since lists change."""
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+
+    def __hash__(self) -> int:
+        return hash(tuple(getattr(self, name) for name in self._identity))
+
+    def __repr__(self) -> str:
+        fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._shown)
+        text = f"{type(self).__name__}({fields})"
+        return text if len(text) <= _LONGEST_REPR else f"{text[: _LONGEST_REPR - 4]}...)"
+
+
+class KeyVaultPermission(_Model):
+    """What a role permits.
+
+    :keyword actions: Management actions that are granted. No data-plane operation reads them.
+    :paramtype actions: ~collections.abc.Iterable[str] or None
+    :keyword not_actions: Management actions that are excluded from ``actions``, but not denied.
+    :paramtype not_actions: ~collections.abc.Iterable[str] or None
+    :keyword data_actions: Data actions that are granted.
+    :paramtype data_actions: ~collections.abc.Iterable[str or ~azure.keyvault.administration.KeyVaultDataAction] or None
+    :keyword not_data_actions: Data actions that are excluded from ``data_actions``, but not denied: another role of the
+        same principal may still grant them.
+    :paramtype not_data_actions: ~collections.abc.Iterable[str or ~azure.keyvault.administration.KeyVaultDataAction] or
+        None
+
+    :ivar actions: Management actions that are granted.
+    :vartype actions: list[str] or None
+    :ivar not_actions: Management actions that are excluded.
+    :vartype not_actions: list[str] or None
+    :ivar data_actions: Data actions that are granted.
+    :vartype data_actions: list[str or ~azure.keyvault.administration.KeyVaultDataAction] or None
+    :ivar not_data_actions: Data actions that are excluded.
+    :vartype not_data_actions: list[str or ~azure.keyvault.administration.KeyVaultDataAction] or None
+    """
+
+    __slots__ = ("actions", "data_actions", "not_actions", "not_data_actions")
+    _shown = ("actions", "not_actions", "data_actions", "not_data_actions")
+
+    actions: list[str] | None
+    not_actions: list[str] | None
+    data_actions: list[str] | None
+    not_data_actions: list[str] | None
+
+    def __init__(
+        self,
+        *,
+        actions: Iterable[str] | None = None,
+        not_actions: Iterable[str] | None = None,
+        data_actions: Iterable[str] | None = None,
+        not_data_actions: Iterable[str] | None = None,
+        **kwargs: Any,  # noqa: ARG002 - the published constructor ignores unknown keywords
+    ) -> None:
+        self.actions = _strings(actions, "actions")
+        self.not_actions = _strings(not_actions, "not_actions")
+        self.data_actions = _strings(data_actions, "data_actions")
+        self.not_data_actions = _strings(not_data_actions, "not_data_actions")
+
+
+class KeyVaultRoleDefinition(_Model):
+    """The definition of a role: what it permits, and where it can be assigned.
+
+    :ivar id: The definition's id: what ``create_role_assignment`` takes as ``definition_id``.
+    :vartype id: str or None
+    :ivar name: The definition's name, a UUID.
+    :vartype name: str or None
+    :ivar role_name: The role's display name.
+    :vartype role_name: str or None
+    :ivar description: A description of the role.
+    :vartype description: str or None
+    :ivar role_type: ``AKVBuiltInRole`` or ``CustomRole``.
+    :vartype role_type: str or None
+    :ivar type: The type of the resource: ``Microsoft.Authorization/roleDefinitions``.
+    :vartype type: str or None
+    :ivar permissions: What the role permits.
+    :vartype permissions: list[~azure.keyvault.administration.KeyVaultPermission] or None
+    :ivar assignable_scopes: The scopes at which the role can be assigned.
+    :vartype assignable_scopes: list[str or ~azure.keyvault.administration.KeyVaultRoleScope] or None
+    """
+
+    __slots__ = ("assignable_scopes", "description", "id", "name", "permissions", "role_name", "role_type", "type")
+    _shown = ("id", "name", "role_name", "role_type")
+    _identity = ("id",)
+
+    def __init__(
+        self,
+        *,
+        id: str | None = None,  # noqa: A002 - the published name
+        name: str | None = None,
+        role_name: str | None = None,
+        description: str | None = None,
+        role_type: str | None = None,
+        type: str | None = None,  # noqa: A002 - the published name
+        permissions: list[KeyVaultPermission] | None = None,
+        assignable_scopes: list[str | KeyVaultRoleScope] | None = None,
+        **kwargs: Any,  # noqa: ARG002 - the published constructor ignores unknown keywords
+    ) -> None:
+        self.id = id
+        self.name = name
+        self.role_name = role_name
+        self.description = description
+        self.role_type = role_type
+        self.type = type
+        self.permissions = permissions
+        self.assignable_scopes = assignable_scopes
+
+
+class KeyVaultRoleAssignmentProperties(_Model):
+    """What a role assignment assigns.
+
+    :ivar principal_id: Object id of the principal: a user, group, service principal or managed identity.
+    :vartype principal_id: str or None
+    :ivar role_definition_id: Id of the role definition.
+    :vartype role_definition_id: str or None
+    :ivar scope: The scope at which the role is granted.
+    :vartype scope: str or None
+    """
+
+    __slots__ = ("principal_id", "role_definition_id", "scope")
+    _shown = __slots__
+    _identity = __slots__
+
+    def __init__(
+        self,
+        *,
+        principal_id: str | None = None,
+        role_definition_id: str | None = None,
+        scope: str | None = None,
+        **kwargs: Any,  # noqa: ARG002 - the published constructor ignores unknown keywords
+    ) -> None:
+        self.principal_id = principal_id
+        self.role_definition_id = role_definition_id
+        self.scope = scope
+
+
+class KeyVaultRoleAssignment(_Model):
+    """A role, granted to a principal at a scope.
+
+    :keyword assignment_type: What becomes the attribute ``type``.
+    :paramtype assignment_type: str or None
+
+    :ivar name: The assignment's name, a UUID.
+    :vartype name: str or None
+    :ivar role_assignment_id: The assignment's id.
+    :vartype role_assignment_id: str or None
+    :ivar type: The type of the resource: ``Microsoft.Authorization/roleAssignments``.
+    :vartype type: str or None
+    :ivar properties: Who is granted what, and where.
+    :vartype properties: ~azure.keyvault.administration.KeyVaultRoleAssignmentProperties or None
+    """
+
+    __slots__ = ("name", "properties", "role_assignment_id", "type")
+    _shown = ("role_assignment_id", "properties")
+    _identity = ("role_assignment_id",)
+
+    def __init__(
+        self,
+        *,
+        name: str | None = None,
+        properties: KeyVaultRoleAssignmentProperties | None = None,
+        role_assignment_id: str | None = None,
+        assignment_type: str | None = None,
+        **kwargs: Any,  # noqa: ARG002 - the published constructor ignores unknown keywords
+    ) -> None:
+        self.name = name
+        self.properties = properties
+        self.role_assignment_id = role_assignment_id
+        self.type = assignment_type
+
+
+class KeyVaultBackupResult(_Model):
+    """A finished backup.
+
+    :ivar folder_url: URL of the folder that holds the backup: what ``begin_restore`` takes.
+    :vartype folder_url: str or None
+    """
+
+    __slots__ = ("folder_url",)
+    _shown = __slots__
+    _identity = __slots__
+
+    def __init__(
+        self,
+        *,
+        folder_url: str | None = None,
+        **kwargs: Any,  # noqa: ARG002 - the published constructor ignores unknown keywords
+    ) -> None:
+        self.folder_url = folder_url
+
+
+class KeyVaultJobDetails(_Model):
+    """What the service last said of a backup, restore or pre-check.
+
+    :ivar job_id: The job's id; None until the service was asked about a resumed job.
+    :vartype job_id: str or None
+    :ivar kind: ``backup``, ``restore``, ``key restore``, ``pre-backup`` or ``pre-restore``.
+    :vartype kind: str
+    :ivar status: ``InProgress``, ``Succeeded``, ``Failed``, ``Canceled``, or what a newer service says.
+    :vartype status: str or None
+    :ivar status_details: What the service adds to the status, for example why a job failed or how many key versions it
+        restored.
+    :vartype status_details: str or None
+    :ivar start_time: When the job started, in UTC.
+    :vartype start_time: ~datetime.datetime or None
+    :ivar end_time: When the job ended, in UTC; None while it runs.
+    :vartype end_time: ~datetime.datetime or None
+    """
+
+    __slots__ = ("end_time", "job_id", "kind", "start_time", "status", "status_details")
+    _shown = ("kind", "job_id", "status", "status_details", "start_time", "end_time")
+    _identity = ("kind", "job_id")
+
+    def __init__(
+        self,
+        *,
+        kind: str,
+        job_id: str | None = None,
+        status: str | None = None,
+        status_details: str | None = None,
+        start_time: datetime | None = None,
+        end_time: datetime | None = None,
+    ) -> None:
+        self.kind = kind
+        self.job_id = job_id
+        self.status = status
+        self.status_details = status_details
+        self.start_time = start_time
+        self.end_time = end_time
+
+
+def _strings(values: Iterable[str] | None, parameter: str) -> list[str] | None:
+    """Return a list of its own: a generator could be read only once."""
+    if values is None:
+        return None
+    if isinstance(values, str):
+        raise ValueError(f"{parameter} must be several strings, got the single string {values!r}")  # noqa: TRY004
+    return list(values)

@@ -1,0 +1,107 @@
+"""Where a backup lies: container and folder URLs, and the SAS token that opens them. Pure: the time is handed in."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timedelta, timezone
+from typing import NamedTuple
+from urllib.parse import parse_qs, urlsplit
+
+# A clock that is a little off must not make a good token unusable here; the service decides about the last minutes.
+_EXPIRY_LEEWAY = timedelta(minutes=15)
+
+_IP_ADDRESS = re.compile(r"[0-9.]+|.*:.*")
+
+
+class BackupFolder(NamedTuple):
+    """A backup's place, as the service wants it."""
+
+    container_url: str
+    folder: str
+
+
+def container_url(value: object) -> str:
+    """Return a blob container's URL without query and trailing slash.
+
+    :param value: What the user gave.
+    :raises ValueError: If it is not the URL of a container.
+    """
+    base, segments = _split(value, "blob_storage_url", "https://<account>.blob.core.windows.net/<container>")
+    if len(segments) < _container_depth(base):
+        raise ValueError(f"blob_storage_url must name a container, got {'/'.join((base, *segments))!r}")
+    return "/".join((base, *segments))
+
+
+def backup_folder(value: object) -> BackupFolder:
+    """Split a folder URL into the container's URL and the folder's name.
+
+    On Azure the container is the first segment of the path. On an IP address or ``localhost`` (Azurite) the account
+    comes first. A query is dropped: it can only be a SAS token, which has an argument of its own.
+
+    :param value: What the user gave: usually the ``folder_url`` of a backup's result.
+    :raises ValueError: If it is not the URL of a folder.
+    """
+    base, segments = _split(value, "folder_url", "https://<account>.blob.core.windows.net/<container>/<folder>")
+    depth = _container_depth(base)
+    if len(segments) <= depth:
+        raise ValueError(f"folder_url must name a folder in a container, got {'/'.join((base, *segments))!r}")
+    return BackupFolder("/".join((base, *segments[:depth])), "/".join(segments[depth:]))
+
+
+def sas_token(value: object, *, now: datetime) -> str:
+    """Return a SAS token without its leading question mark.
+
+    :param value: What the user gave. It never appears in an error.
+    :param now: The time, with a timezone.
+    :raises ValueError: If it is blank, or expired beyond doubt.
+    """
+    if not isinstance(value, str) or not value.strip().lstrip("?"):
+        given = "a blank string" if isinstance(value, str) else type(value).__name__
+        raise ValueError(f"sas_token must be a Shared Access Signature as a string, got {given}")
+    token = value.strip().lstrip("?")
+    expiry = _expiry(token)
+    if expiry is not None and expiry + _EXPIRY_LEEWAY < now:
+        raise ValueError(f"sas_token expired at {expiry.isoformat()}: a token that is still valid is needed")
+    return token
+
+
+def _split(value: object, parameter: str, example: str) -> tuple[str, list[str]]:
+    """Split a storage URL into scheme with host, and the segments of its path."""
+    wanted = f"{parameter} must be a URL such as '{example}'"
+    if not isinstance(value, str) or not value.strip():
+        raise ValueError(f"{wanted}, got {value!r}")
+    try:
+        parts = urlsplit(value.strip())
+        host = parts.hostname
+    except ValueError as error:
+        raise ValueError(f"{wanted}, got one that cannot be parsed") from error
+    base = f"{parts.scheme}://{parts.netloc}"
+    if parts.scheme not in ("https", "http") or not host or "@" in parts.netloc or "\\" in parts.netloc:
+        # The URL may hold a password or a signature: show the part that cannot.
+        raise ValueError(f"{wanted}, got one with scheme {parts.scheme!r} and host {host!r}")
+    return base, [segment for segment in parts.path.split("/") if segment]
+
+
+def _container_depth(base: str) -> int:
+    """Return how many segments of the path lead to the container."""
+    host = urlsplit(base).hostname or ""
+    return 2 if host == "localhost" or _IP_ADDRESS.fullmatch(host) else 1
+
+
+def _expiry(token: str) -> datetime | None:
+    """Return when a SAS token expires, or None if only the service can tell."""
+    values = parse_qs(token).get("se")
+    if not values:
+        return None
+    from isodate import ISO8601Error, parse_date, parse_datetime  # noqa: PLC0415 - costs several milliseconds to import
+
+    text = values[0]
+    try:
+        if "T" in text:
+            expiry: datetime = parse_datetime(text)
+        else:
+            day = parse_date(text)
+            expiry = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - UTC is set below
+    except (ISO8601Error, ValueError, OverflowError):
+        return None
+    return expiry if expiry.tzinfo else expiry.replace(tzinfo=timezone.utc)
