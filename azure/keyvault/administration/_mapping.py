@@ -1,0 +1,182 @@
+"""Between the public models and the wire, both ways. What the service sent is checked here, member by member."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, cast
+
+from azure.core.exceptions import DecodeError
+
+from ._identifiers import role_scope
+from ._models import (
+    KeyVaultPermission,
+    KeyVaultRoleAssignment,
+    KeyVaultRoleAssignmentProperties,
+    KeyVaultRoleDefinition,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ._generated.types import (
+        PermissionWire,
+        RoleAssignmentCreateParametersWire,
+        RoleDefinitionCreateParametersWire,
+        RoleDefinitionPropertiesWire,
+    )
+
+
+def role_definition(wire: Any) -> KeyVaultRoleDefinition:
+    """Return the model of a role definition.
+
+    :param wire: What the service sent.
+    :raises ~azure.core.exceptions.DecodeError: If it is no role definition.
+    """
+    members = _object(wire, "a role definition")
+    properties = _object(members.get("properties"), "properties")
+    return KeyVaultRoleDefinition(
+        id=_text(members, "id"),
+        name=_text(members, "name"),
+        type=_text(members, "type"),
+        role_name=_text(properties, "roleName"),
+        description=_text(properties, "description"),
+        role_type=_text(properties, "type"),
+        permissions=[_permission(item) for item in _list(properties, "permissions")],
+        assignable_scopes=_texts(properties, "assignableScopes"),
+    )
+
+
+def role_definitions(wires: Iterable[Any]) -> list[KeyVaultRoleDefinition]:
+    """Return the models of a page of role definitions.
+
+    :param wires: What the service sent.
+    """
+    return [role_definition(wire) for wire in wires]
+
+
+def role_assignment(wire: Any) -> KeyVaultRoleAssignment:
+    """Return the model of a role assignment.
+
+    :param wire: What the service sent.
+    :raises ~azure.core.exceptions.DecodeError: If it is no role assignment.
+    """
+    members = _object(wire, "a role assignment")
+    properties = _object(members.get("properties"), "properties")
+    return KeyVaultRoleAssignment(
+        role_assignment_id=_text(members, "id"),
+        name=_text(members, "name"),
+        assignment_type=_text(members, "type"),
+        properties=KeyVaultRoleAssignmentProperties(
+            principal_id=_text(properties, "principalId"),
+            role_definition_id=_text(properties, "roleDefinitionId"),
+            scope=_text(properties, "scope"),
+        ),
+    )
+
+
+def role_assignments(wires: Iterable[Any]) -> list[KeyVaultRoleAssignment]:
+    """Return the models of a page of role assignments.
+
+    :param wires: What the service sent.
+    """
+    return [role_assignment(wire) for wire in wires]
+
+
+def role_definition_body(
+    *,
+    role_name: str | None,
+    description: str | None,
+    permissions: Iterable[KeyVaultPermission] | None,
+    assignable_scopes: Iterable[str] | None,
+) -> RoleDefinitionCreateParametersWire:
+    """Return the body that creates or replaces a role definition.
+
+    :keyword role_name: The display name; left out if None.
+    :keyword description: The description; left out if None.
+    :keyword permissions: What the role permits; nothing if None.
+    :keyword assignable_scopes: Where it can be assigned; left out if None.
+    :raises ValueError: If a permission or scope is none.
+    """
+    properties: RoleDefinitionPropertiesWire = {}
+    if role_name is not None:
+        properties["roleName"] = role_name
+    if description is not None:
+        properties["description"] = description
+    properties["permissions"] = [_permission_body(item) for item in permissions or ()]
+    if assignable_scopes is not None:
+        if isinstance(assignable_scopes, str):
+            raise ValueError(f"assignable_scopes must be several scopes, got the single string {assignable_scopes!r}")
+        properties["assignableScopes"] = [role_scope(scope) for scope in assignable_scopes]
+    return {"properties": properties}
+
+
+def role_assignment_body(*, role_definition_id: str, principal_id: str) -> RoleAssignmentCreateParametersWire:
+    """Return the body that creates a role assignment.
+
+    :keyword role_definition_id: Id of the role definition.
+    :keyword principal_id: Object id of the principal.
+    """
+    return {"properties": {"roleDefinitionId": role_definition_id, "principalId": principal_id}}
+
+
+def _permission(wire: Any) -> KeyVaultPermission:
+    members = _object(wire, "a permission")
+    return KeyVaultPermission(
+        actions=_texts(members, "actions"),
+        not_actions=_texts(members, "notActions"),
+        data_actions=_texts(members, "dataActions"),
+        not_data_actions=_texts(members, "notDataActions"),
+    )
+
+
+def _permission_body(permission: Any) -> PermissionWire:
+    if not isinstance(permission, KeyVaultPermission):
+        raise ValueError(f"permissions must be KeyVaultPermission objects, got one {type(permission).__name__}")  # noqa: TRY004
+    body: PermissionWire = {}
+    if permission.actions is not None:
+        body["actions"] = permission.actions
+    if permission.not_actions is not None:
+        body["notActions"] = permission.not_actions
+    if permission.data_actions is not None:
+        body["dataActions"] = permission.data_actions
+    if permission.not_data_actions is not None:
+        body["notDataActions"] = permission.not_data_actions
+    return body
+
+
+def _object(value: Any, what: str) -> dict[str, Any]:
+    """Return a JSON object. A member that is missing or null has none of its own members."""
+    if type(value) is dict:
+        return cast("dict[str, Any]", value)
+    if value is None and what == "properties":
+        return {}
+    raise DecodeError(message=f"The service sent {_kind(value)} where {what} was expected.")
+
+
+def _text(members: dict[str, Any], name: str) -> str | None:
+    value = members.get(name)
+    if value is None or type(value) is str:
+        return value
+    raise DecodeError(message=f"The service sent {_kind(value)} as {name!r}, where a string was expected.")
+
+
+def _list(members: dict[str, Any], name: str) -> list[Any]:
+    value = members.get(name)
+    if value is None:
+        return []
+    if type(value) is list:
+        return value
+    raise DecodeError(message=f"The service sent {_kind(value)} as {name!r}, where a list was expected.")
+
+
+def _texts(members: dict[str, Any], name: str) -> list[str]:
+    values = _list(members, name)
+    for value in values:
+        if type(value) is not str:
+            raise DecodeError(message=f"The service sent {_kind(value)} in {name!r}, where strings were expected.")
+    return values
+
+
+def _kind(value: Any) -> str:
+    return {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}.get(
+        type(value), "a number"
+    )

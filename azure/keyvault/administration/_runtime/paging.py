@@ -1,0 +1,57 @@
+"""Lists that come in pages, each with a link to the next one."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from azure.core.async_paging import AsyncItemPaged, AsyncList
+from azure.core.exceptions import DecodeError
+from azure.core.rest import HttpRequest
+
+from .rest import with_query
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+
+    from .rest import RestClient
+
+T = TypeVar("T")
+
+
+def item_paged(
+    client: RestClient,
+    first_page: Callable[[], Awaitable[Mapping[str, Any]]],
+    convert: Callable[[Iterable[Any]], list[T]],
+    **options: Any,
+) -> AsyncItemPaged[T]:
+    """Return a list that fetches its pages as they are needed. A page's continuation token is the link to it.
+
+    :param client: The client to follow links with.
+    :param first_page: Fetches the first page.
+    :param convert: Makes models of what a page holds.
+    :keyword filter: Belongs to the first page only: a link already holds it.
+    """
+    options.pop("filter", None)
+
+    async def get_next(link: str | None) -> Mapping[str, Any]:
+        if link is None:
+            return await first_page()
+        # As every generated Azure client does: the link's own parameters, but the version that this client speaks.
+        url = with_query(link, {"api-version": client.api_version})
+        return await client.send(HttpRequest("GET", url, headers={"Accept": "application/json"}), 200, **options)
+
+    async def extract_data(page: Mapping[str, Any]) -> tuple[str, AsyncIterator[T]]:
+        values = page.get("value")
+        if values is None:
+            values = []
+        if type(values) is not list:
+            raise DecodeError(
+                message=f"The service sent a page whose 'value' is a {type(values).__name__}, not a list."
+            )
+        link = page.get("nextLink") or None
+        if link is not None and type(link) is not str:
+            raise DecodeError(message=f"The service sent a page whose 'nextLink' is a {type(link).__name__}.")
+        # azure-core types the link as str, but only None ends the list: an empty string would loop for ever.
+        return cast("str", link), AsyncList(convert(values))
+
+    return AsyncItemPaged(get_next, extract_data)

@@ -1,0 +1,90 @@
+"""The policies that every request passes, in sending order. This is the only list of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from azure.core.pipeline import AsyncPipeline
+from azure.core.pipeline.policies import (
+    AsyncRedirectPolicy,
+    CustomHookPolicy,
+    DistributedTracingPolicy,
+    HeadersPolicy,
+    HttpLoggingPolicy,
+    NetworkTraceLoggingPolicy,
+    ProxyPolicy,
+    RequestIdPolicy,
+    SensitiveHeaderCleanupPolicy,
+    UserAgentPolicy,
+)
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+from .._version import VERSION
+from .auth import ChallengeAuthPolicy
+from .retry import JobAwareRetryPolicy
+
+if TYPE_CHECKING:
+    from azure.core.pipeline.transport import AsyncHttpTransport
+
+_SDK_MONIKER = f"keyvault-administration/{VERSION}"
+
+
+def build_pipeline(
+    endpoint: str,
+    credential: Any,
+    *,
+    transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse] | None = None,
+    verify_challenge_resource: bool = True,
+    challenge_resource_domains: Any = (),
+    per_call_policies: Any = None,
+    per_retry_policies: Any = None,
+    **options: Any,
+) -> AsyncPipeline[HttpRequest, AsyncHttpResponse]:
+    """Build the pipeline of one client.
+
+    :param endpoint: URL of the HSM.
+    :param credential: The credential that gives tokens.
+    :keyword transport: How requests are sent; aiohttp if None.
+    :keyword verify_challenge_resource: Whether to check that a challenge's resource fits the HSM's host.
+    :keyword challenge_resource_domains: Hosts of resources to accept all the same.
+    :keyword per_call_policies: A policy or several of the user's, run once per call.
+    :keyword per_retry_policies: A policy or several of the user's, run each time a request is sent.
+    """
+    # These import aiohttp, so they come in with the first client, not with the package.
+    from .transport import NoReplayPolicy, default_transport, environment_proxies  # noqa: PLC0415
+
+    if transport is None:
+        transport = default_transport(**options)
+        if "proxies" not in options and options.get("use_env_settings", True):
+            options["proxies"] = environment_proxies(endpoint)
+    # Any: azure-core's policies are generic over invariant types, so no list of different ones has a common type.
+    policies: list[Any] = [
+        options.get("request_id_policy") or RequestIdPolicy(**options),
+        options.get("headers_policy") or HeadersPolicy(**options),
+        options.get("user_agent_policy") or UserAgentPolicy(sdk_moniker=_SDK_MONIKER, **options),
+        options.get("proxy_policy") or ProxyPolicy(**options),
+        *_several(per_call_policies),
+        options.get("redirect_policy") or AsyncRedirectPolicy(**options),
+        options.get("retry_policy") or JobAwareRetryPolicy(**options),
+        ChallengeAuthPolicy(
+            credential,
+            endpoint,
+            verify_challenge_resource=verify_challenge_resource,
+            challenge_resource_domains=challenge_resource_domains,
+        ),
+        options.get("custom_hook_policy") or CustomHookPolicy(**options),
+        *_several(per_retry_policies),
+        options.get("logging_policy") or NetworkTraceLoggingPolicy(**options),
+        DistributedTracingPolicy(**options),
+        SensitiveHeaderCleanupPolicy(**options),
+        options.get("http_logging_policy") or HttpLoggingPolicy(**options),
+        NoReplayPolicy(),
+    ]
+    return AsyncPipeline(transport, policies)
+
+
+def _several(policies: Any) -> list[Any]:
+    """Return one policy, several or none as a list."""
+    if policies is None:
+        return []
+    return list(policies) if hasattr(policies, "__iter__") else [policies]

@@ -1,0 +1,137 @@
+"""Send one request and tell what came of it: a JSON object, or azure-core's exception."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from azure.core.exceptions import (
+    ClientAuthenticationError,
+    DecodeError,
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+    ResourceNotModifiedError,
+)
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+from .retry import JOB_START, may_have_been_accepted
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping
+
+    from azure.core.pipeline import AsyncPipeline, PipelineResponse
+
+_ERRORS: Mapping[int, type[HttpResponseError]] = {
+    304: ResourceNotModifiedError,
+    401: ClientAuthenticationError,
+    404: ResourceNotFoundError,
+    409: ResourceExistsError,
+}
+
+
+class RestClient:
+    """The pipeline of one HSM, and what every request to it needs.
+
+    :param endpoint: URL of the HSM, without a trailing slash.
+    :param api_version: The service version to speak.
+    :param pipeline: The pipeline to send through.
+    """
+
+    def __init__(
+        self, endpoint: str, api_version: str, pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse]
+    ) -> None:
+        self.endpoint = endpoint
+        self.api_version = api_version
+        self.pipeline = pipeline
+
+    async def send(self, request: HttpRequest, expected_status: int, **options: Any) -> dict[str, Any]:
+        """Send a request and return the JSON object that it is answered with.
+
+        :param request: The request.
+        :param expected_status: The status that means success.
+        :keyword error_map: Exceptions by status, in place of the usual ones.
+        :keyword params: Query parameters to add.
+        :keyword recover: Called with the error if an earlier try of this request may have succeeded: returns the JSON
+            object that the lost answer held, or None.
+        :raises ~azure.core.exceptions.HttpResponseError: If the status is another one, or the answer no JSON object.
+        """
+        recover: Callable[[HttpResponseError], Awaitable[dict[str, Any] | None]] | None = options.pop("recover", None)
+        error_map = options.pop("error_map", None)
+        response = await self._run(request, options)
+        if response.http_response.status_code == expected_status:
+            return decode_object(response.http_response)
+        error = status_error(response.http_response, error_map)
+        if recover is not None and may_have_been_accepted(response.context.get("history", [])):
+            recovered = await recover(error)
+            if recovered is not None:
+                return recovered
+        raise error
+
+    async def start(
+        self, request: HttpRequest, expected_status: int, **options: Any
+    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        """Send a request that starts a job: never twice, once the service may have taken it.
+
+        :param request: The request.
+        :param expected_status: The status that means that the service took the job.
+        :keyword error_map: Exceptions by status, in place of the usual ones.
+        :keyword params: Query parameters to add.
+        :raises ~azure.core.exceptions.HttpResponseError: If the status is another one.
+        """
+        error_map = options.pop("error_map", None)
+        response = await self._run(request, {**options, JOB_START: True})
+        if response.http_response.status_code != expected_status:
+            raise status_error(response.http_response, error_map)
+        return response
+
+    async def _run(
+        self, request: HttpRequest, options: dict[str, Any]
+    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        if params := options.pop("params", None):
+            request.url = with_query(request.url, params)
+        return await self.pipeline.run(request, **options)
+
+
+def decode_object(response: AsyncHttpResponse) -> dict[str, Any]:
+    """Return the JSON object that an answer holds.
+
+    :param response: An answer whose body was read.
+    :raises ~azure.core.exceptions.DecodeError: If the body is anything else.
+    """
+    try:
+        body: Any = json.loads(response.content)
+    except (ValueError, RecursionError) as error:
+        raise DecodeError(message="The service answered with a body that is no JSON.", response=response) from error
+    if type(body) is not dict:
+        raise DecodeError(
+            message=f"The service answered with JSON of type {type(body).__name__} where an object was expected.",
+            response=response,
+        )
+    return cast("dict[str, Any]", body)
+
+
+def status_error(
+    response: AsyncHttpResponse, error_map: Mapping[int, type[HttpResponseError]] | None = None
+) -> HttpResponseError:
+    """Return the exception for an answer with an unexpected status.
+
+    :param response: The answer.
+    :param error_map: Exceptions by status, in place of the usual ones.
+    """
+    status = response.status_code
+    error_type = (error_map or {}).get(status) or _ERRORS.get(status, HttpResponseError)
+    return error_type(response=response)
+
+
+def with_query(url: str, params: Mapping[str, Any]) -> str:
+    """Return a URL with query parameters added; those that it already has are replaced.
+
+    :param url: A URL.
+    :param params: The parameters.
+    """
+    from urllib.parse import parse_qsl, urlencode, urlsplit  # noqa: PLC0415 - off the usual path
+
+    parts = urlsplit(url)
+    query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in params]
+    return parts._replace(query=urlencode([*query, *params.items()], doseq=True)).geturl()

@@ -1,0 +1,82 @@
+"""When a request may be sent again. A job's start may not, once the service may have taken it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from azure.core.exceptions import ServiceRequestError
+from azure.core.pipeline.policies import AsyncRetryPolicy
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+JOB_START = "job_start"
+"""The request option that marks the start of a job."""
+
+_TOO_MANY_REQUESTS = 429
+_SERVER_ERROR = 500
+
+
+class JobAwareRetryPolicy(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
+    """azure-core's retries, but for the starts of jobs, of which a second one would be a second job.
+
+    A start is sent again only if the service cannot have taken it: it said so (429), the request never left this
+    machine (``ServiceRequestError``), or it carried no token yet.
+    """
+
+    def configure_retries(self, options: dict[str, Any]) -> dict[str, Any]:
+        """Return the settings of one request.
+
+        :param options: The request's options.
+        """
+        is_start = options.pop(JOB_START, False)
+        settings = super().configure_retries(options)
+        settings[JOB_START] = is_start
+        if is_start:
+            settings["methods"] = frozenset({"POST", "PUT"})
+        return settings
+
+    def is_retry(self, settings: dict[str, Any], response: Any) -> bool:
+        """Tell whether an answer calls for another try.
+
+        :param settings: The settings of the request.
+        :param response: The answer.
+        """
+        if settings[JOB_START] and carries_token(response.http_request):
+            return bool(settings["total"] > 0 and response.http_response.status_code == _TOO_MANY_REQUESTS)
+        return bool(super().is_retry(settings, response))
+
+    def increment(
+        self,
+        settings: dict[str, Any],
+        response: Any = None,
+        error: Exception | None = None,
+    ) -> bool:
+        """Count a try, and tell whether there is another one.
+
+        :param settings: The settings of the request.
+        :param response: The answer, or the request if there was none.
+        :param error: Why there was no answer.
+        """
+        if settings[JOB_START] and error is not None and not isinstance(error, ServiceRequestError):
+            return False
+        return super().increment(settings, response, error)
+
+
+def carries_token(request: HttpRequest) -> bool:
+    """Tell whether a request was authorized: without a token the service does nothing.
+
+    :param request: A request that was sent.
+    """
+    return "Authorization" in request.headers
+
+
+def may_have_been_accepted(history: list[Any]) -> bool:
+    """Tell whether the service may have done what one of the earlier tries of a request asked for.
+
+    :param history: The tries, as azure-core's retry policy records them.
+    """
+    return any(
+        not isinstance(attempt.error, ServiceRequestError)
+        if attempt.http_response is None
+        else attempt.http_response.status_code >= _SERVER_ERROR
+        for attempt in history
+    )

@@ -1,0 +1,66 @@
+"""One execution of the same work at a time, shared by everybody who asked for it meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Hashable
+
+T = TypeVar("T")
+K = TypeVar("K", bound="Hashable")
+
+
+class _Flight(Generic[T]):
+    """The lock is held by the leader. Whoever gets it next finds the flight landed, or leads it again."""
+
+    __slots__ = ("error", "landed", "lock", "loop", "value")
+
+    value: T
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.loop = loop
+        self.lock = asyncio.Lock()
+        self.landed = False
+        self.error: Exception | None = None
+
+
+class SingleFlight(Generic[K, T]):
+    """Runs work once per key for all who wait for it.
+
+    The first caller leads: it does the work in its own task. Those who come before it ends wait, and share its value or
+    its error. A leader that is cancelled has no outcome to share: the next waiter leads. Nothing is kept afterwards: a
+    later caller starts anew.
+    """
+
+    def __init__(self) -> None:
+        self._flights: dict[K, _Flight[T]] = {}
+
+    async def run(self, key: K, work: Callable[[], Awaitable[T]]) -> T:
+        """Return what the work returns, whoever does it.
+
+        :param key: What makes two pieces of work the same.
+        :param work: The work; called only by the leader.
+        :raises Exception: What the work raised.
+        """
+        loop = asyncio.get_running_loop()
+        flight = self._flights.get(key)
+        # The leader of another loop may be gone with it, so nobody would ever wake those who wait.
+        if flight is None or flight.loop is not loop:
+            flight = self._flights[key] = _Flight(loop)
+        async with flight.lock:
+            if not flight.landed:
+                await self._lead(key, flight, work)
+        if flight.error is not None:
+            raise flight.error
+        return flight.value
+
+    async def _lead(self, key: K, flight: _Flight[T], work: Callable[[], Awaitable[T]]) -> None:
+        try:
+            flight.value = await work()
+        except Exception as error:  # noqa: BLE001 - shared with all who wait; cancellation is no Exception
+            flight.error = error
+        flight.landed = True
+        if self._flights.get(key) is flight:
+            del self._flights[key]

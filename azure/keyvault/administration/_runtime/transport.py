@@ -1,0 +1,76 @@
+"""The default transport, and what keeps aiohttp from repeating a request on its own account."""
+
+from __future__ import annotations
+
+import urllib.request
+from typing import TYPE_CHECKING, Any, cast
+
+from typing_extensions import override
+
+from azure.core.exceptions import ServiceResponseError
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+from .._identifiers import hostname
+
+if TYPE_CHECKING:
+    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+
+    from azure.core.pipeline import PipelineRequest
+    from azure.core.pipeline.transport import AsyncHttpTransport
+
+
+def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHttpResponse]:
+    """Return azure-core's aiohttp transport.
+
+    It does not look at the environment: aiohttp would read proxies and ``.netrc`` anew in a thread for each request,
+    which costs more than all else that a call does, and a ``.netrc`` entry would add a password to requests. Proxies
+    come from :func:`environment_proxies`.
+
+    :param options: The client's keywords.
+    """
+    transport = AioHttpTransport(**{**options, "use_env_settings": False})
+    # azure-core declares the transport for its older request type only; it sends both.
+    return cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", transport)
+
+
+def environment_proxies(endpoint: str) -> dict[str, str] | None:
+    """Return the proxy that the environment names for a host. A client talks to one host: one look is enough.
+
+    :param endpoint: URL of the HSM.
+    """
+    proxy = urllib.request.getproxies().get("https")
+    if not proxy or urllib.request.proxy_bypass(hostname(endpoint)):
+        return None
+    return {"https": proxy}
+
+
+class NoReplayPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """Makes aiohttp send each request once. The last policy before the transport.
+
+    aiohttp sends PUT, GET and DELETE again if a kept-alive connection breaks, whether or not the service got the
+    request. How often a request is sent must be the retry policy's decision alone.
+    """
+
+    @override
+    def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
+        if isinstance(request.context.transport, AioHttpTransport):
+            request.context.options["middlewares"] = (_send_once,)
+
+
+async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+    """Turn the errors that aiohttp answers with a replay into azure-core's, unless nothing can have been sent."""
+    from aiohttp import (  # noqa: PLC0415 - imported late: only those who use this transport need aiohttp
+        ClientConnectorError,
+        ClientOSError,
+        ConnectionTimeoutError,
+        ServerDisconnectedError,
+    )
+
+    try:
+        return await handler(request)
+    except (ClientConnectorError, ConnectionTimeoutError):
+        raise
+    except (ClientOSError, ServerDisconnectedError) as error:
+        raise ServiceResponseError(error, error=error) from error

@@ -1,0 +1,264 @@
+"""The client for an HSM's local role-based access control."""
+
+from __future__ import annotations
+
+import uuid
+from contextlib import suppress
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.tracing.decorator import distributed_trace
+from azure.core.tracing.decorator_async import distributed_trace_async
+
+from .. import _mapping
+from .._generated.operations import RoleAssignmentsOperations, RoleDefinitionsOperations
+from .._identifiers import path_name, required_text, role_scope
+from .._models import KeyVaultRoleAssignment, KeyVaultRoleDefinition
+from .._runtime.paging import item_paged
+from ._client_base import KeyVaultClientBase
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from azure.core.async_paging import AsyncItemPaged
+    from azure.core.credentials_async import AsyncTokenCredential
+
+    from .._enums import KeyVaultRoleScope
+    from .._models import KeyVaultPermission
+
+
+class KeyVaultAccessControlClient(KeyVaultClientBase):
+    """Manages the role definitions and role assignments of an Azure Managed HSM.
+
+    Use it as an async context manager, or call :meth:`close`. One client serves any number of concurrent calls.
+
+    :param str vault_url: URL of the HSM, for example ``https://<name>.managedhsm.azure.net``: its "DNS name".
+    :param credential: An async credential, such as one of :mod:`azure.identity.aio`. The client does not close it.
+    :type credential: ~azure.core.credentials_async.AsyncTokenCredential
+    :keyword api_version: Version of the service API to use. Defaults to the newest one that is known.
+    :paramtype api_version: ~azure.keyvault.administration.ApiVersion or str
+    :keyword bool verify_challenge_resource: Whether to verify that the service asks only for tokens that are meant for
+        its own domain. Defaults to True.
+    :keyword challenge_resource_domains: Hosts of further resources to accept, so that verification can stay on where
+        the HSM's host is not below the resource's.
+    :paramtype challenge_resource_domains: ~collections.abc.Iterable[str]
+    :raises ValueError: If ``vault_url`` is not the https URL of an HSM, or ``credential`` gives no tokens.
+    """
+
+    def __init__(self, vault_url: str, credential: AsyncTokenCredential, **kwargs: Any) -> None:
+        super().__init__(vault_url, credential, **kwargs)
+        self._definitions = RoleDefinitionsOperations(self._client)
+        self._assignments = RoleAssignmentsOperations(self._client)
+
+    @distributed_trace_async
+    async def create_role_assignment(
+        self,
+        scope: str | KeyVaultRoleScope,
+        definition_id: str,
+        principal_id: str,
+        *,
+        name: str | uuid.UUID | None = None,
+        **kwargs: Any,
+    ) -> KeyVaultRoleAssignment:
+        """Grant a role to a principal at a scope.
+
+        Needs the data action ``Microsoft.KeyVault/managedHsm/roleAssignments/write/action`` at the scope. If the answer
+        to a try is lost and the next try finds the assignment in place, that assignment is returned.
+
+        :param scope: Where the role is granted: ``/``, ``/keys`` or ``/keys/<key name>``.
+        :type scope: str or ~azure.keyvault.administration.KeyVaultRoleScope
+        :param str definition_id: Id of the role definition: the ``id`` of a
+            :class:`~azure.keyvault.administration.KeyVaultRoleDefinition`.
+        :param str principal_id: Object id, not application id, of the user, group, service principal or managed
+            identity.
+        :keyword name: The assignment's name, a UUID. Generated if it is not given.
+        :paramtype name: str or ~uuid.UUID or None
+        :rtype: ~azure.keyvault.administration.KeyVaultRoleAssignment
+        :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses: with code
+            ``MatchingRoleAssignmentExists`` if the principal has the role at the scope already.
+        """
+        scope = role_scope(scope)
+        name = _name_or_new(name)
+        body = _mapping.role_assignment_body(
+            role_definition_id=required_text(definition_id, "definition_id"),
+            principal_id=required_text(principal_id, "principal_id"),
+        )
+        recover = partial(self._own_assignment, scope, name, body["properties"])
+        wire = await self._assignments.create(scope, name, body, recover=recover, **kwargs)
+        return _mapping.role_assignment(wire)
+
+    async def _own_assignment(
+        self, scope: str, name: str, wanted: Any, error: HttpResponseError
+    ) -> dict[str, Any] | None:
+        """Return the assignment that a lost answer was about, or None if it is not ours."""
+        code = error.error.code if error.error else None
+        if not isinstance(error, ResourceExistsError) and code != "MatchingRoleAssignmentExists":
+            return None
+        try:
+            found: Any = await self._assignments.get(scope, name)
+        except AzureError:
+            return None
+        properties = found.get("properties")
+        return found if properties == {**wanted, "scope": scope} else None
+
+    @distributed_trace_async
+    async def delete_role_assignment(
+        self, scope: str | KeyVaultRoleScope, name: str | uuid.UUID, **kwargs: Any
+    ) -> None:
+        """Delete a role assignment. If there is none, nothing happens.
+
+        Needs the data action ``Microsoft.KeyVault/managedHsm/roleAssignments/delete/action`` at the scope.
+
+        :param scope: The assignment's scope: ``/``, ``/keys`` or ``/keys/<key name>``.
+        :type scope: str or ~azure.keyvault.administration.KeyVaultRoleScope
+        :param name: The assignment's name.
+        :type name: str or ~uuid.UUID
+        :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
+        """
+        with suppress(ResourceNotFoundError):
+            await self._assignments.delete(role_scope(scope), path_name(name, "name"), **kwargs)
+
+    @distributed_trace_async
+    async def get_role_assignment(
+        self, scope: str | KeyVaultRoleScope, name: str | uuid.UUID, **kwargs: Any
+    ) -> KeyVaultRoleAssignment:
+        """Get a role assignment.
+
+        Needs the data action ``Microsoft.KeyVault/managedHsm/roleAssignments/read/action`` at the scope.
+
+        :param scope: The assignment's scope: ``/``, ``/keys`` or ``/keys/<key name>``.
+        :type scope: str or ~azure.keyvault.administration.KeyVaultRoleScope
+        :param name: The assignment's name.
+        :type name: str or ~uuid.UUID
+        :rtype: ~azure.keyvault.administration.KeyVaultRoleAssignment
+        :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
+        :raises ~azure.core.exceptions.ResourceNotFoundError: If there is no such assignment.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
+        """
+        wire = await self._assignments.get(role_scope(scope), path_name(name, "name"), **kwargs)
+        return _mapping.role_assignment(wire)
+
+    @distributed_trace
+    def list_role_assignments(
+        self, scope: str | KeyVaultRoleScope, **kwargs: Any
+    ) -> AsyncItemPaged[KeyVaultRoleAssignment]:
+        """List the role assignments at a scope. Pages are fetched while you iterate.
+
+        Needs the data action ``Microsoft.KeyVault/managedHsm/roleAssignments/read/action`` at the scope.
+
+        :param scope: The scope: ``/``, ``/keys`` or ``/keys/<key name>``.
+        :type scope: str or ~azure.keyvault.administration.KeyVaultRoleScope
+        :rtype: ~azure.core.async_paging.AsyncItemPaged[~azure.keyvault.administration.KeyVaultRoleAssignment]
+        :raises ValueError: If the scope is blank or malformed. Nothing is sent.
+        :raises ~azure.core.exceptions.HttpResponseError: While iterating, if the service refuses.
+        """
+        first_page = partial(self._assignments.list_for_scope, role_scope(scope), **kwargs)
+        return item_paged(self._client, first_page, _mapping.role_assignments, **kwargs)
+
+    @distributed_trace_async
+    async def set_role_definition(
+        self,
+        scope: str | KeyVaultRoleScope,
+        *,
+        name: str | uuid.UUID | None = None,
+        role_name: str | None = None,
+        description: str | None = None,
+        permissions: Iterable[KeyVaultPermission] | None = None,
+        assignable_scopes: Iterable[str | KeyVaultRoleScope] | None = None,
+        **kwargs: Any,
+    ) -> KeyVaultRoleDefinition:
+        """Create a custom role definition, or replace the one with the given name.
+
+        The whole definition is replaced: what is not given becomes empty. Needs the data action
+        ``Microsoft.KeyVault/managedHsm/roleDefinitions/write/action`` at ``/``.
+
+        :param scope: The definition's scope. Managed HSM supports only ``/``, or ``KeyVaultRoleScope.GLOBAL``.
+        :type scope: str or ~azure.keyvault.administration.KeyVaultRoleScope
+        :keyword name: The definition's name, a UUID. Generated if it is not given, which makes a new definition.
+        :paramtype name: str or ~uuid.UUID or None
+        :keyword role_name: The role's display name. Empty if it is not given.
+        :paramtype role_name: str or None
+        :keyword description: A description of the role. Empty if it is not given.
+        :paramtype description: str or None
+        :keyword permissions: What the role permits. Nothing if it is not given.
+        :paramtype permissions: ~collections.abc.Iterable[~azure.keyvault.administration.KeyVaultPermission] or None
+        :keyword assignable_scopes: The scopes at which the role can be assigned.
+        :paramtype assignable_scopes: ~collections.abc.Iterable[str or
+            ~azure.keyvault.administration.KeyVaultRoleScope] or None
+        :returns: The definition as the service keeps it.
+        :rtype: ~azure.keyvault.administration.KeyVaultRoleDefinition
+        :raises ValueError: If an argument is blank or malformed. Nothing is sent.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
+        """
+        body = _mapping.role_definition_body(
+            role_name=role_name,
+            description=description,
+            permissions=permissions,
+            assignable_scopes=assignable_scopes,
+        )
+        wire = await self._definitions.create_or_update(role_scope(scope), _name_or_new(name), body, **kwargs)
+        return _mapping.role_definition(wire)
+
+    @distributed_trace_async
+    async def delete_role_definition(
+        self, scope: str | KeyVaultRoleScope, name: str | uuid.UUID, **kwargs: Any
+    ) -> None:
+        """Delete a custom role definition. If there is none, nothing happens.
+
+        Its assignments stay, and grant nothing. Needs the data action
+        ``Microsoft.KeyVault/managedHsm/roleDefinitions/delete/action`` at ``/``.
+
+        :param scope: The definition's scope. Managed HSM supports only ``/``, or ``KeyVaultRoleScope.GLOBAL``.
+        :type scope: str or ~azure.keyvault.administration.KeyVaultRoleScope
+        :param name: The definition's name.
+        :type name: str or ~uuid.UUID
+        :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
+        """
+        with suppress(ResourceNotFoundError):
+            await self._definitions.delete(role_scope(scope), path_name(name, "name"), **kwargs)
+
+    @distributed_trace_async
+    async def get_role_definition(
+        self, scope: str | KeyVaultRoleScope, name: str | uuid.UUID, **kwargs: Any
+    ) -> KeyVaultRoleDefinition:
+        """Get a role definition.
+
+        Needs the data action ``Microsoft.KeyVault/managedHsm/roleDefinitions/read/action`` at ``/``.
+
+        :param scope: The definition's scope. Managed HSM supports only ``/``, or ``KeyVaultRoleScope.GLOBAL``.
+        :type scope: str or ~azure.keyvault.administration.KeyVaultRoleScope
+        :param name: The definition's name.
+        :type name: str or ~uuid.UUID
+        :rtype: ~azure.keyvault.administration.KeyVaultRoleDefinition
+        :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
+        :raises ~azure.core.exceptions.ResourceNotFoundError: If there is no such definition.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
+        """
+        wire = await self._definitions.get(role_scope(scope), path_name(name, "name"), **kwargs)
+        return _mapping.role_definition(wire)
+
+    @distributed_trace
+    def list_role_definitions(
+        self, scope: str | KeyVaultRoleScope, **kwargs: Any
+    ) -> AsyncItemPaged[KeyVaultRoleDefinition]:
+        """List the role definitions that apply at and above a scope. Pages are fetched while you iterate.
+
+        Needs the data action ``Microsoft.KeyVault/managedHsm/roleDefinitions/read/action`` at ``/``.
+
+        :param scope: The scope: ``/``, ``/keys`` or ``/keys/<key name>``.
+        :type scope: str or ~azure.keyvault.administration.KeyVaultRoleScope
+        :rtype: ~azure.core.async_paging.AsyncItemPaged[~azure.keyvault.administration.KeyVaultRoleDefinition]
+        :raises ValueError: If the scope is blank or malformed. Nothing is sent.
+        :raises ~azure.core.exceptions.HttpResponseError: While iterating, if the service refuses.
+        """
+        first_page = partial(self._definitions.list, role_scope(scope), **kwargs)
+        return item_paged(self._client, first_page, _mapping.role_definitions, **kwargs)
+
+
+def _name_or_new(name: str | uuid.UUID | None) -> str:
+    """Return a given name, or a new one: made once per call, so that every try of the call means the same resource."""
+    return str(uuid.uuid4()) if name is None else path_name(name, "name")

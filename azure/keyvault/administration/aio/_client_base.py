@@ -1,0 +1,100 @@
+"""What the clients have in common: a vault URL, a pipeline, and an end."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+from .. import _identifiers
+from .._enums import DEFAULT_API_VERSION, ApiVersion
+from .._runtime.pipeline import build_pipeline
+from .._runtime.rest import RestClient, with_query
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+    from azure.core.credentials_async import AsyncTokenCredential
+
+_LOGGER = logging.getLogger(__name__)
+
+
+class KeyVaultClientBase:
+    """The base of the clients.
+
+    :param vault_url: URL of the HSM.
+    :param credential: An async credential.
+    """
+
+    def __init__(self, vault_url: str, credential: AsyncTokenCredential, **kwargs: Any) -> None:
+        self._vault_url = _identifiers.vault_url(vault_url)
+        if not callable(getattr(credential, "get_token_info", None) or getattr(credential, "get_token", None)):
+            raise ValueError(  # noqa: TRY004 - the error of every bad argument
+                "credential must be an async token credential such as azure.identity.aio.DefaultAzureCredential,"
+                f" got {type(credential).__name__}"
+            )
+        if _identifiers.is_key_vault(self._vault_url):
+            _LOGGER.warning("%s is a Key Vault: this API serves Managed HSMs only.", self._vault_url)
+        api_version = kwargs.pop("api_version", None) or DEFAULT_API_VERSION
+        # A version that the library does not know is passed on, so the argument may be any string.
+        version = api_version.value if isinstance(api_version, ApiVersion) else str(api_version)
+        pipeline = build_pipeline(self._vault_url, credential, **kwargs)
+        self._client = RestClient(self._vault_url, version, pipeline)
+
+    @property
+    def vault_url(self) -> str:
+        """URL of the HSM, without a trailing slash.
+
+        :rtype: str
+        """
+        return self._vault_url
+
+    async def send_request(self, request: HttpRequest, *, stream: bool = False, **kwargs: Any) -> AsyncHttpResponse:
+        """Send a request of your own through the client's pipeline: authenticated, retried, logged.
+
+        :param request: The request. A relative URL is resolved against :attr:`vault_url`; ``api-version`` is added
+            when it is absent. The request itself is changed accordingly.
+        :type request: ~azure.core.rest.HttpRequest
+        :keyword bool stream: Whether to leave the body unread, to be streamed. Defaults to False.
+        :returns: The response, whatever its status: no error is raised for it.
+        :rtype: ~azure.core.rest.AsyncHttpResponse
+        :raises ValueError: If the URL is of another origin.
+        :raises ~azure.core.exceptions.AzureError: If there is no response.
+        """
+        if "://" not in request.url.partition("?")[0]:
+            request.url = f"{self._vault_url}/{request.url.lstrip('/')}"
+        elif _identifiers.origin(request.url) != _identifiers.origin(self._vault_url):
+            raise ValueError(
+                f"the request is for {_identifiers.origin(request.url)}, but this client's vault is"
+                f" {_identifiers.origin(self._vault_url)}"
+            )
+        if "api-version=" not in request.url.partition("?")[2]:
+            request.url = with_query(request.url, {"api-version": self._client.api_version})
+        response = await self._client.pipeline.run(request, stream=stream, **kwargs)
+        return response.http_response
+
+    async def close(self) -> None:
+        """Close the connections that the client opened. It can be called more than once.
+
+        Unnecessary when the client is used as a context manager. A transport that was handed in stays as its owner
+        configured it.
+        """
+        await self._client.pipeline.__aexit__()
+
+    async def __aenter__(self) -> Self:
+        await self._client.pipeline.__aenter__()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self._client.pipeline.__aexit__(exc_type, exc_value, traceback)
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}(vault_url={self._vault_url!r})"
