@@ -1,0 +1,39 @@
+"""The HSM that the samples work on: yours if ``AZURE_MANAGEDHSM_URL`` names one, else one emulated for the run."""
+
+from __future__ import annotations
+
+import os
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from azure.core.credentials_async import AsyncTokenCredential
+
+
+@dataclass
+class SampleHsm:
+    """What a sample needs to know of its HSM."""
+
+    vault_url: str
+    credential: AsyncTokenCredential
+    client_kwargs: dict[str, Any] = field(default_factory=dict)
+
+
+@asynccontextmanager
+async def sample_hsm() -> AsyncIterator[SampleHsm]:
+    """Open the HSM that the environment names, or an emulator."""
+    vault_url = os.environ.get("AZURE_MANAGEDHSM_URL")
+    if vault_url:
+        from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - not needed with the emulator
+
+        async with DefaultAzureCredential() as credential:
+            yield SampleHsm(vault_url, credential)
+    else:
+        from azure.keyvault.administration.emulator import ManagedHsmEmulator  # noqa: PLC0415 - not needed with an HSM
+
+        async with ManagedHsmEmulator() as hsm:
+            print("AZURE_MANAGEDHSM_URL is not set: using an emulated HSM that lives as long as this run.\n")
+            yield SampleHsm(hsm.vault_url, hsm.credential, hsm.client_kwargs)
