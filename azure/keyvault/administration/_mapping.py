@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, cast
 
 from azure.core.exceptions import DecodeError
 
 from ._identifiers import role_scope
 from ._models import (
+    KeyVaultBackupResult,
+    KeyVaultJobDetails,
     KeyVaultPermission,
     KeyVaultRoleAssignment,
     KeyVaultRoleAssignmentProperties,
@@ -19,10 +22,14 @@ if TYPE_CHECKING:
 
     from ._generated.types import (
         PermissionWire,
+        RestoreOperationParametersWire,
         RoleAssignmentCreateParametersWire,
         RoleDefinitionCreateParametersWire,
         RoleDefinitionPropertiesWire,
+        SASTokenParameterWire,
+        SelectiveKeyRestoreOperationParametersWire,
     )
+    from ._storage import StorageAccess
 
 
 def role_definition(wire: Any) -> KeyVaultRoleDefinition:
@@ -118,6 +125,70 @@ def role_assignment_body(*, role_definition_id: str, principal_id: str) -> RoleA
     return {"properties": {"roleDefinitionId": role_definition_id, "principalId": principal_id}}
 
 
+def backup_body(place: StorageAccess) -> SASTokenParameterWire:
+    """Return the body that starts a backup or its pre-check.
+
+    :param place: The container, and how the service gets into it.
+    """
+    body: SASTokenParameterWire = {"storageResourceUri": place.container_url}
+    if place.sas_token is not None:
+        body["token"] = place.sas_token
+    if place.use_managed_identity:
+        body["useManagedIdentity"] = True
+    return body
+
+
+def restore_body(place: StorageAccess, folder: str) -> RestoreOperationParametersWire:
+    """Return the body that starts a full restore or its pre-check.
+
+    :param place: The container, and how the service gets into it.
+    :param folder: Name of the folder with the backup.
+    """
+    return {"sasTokenParameters": backup_body(place), "folderToRestore": folder}
+
+
+def key_restore_body(place: StorageAccess, folder: str) -> SelectiveKeyRestoreOperationParametersWire:
+    """Return the body that starts the restore of a single key.
+
+    :param place: The container, and how the service gets into it.
+    :param folder: Name of the folder with the backup.
+    """
+    return {"sasTokenParameters": backup_body(place), "folder": folder}
+
+
+def job_details(kind: str, wire: dict[str, Any]) -> KeyVaultJobDetails:
+    """Return the model of a job.
+
+    :param kind: What the job is, in words.
+    :param wire: What the service sent.
+    :raises ~azure.core.exceptions.DecodeError: If it is no job.
+    """
+    return KeyVaultJobDetails(
+        kind=kind,
+        job_id=_text(wire, "jobId"),
+        status=_text(wire, "status"),
+        status_details=_text(wire, "statusDetails"),
+        start_time=_time(wire, "startTime"),
+        end_time=_time(wire, "endTime"),
+    )
+
+
+def backup_result(wire: dict[str, Any]) -> KeyVaultBackupResult:
+    """Return the result of a backup that succeeded.
+
+    :param wire: What the service sent.
+    :raises ~azure.core.exceptions.DecodeError: If it is no backup.
+    """
+    return KeyVaultBackupResult(folder_url=_text(wire, "azureStorageBlobContainerUri"))
+
+
+def no_result(wire: dict[str, Any]) -> None:
+    """Return nothing: the result of a job that makes nothing.
+
+    :param wire: What the service sent.
+    """
+
+
 def _permission(wire: Any) -> KeyVaultPermission:
     members = _object(wire, "a permission")
     return KeyVaultPermission(
@@ -174,6 +245,18 @@ def _texts(members: dict[str, Any], name: str) -> list[str]:
         if type(value) is not str:
             raise DecodeError(message=f"The service sent {_kind(value)} in {name!r}, where strings were expected.")
     return values
+
+
+def _time(members: dict[str, Any], name: str) -> datetime | None:
+    value = members.get(name)
+    if value is None:
+        return None
+    if type(value) is int:
+        try:
+            return datetime.fromtimestamp(value, timezone.utc)
+        except (OverflowError, OSError, ValueError) as error:
+            raise DecodeError(message=f"The service sent a time out of range as {name!r}.") from error
+    raise DecodeError(message=f"The service sent {_kind(value)} as {name!r}, where a time in seconds was expected.")
 
 
 def _kind(value: Any) -> str:

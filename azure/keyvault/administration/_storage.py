@@ -20,6 +20,14 @@ class BackupFolder(NamedTuple):
     folder: str
 
 
+class StorageAccess(NamedTuple):
+    """A container, and how the service gets into it."""
+
+    container_url: str
+    sas_token: str | None
+    use_managed_identity: bool
+
+
 def container_url(value: object) -> str:
     """Return a blob container's URL without query and trailing slash.
 
@@ -46,6 +54,22 @@ def backup_folder(value: object) -> BackupFolder:
     if len(segments) <= depth:
         raise ValueError(f"folder_url must name a folder in a container, got {'/'.join((base, *segments))!r}")
     return BackupFolder("/".join((base, *segments[:depth])), "/".join(segments[depth:]))
+
+
+def storage_access(container: str, token: object, *, use_managed_identity: bool, now: datetime) -> StorageAccess:
+    """Say how the service gets into a container.
+
+    :param container: A checked URL.
+    :param token: The SAS token that the user gave, or None.
+    :keyword use_managed_identity: Whether the service uses its own identity.
+    :keyword now: The time, with a timezone.
+    :raises ValueError: If there is no way in, or the token is expired beyond doubt.
+    """
+    if token is None and use_managed_identity:
+        return StorageAccess(container, None, use_managed_identity=True)
+    if token is None:
+        raise ValueError("the service needs a way into the container: pass sas_token, or use_managed_identity=True")
+    return StorageAccess(container, sas_token(token, now=now), use_managed_identity)
 
 
 def sas_token(value: object, *, now: datetime) -> str:

@@ -6,9 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from azure.core.async_paging import AsyncItemPaged, AsyncList
 from azure.core.exceptions import DecodeError
-from azure.core.rest import HttpRequest
 
-from .rest import with_query
+from .rest import decode_object, with_query
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -38,7 +37,7 @@ def item_paged(
             return await first_page()
         # As every generated Azure client does: the link's own parameters, but the version that this client speaks.
         url = with_query(link, {"api-version": client.api_version})
-        return await client.send(HttpRequest("GET", url, headers={"Accept": "application/json"}), 200, **options)
+        return decode_object((await client.get(url, **options)).http_response)
 
     async def extract_data(page: Mapping[str, Any]) -> tuple[str, AsyncIterator[T]]:
         values = page.get("value")

@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from azure.core.exceptions import (
+    AzureError,
     ClientAuthenticationError,
     DecodeError,
     HttpResponseError,
@@ -15,12 +16,14 @@ from azure.core.exceptions import (
 )
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from .retry import JOB_START, may_have_been_accepted
+from .retry import JOB_START, may_have_been_accepted, may_have_started
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from azure.core.pipeline import AsyncPipeline, PipelineResponse
+
+_OK = 200
 
 _ERRORS: Mapping[int, type[HttpResponseError]] = {
     304: ResourceNotModifiedError,
@@ -77,10 +80,33 @@ class RestClient:
         :param expected_status: The status that means that the service took the job.
         :keyword error_map: Exceptions by status, in place of the usual ones.
         :keyword params: Query parameters to add.
-        :raises ~azure.core.exceptions.HttpResponseError: If the status is another one.
+        :raises ~azure.core.exceptions.AzureError: If the status is another one, or there is no answer. The text says so
+            if the job may be running all the same.
         """
+        try:
+            return await self._run_checked(request, expected_status, {**options, JOB_START: True})
+        except AzureError as error:
+            if may_have_started(request, error):
+                append_to_message(
+                    error, "The service may have started the job: see what runs before you start another."
+                )
+            raise
+
+    async def get(self, url: str, **options: Any) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        """Get a URL that the service itself named.
+
+        :param url: An absolute URL.
+        :keyword error_map: Exceptions by status, in place of the usual ones.
+        :raises ~azure.core.exceptions.HttpResponseError: If the status is not 200.
+        """
+        request = HttpRequest("GET", url, headers={"Accept": "application/json"})
+        return await self._run_checked(request, _OK, options)
+
+    async def _run_checked(
+        self, request: HttpRequest, expected_status: int, options: dict[str, Any]
+    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
         error_map = options.pop("error_map", None)
-        response = await self._run(request, {**options, JOB_START: True})
+        response = await self._run(request, options)
         if response.http_response.status_code != expected_status:
             raise status_error(response.http_response, error_map)
         return response
@@ -122,6 +148,16 @@ def status_error(
     status = response.status_code
     error_type = (error_map or {}).get(status) or _ERRORS.get(status, HttpResponseError)
     return error_type(response=response)
+
+
+def append_to_message(error: AzureError, text: str) -> None:
+    """Add a sentence to what an error says.
+
+    :param error: The error.
+    :param text: The sentence.
+    """
+    error.message = f"{error.message}\n{text}"
+    error.args = (error.message, *error.args[1:])
 
 
 def with_query(url: str, params: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from azure.core.exceptions import ServiceRequestError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ServiceRequestError
 from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
@@ -13,6 +13,8 @@ JOB_START = "job_start"
 
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
+# A success that is not the promised one, and a request that the service waited for too long.
+_UNDECIDED = frozenset({200, 201, 202, 204, 408})
 
 
 class JobAwareRetryPolicy(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
@@ -67,6 +69,18 @@ def carries_token(request: HttpRequest) -> bool:
     :param request: A request that was sent.
     """
     return "Authorization" in request.headers
+
+
+def may_have_started(request: HttpRequest, error: AzureError) -> bool:
+    """Tell whether the service may run a job although its start ended in an error.
+
+    :param request: The start, as it was sent last.
+    :param error: How it ended.
+    """
+    if not carries_token(request) or isinstance(error, (ClientAuthenticationError, ServiceRequestError)):
+        return False
+    status = error.status_code if isinstance(error, HttpResponseError) else None
+    return status is None or status >= _SERVER_ERROR or status in _UNDECIDED
 
 
 def may_have_been_accepted(history: list[Any]) -> bool:

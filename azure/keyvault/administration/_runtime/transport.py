@@ -60,17 +60,19 @@ class NoReplayPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
 
 async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Turn the errors that aiohttp answers with a replay into azure-core's, unless nothing can have been sent."""
+    """Turn lost connections into azure-core's error, before aiohttp answers them with a replay.
+
+    A connection that was never made proves that nothing was sent, and time-outs are no reason for a replay: those pass.
+    """
     from aiohttp import (  # noqa: PLC0415 - imported late: only those who use this transport need aiohttp
+        ClientConnectionError,
         ClientConnectorError,
-        ClientOSError,
-        ConnectionTimeoutError,
-        ServerDisconnectedError,
+        ServerTimeoutError,
     )
 
     try:
         return await handler(request)
-    except (ClientConnectorError, ConnectionTimeoutError):
+    except (ClientConnectorError, ServerTimeoutError):
         raise
-    except (ClientOSError, ServerDisconnectedError) as error:
+    except ClientConnectionError as error:
         raise ServiceResponseError(error, error=error) from error

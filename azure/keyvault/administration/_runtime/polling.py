@@ -1,0 +1,221 @@
+"""Follow a job: start or resume, ask for its status, tell how it ended.
+
+A job's life is one row of states: started, then in progress until the service names one of the terminal states. Only
+the ``status`` decides. The ``error`` member does not: services have sent an object of nulls there while a job was well,
+and failed jobs with their reason in ``statusDetails`` alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from azure.core.exceptions import DecodeError, HttpResponseError, ODataV4Format
+from azure.core.pipeline.policies import AsyncRetryPolicy
+from azure.core.polling import AsyncLROPoller, AsyncPollingMethod
+
+from .. import _identifiers
+from .._models import KeyVaultJobDetails
+from .rest import RestClient, append_to_message, decode_object
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from azure.core.pipeline import PipelineResponse
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+T = TypeVar("T")
+T_co = TypeVar("T_co", covariant=True)
+
+_SUCCEEDED = "succeeded"
+_UNSUCCESSFUL = frozenset({"failed", "canceled", "cancelled"})
+
+
+class JobPolling(AsyncPollingMethod[T]):
+    """Polls one job at the URL that the service named.
+
+    :param kind: What the job is, in words: part of its details and of every error.
+    :param to_details: Makes the public details of the body of an answer.
+    :param polling_interval: Seconds between two polls, unless the service says otherwise.
+    :param options: Options for the requests that poll.
+    """
+
+    def __init__(
+        self,
+        kind: str,
+        to_details: Callable[[str, dict[str, Any]], KeyVaultJobDetails],
+        polling_interval: float,
+        options: dict[str, Any],
+    ) -> None:
+        self._to_details = to_details
+        self._interval = polling_interval
+        self._options = options
+        self._retry_after = AsyncRetryPolicy[Any, Any]().get_retry_after
+        self._body: dict[str, Any] | None = None
+        self._response: AsyncHttpResponse | None = None
+        self.details = KeyVaultJobDetails(kind=kind)
+
+    def initialize(
+        self, client: Any, initial_response: Any, deserialization_callback: Callable[[dict[str, Any]], T]
+    ) -> None:
+        """Begin with the answer to a start, or with the status URL of a job that somebody else started.
+
+        :param client: The client to poll with.
+        :param initial_response: The pipeline's response to the start, or a status URL.
+        :param deserialization_callback: Makes the result of the body of the last answer.
+        :raises ~azure.core.exceptions.HttpResponseError: If the answer does not tell where the job is.
+        """
+        self._client: RestClient = client
+        self._to_result = deserialization_callback
+        if isinstance(initial_response, _identifiers.JobUrl):
+            self._status_url = initial_response.url
+            self.details.job_id = initial_response.job_id
+            return
+        response: AsyncHttpResponse = initial_response.http_response
+        self._status_url = response.headers.get("azure-asyncoperation") or ""
+        try:
+            self._require_own_job_url(response)
+            self._take(response)
+        except HttpResponseError as error:
+            if self._status_url:
+                error.continuation_token = self.get_continuation_token()
+            append_to_message(error, f"The {self.details.kind} may be running all the same.")
+            raise
+
+    def _require_own_job_url(self, response: AsyncHttpResponse) -> None:
+        try:
+            job_origin = _identifiers.origin(self._status_url)
+        except ValueError as error:
+            raise DecodeError(
+                message="The service accepted the job, but its answer names no status URL in 'azure-asyncoperation'.",
+                response=response,
+            ) from error
+        own_origin = _identifiers.origin(self._client.endpoint)
+        if job_origin != own_origin:
+            raise DecodeError(
+                message=f"The service at {own_origin} named a status URL at {job_origin}: this client talks to its own"
+                " service only.",
+                response=response,
+            )
+
+    async def run(self) -> None:
+        """Poll until the job has ended.
+
+        :raises ~azure.core.exceptions.HttpResponseError: If it did not succeed, or the service refuses to tell.
+        """
+        while not self.finished():
+            delay = self._retry_after(await self.update()) or self._interval
+            if not self.finished():
+                await asyncio.sleep(delay)
+        if self.status().lower() != _SUCCEEDED:
+            raise self._failure()
+
+    async def update(self) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        """Ask for the job's status, once.
+
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses to tell, or its answer is no job.
+        """
+        try:
+            response = await self._client.get(self._status_url, **self._options)
+            self._take(response.http_response)
+        except HttpResponseError as error:
+            append_to_message(error, f"This was the status of {self._job()}.")
+            raise
+        return response
+
+    def _take(self, response: AsyncHttpResponse) -> None:
+        body = decode_object(response)
+        details = self._to_details(self.details.kind, body)
+        if not details.status:
+            raise DecodeError(message="The service sent a job without a status.", response=response)
+        self._body, self._response, self.details = body, response, details
+
+    def _failure(self) -> HttpResponseError:
+        """Return the error of a job that did not succeed. What it says comes from where the service said it."""
+        reported: Any = (self._body or {}).get("error")
+        code = reported.get("code") if isinstance(reported, dict) else None
+        message = reported.get("message") if isinstance(reported, dict) else None
+        error_format = ODataV4Format(
+            {
+                "code": code if isinstance(code, str) else self.status(),
+                "message": message if isinstance(message, str) else self.details.status_details,
+            }
+        )
+        reason = error_format.message or "the service gives no reason"
+        error = HttpResponseError(message=f"({error_format.code}) {reason}\nThis was {self._job()}.")
+        error.error = error_format
+        error.response = self._response
+        if self._response is not None:
+            error.status_code, error.reason = self._response.status_code, self._response.reason
+        return error
+
+    def _job(self) -> str:
+        return f"the {self.details.kind} job {self.details.job_id}"
+
+    def status(self) -> str:
+        """Return what the service last said, or that the job is in progress if it was not yet asked."""
+        return self.details.status or "InProgress"
+
+    def finished(self) -> bool:
+        """Tell whether the job has ended, well or not."""
+        status = self.status().lower()
+        return status == _SUCCEEDED or status in _UNSUCCESSFUL
+
+    def resource(self) -> T:
+        """Return what the job made."""
+        return self._to_result(self._body or {})
+
+    def get_continuation_token(self) -> str:
+        """Return a token to resume the job with."""
+        return _identifiers.continuation_token(self._status_url)
+
+    @classmethod
+    def from_continuation_token(cls, continuation_token: str, **kwargs: Any) -> tuple[Any, Any, Callable[[Any], T]]:
+        """Return what a poller needs to resume a job.
+
+        :param continuation_token: A poller's token.
+        :keyword client: The client to poll with.
+        :keyword family: The collection in which the job must be: ``backup`` or ``restore``.
+        :keyword deserialization_callback: Makes the result of the body of the last answer.
+        :raises ValueError: If the token is malformed, of the other family or of another vault.
+        """
+        client: RestClient = kwargs["client"]
+        job = _identifiers.job_url_from_token(continuation_token, family=kwargs["family"], endpoint=client.endpoint)
+        return client, job, kwargs["deserialization_callback"]
+
+
+class AsyncKeyVaultLROPoller(AsyncLROPoller[T_co]):
+    """Follows a backup, a restore or a pre-check.
+
+    Await :meth:`result` or :meth:`wait` to wait for the end, or show progress: call :meth:`update_status` when you
+    like and look at :attr:`details`, until :meth:`done`. The job runs in the service: to stop waiting, by cancelling or
+    with a timeout, does not stop it, and :meth:`continuation_token` resumes it on any client of the same HSM.
+    """
+
+    def _polling(self) -> JobPolling[T_co]:
+        # Only the clients make pollers, and they make them with this method.
+        return cast("JobPolling[T_co]", self.polling_method())
+
+    @property
+    def details(self) -> KeyVaultJobDetails:
+        """What the service last said of the job.
+
+        :rtype: ~azure.keyvault.administration.KeyVaultJobDetails
+        """
+        return self._polling().details
+
+    async def update_status(self) -> None:
+        """Ask the service for the job's status, with exactly one request.
+
+        A job that failed raises nothing here: :meth:`done` becomes true, and :meth:`result` raises.
+
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses to tell.
+        """
+        await self._polling().update()
+
+    def done(self) -> bool:
+        """Tell whether the service has said that the job ended, well or not.
+
+        :rtype: bool
+        """
+        return self._polling().finished()

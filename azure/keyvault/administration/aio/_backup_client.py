@@ -1,0 +1,239 @@
+"""The client for full backup, full restore and the restore of a single key."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+from azure.core.tracing.decorator_async import distributed_trace_async
+
+from .. import _mapping, _storage
+from .._enums import ApiVersion
+from .._generated.operations import BackupRestoreOperations
+from .._identifiers import path_name
+from .._models import KeyVaultBackupResult
+from .._runtime.polling import AsyncKeyVaultLROPoller, JobPolling
+from ._client_base import KeyVaultClientBase
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from azure.core.credentials_async import AsyncTokenCredential
+
+T = TypeVar("T")
+
+_DEFAULT_POLLING_INTERVAL = 5
+
+_BEFORE_MANAGED_IDENTITY = frozenset({ApiVersion.V7_2.value, ApiVersion.V7_3.value, ApiVersion.V7_4.value})
+_BEFORE_PRE_CHECKS = _BEFORE_MANAGED_IDENTITY | {ApiVersion.V7_5.value}
+
+
+class KeyVaultBackupClient(KeyVaultClientBase):
+    """Backs up and restores an Azure Managed HSM.
+
+    Use it as an async context manager, or call :meth:`close`. Jobs run in the service, one at a time: closing the
+    client stops none.
+
+    :param str vault_url: URL of the HSM, for example ``https://<name>.managedhsm.azure.net``: its "DNS name".
+    :param credential: An async credential, such as one of :mod:`azure.identity.aio`. The client does not close it.
+    :type credential: ~azure.core.credentials_async.AsyncTokenCredential
+    :keyword api_version: Version of the service API to use. Defaults to the newest one that is known.
+    :paramtype api_version: ~azure.keyvault.administration.ApiVersion or str
+    :keyword bool verify_challenge_resource: Whether to verify that the service asks only for tokens that are meant for
+        its own domain. Defaults to True.
+    :keyword challenge_resource_domains: Hosts of further resources to accept, so that verification can stay on where
+        the HSM's host is not below the resource's.
+    :paramtype challenge_resource_domains: ~collections.abc.Iterable[str]
+    :raises ValueError: If ``vault_url`` is not the https URL of an HSM, or ``credential`` gives no tokens.
+    """
+
+    def __init__(self, vault_url: str, credential: AsyncTokenCredential, **kwargs: Any) -> None:
+        super().__init__(vault_url, credential, **kwargs)
+        self._jobs = BackupRestoreOperations(self._client)
+
+    @distributed_trace_async
+    async def begin_backup(
+        self,
+        blob_storage_url: str,
+        sas_token: str | None = None,
+        *,
+        use_managed_identity: bool = False,
+        continuation_token: str | None = None,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[KeyVaultBackupResult]:
+        """Begin a full backup of the HSM.
+
+        Needs the data actions ``Microsoft.KeyVault/managedHsm/backup/start/action`` and ``.../backup/status/action``.
+        The start is never sent twice once the service may have taken it: an error then says that the job may be
+        running.
+
+        :param str blob_storage_url: URL of the container in which the backup is stored, for example
+            ``https://<account>.blob.core.windows.net/<container>``. It must exist.
+        :param sas_token: A shared access signature that grants ``crdw`` on the container for the next 24 hours.
+        :type sas_token: str or None
+        :keyword bool use_managed_identity: Whether the HSM uses its own user-assigned managed identity instead of a SAS
+            token. Needs service version 7.5 or newer. Defaults to False.
+        :keyword continuation_token: Token of a poller whose backup this one goes on to follow; all other arguments are
+            ignored, and nothing is started.
+        :paramtype continuation_token: str or None
+        :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
+        :returns: A poller. Its result holds the URL of the folder with the backup.
+        :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[
+            ~azure.keyvault.administration.KeyVaultBackupResult]
+        :raises ValueError: If an argument is malformed, the SAS token expired, or there is none. Nothing is sent.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
+        """
+        polling = _polling("backup", kwargs)
+        if continuation_token is not None:
+            return self._resume(polling, continuation_token, "backup", _mapping.backup_result)
+        place = self._access(_storage.container_url(blob_storage_url), sas_token, use_managed_identity)
+        started = await self._jobs.full_backup(_mapping.backup_body(place), **kwargs)
+        return AsyncKeyVaultLROPoller(self._client, started, _mapping.backup_result, polling)
+
+    @distributed_trace_async
+    async def begin_restore(
+        self,
+        folder_url: str,
+        sas_token: str | None = None,
+        *,
+        use_managed_identity: bool = False,
+        key_name: str | None = None,
+        continuation_token: str | None = None,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[None]:
+        """Begin to restore the whole HSM, or a single key.
+
+        A full restore replaces everything: keys, roles and assignments become those of the backup. A single key is
+        restored with all its versions, and only if it was purged before: what exists is never overwritten, and
+        ``details.status_details`` of the poller counts it. Needs the data actions
+        ``Microsoft.KeyVault/managedHsm/restore/start/action`` and ``.../restore/status/action``. The start is never
+        sent twice once the service may have taken it: an error then says that the job may be running.
+
+        :param str folder_url: URL of the folder with the backup: the ``folder_url`` of a
+            :class:`~azure.keyvault.administration.KeyVaultBackupResult`.
+        :param sas_token: A shared access signature that grants ``rl`` on the container.
+        :type sas_token: str or None
+        :keyword bool use_managed_identity: Whether the HSM uses its own user-assigned managed identity instead of a SAS
+            token. Needs service version 7.5 or newer. Defaults to False.
+        :keyword key_name: Name of the one key to restore. Everything is restored if it is not given.
+        :paramtype key_name: str or None
+        :keyword continuation_token: Token of a poller whose restore this one goes on to follow; all other arguments are
+            ignored, and nothing is started.
+        :paramtype continuation_token: str or None
+        :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
+        :returns: A poller without a result.
+        :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[None]
+        :raises ValueError: If an argument is malformed, the SAS token expired, or there is none. Nothing is sent.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
+        """
+        polling = _polling("restore" if key_name is None else "key restore", kwargs)
+        if continuation_token is not None:
+            return self._resume(polling, continuation_token, "restore", _mapping.no_result)
+        container, folder = _storage.backup_folder(folder_url)
+        place = self._access(container, sas_token, use_managed_identity)
+        if key_name is None:
+            started = await self._jobs.full_restore(_mapping.restore_body(place, folder), **kwargs)
+        else:
+            started = await self._jobs.selective_key_restore(
+                path_name(key_name, "key_name"), _mapping.key_restore_body(place, folder), **kwargs
+            )
+        return AsyncKeyVaultLROPoller(self._client, started, _mapping.no_result, polling)
+
+    @distributed_trace_async
+    async def begin_pre_backup(
+        self,
+        blob_storage_url: str,
+        sas_token: str | None = None,
+        *,
+        use_managed_identity: bool = False,
+        continuation_token: str | None = None,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[None]:
+        """Begin to check whether a full backup would succeed. Nothing is backed up.
+
+        Needs service version 7.6 or newer.
+
+        :param str blob_storage_url: URL of the container in which the backup would be stored.
+        :param sas_token: A shared access signature that grants ``crdw`` on the container.
+        :type sas_token: str or None
+        :keyword bool use_managed_identity: Whether the HSM uses its own user-assigned managed identity instead of a SAS
+            token. Defaults to False.
+        :keyword continuation_token: Token of a poller whose check this one goes on to follow.
+        :paramtype continuation_token: str or None
+        :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
+        :returns: A poller without a result: it raises if the check fails.
+        :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[None]
+        :raises ValueError: If an argument is malformed or the service version is too old. Nothing is sent.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
+        """
+        polling = _polling("pre-backup", kwargs)
+        if continuation_token is not None:
+            return self._resume(polling, continuation_token, "backup", _mapping.no_result)
+        self._require_version("begin_pre_backup", "7.6", _BEFORE_PRE_CHECKS)
+        place = self._access(_storage.container_url(blob_storage_url), sas_token, use_managed_identity)
+        started = await self._jobs.pre_full_backup(_mapping.backup_body(place), **kwargs)
+        return AsyncKeyVaultLROPoller(self._client, started, _mapping.no_result, polling)
+
+    @distributed_trace_async
+    async def begin_pre_restore(
+        self,
+        folder_url: str,
+        sas_token: str | None = None,
+        *,
+        use_managed_identity: bool = False,
+        continuation_token: str | None = None,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[None]:
+        """Begin to check whether a full restore would succeed. Nothing is restored.
+
+        Needs service version 7.6 or newer.
+
+        :param str folder_url: URL of the folder with the backup.
+        :param sas_token: A shared access signature that grants ``rl`` on the container.
+        :type sas_token: str or None
+        :keyword bool use_managed_identity: Whether the HSM uses its own user-assigned managed identity instead of a SAS
+            token. Defaults to False.
+        :keyword continuation_token: Token of a poller whose check this one goes on to follow.
+        :paramtype continuation_token: str or None
+        :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
+        :returns: A poller without a result: it raises if the check fails.
+        :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[None]
+        :raises ValueError: If an argument is malformed or the service version is too old. Nothing is sent.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
+        """
+        polling = _polling("pre-restore", kwargs)
+        if continuation_token is not None:
+            return self._resume(polling, continuation_token, "restore", _mapping.no_result)
+        self._require_version("begin_pre_restore", "7.6", _BEFORE_PRE_CHECKS)
+        container, folder = _storage.backup_folder(folder_url)
+        place = self._access(container, sas_token, use_managed_identity)
+        started = await self._jobs.pre_full_restore(_mapping.restore_body(place, folder), **kwargs)
+        return AsyncKeyVaultLROPoller(self._client, started, _mapping.no_result, polling)
+
+    def _access(self, container: str, sas_token: str | None, use_managed_identity: bool) -> _storage.StorageAccess:
+        if use_managed_identity:
+            self._require_version("use_managed_identity", "7.5", _BEFORE_MANAGED_IDENTITY)
+        return _storage.storage_access(
+            container, sas_token, use_managed_identity=use_managed_identity, now=datetime.now(timezone.utc)
+        )
+
+    def _require_version(self, feature: str, version: str, too_old: frozenset[str]) -> None:
+        """Refuse what a version that is known to be older does not have. An unknown one may have it."""
+        if self._client.api_version in too_old:
+            raise ValueError(f"{feature} needs api_version {version} or newer, got {self._client.api_version!r}")
+
+    def _resume(
+        self, polling: JobPolling[T], token: str, family: str, to_result: Callable[[dict[str, Any]], T]
+    ) -> AsyncKeyVaultLROPoller[T]:
+        poller = AsyncKeyVaultLROPoller[T].from_continuation_token(
+            polling, token, client=self._client, family=family, deserialization_callback=to_result
+        )
+        # azure-core declares its own class, but makes an instance of the one that it is called on.
+        return cast("AsyncKeyVaultLROPoller[T]", poller)
+
+
+def _polling(kind: str, options: dict[str, Any]) -> JobPolling[Any]:
+    """Take the options of polling out of a call's options, and return what polls with them."""
+    fallback = options.pop("_polling_interval", _DEFAULT_POLLING_INTERVAL)
+    interval = options.pop("polling_interval", fallback)
+    return JobPolling(kind, _mapping.job_details, interval, options.copy())
