@@ -29,6 +29,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .._challenge import Challenge, parse_challenge, resource_fits, resource_host
 from .._identifiers import hostname, origin
+from .redaction import readable
 from .single_flight import SingleFlight
 from .tokens import Audience, TokenSource
 
@@ -173,7 +174,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         except ValueError as error:
             raise ClientAuthenticationError(
                 message=f"The service refused the request, and its challenge cannot be answered: {error}.",
-                response=response.http_response,
+                response=readable(response.http_response),
             ) from error
 
     def _trusted_audience(self, challenge: Challenge, response: _Response) -> Audience:
@@ -181,7 +182,8 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         scope = challenge.scope or self._conventional_scope()
         if scope is None:
             raise ClientAuthenticationError(
-                message="The service asked for claims before it named a resource.", response=response.http_response
+                message="The service asked for claims before it named a resource.",
+                response=readable(response.http_response),
             )
         authority = self._origin.removeprefix("https://")
         if self._verify and not resource_fits(scope, authority, also_accepted=self._accepted_resources):
@@ -190,7 +192,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 " which is not its parent domain, so none was requested. If you trust the host, create the client with"
                 f" challenge_resource_domains=[{resource_host(scope)!r}], or with verify_challenge_resource=False to"
                 " accept any resource. See https://aka.ms/azsdk/blog/vault-uri.",
-                response=response.http_response,
+                response=readable(response.http_response),
             )
         return Audience(scope, challenge.tenant_id)
 

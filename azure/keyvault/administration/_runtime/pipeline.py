@@ -11,7 +11,6 @@ from azure.core.pipeline.policies import (
     DistributedTracingPolicy,
     HeadersPolicy,
     HttpLoggingPolicy,
-    NetworkTraceLoggingPolicy,
     ProxyPolicy,
     RequestIdPolicy,
     SensitiveHeaderCleanupPolicy,
@@ -21,6 +20,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .._version import VERSION
 from .auth import ChallengeAuthPolicy
+from .redaction import RedactingTracePolicy
 from .retry import JobAwareRetryPolicy
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def build_pipeline(
         ),
         options.get("custom_hook_policy") or CustomHookPolicy(**options),
         *_several(per_retry_policies),
-        options.get("logging_policy") or NetworkTraceLoggingPolicy(**options),
+        options.get("logging_policy") or RedactingTracePolicy(**options),
         DistributedTracingPolicy(**options),
         SensitiveHeaderCleanupPolicy(**options),
         options.get("http_logging_policy") or HttpLoggingPolicy(**options),

@@ -16,6 +16,7 @@ from azure.core.polling import AsyncLROPoller, AsyncPollingMethod
 
 from .. import _identifiers
 from .._models import KeyVaultJobDetails
+from .redaction import readable, redact, secrets_of
 from .rest import RestClient, append_to_message, decode_object
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ class JobPolling(AsyncPollingMethod[T]):
         self._retry_after = AsyncRetryPolicy[Any, Any]().get_retry_after
         self._body: dict[str, Any] | None = None
         self._response: AsyncHttpResponse | None = None
+        self._secrets: list[str] = []
         self.details = KeyVaultJobDetails(kind=kind)
 
     def initialize(
@@ -72,6 +74,7 @@ class JobPolling(AsyncPollingMethod[T]):
             self.details.job_id = initial_response.job_id
             return
         response: AsyncHttpResponse = initial_response.http_response
+        self._secrets = secrets_of(response.request)
         self._status_url = response.headers.get("azure-asyncoperation") or ""
         try:
             self._require_own_job_url(response)
@@ -116,7 +119,7 @@ class JobPolling(AsyncPollingMethod[T]):
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses to tell, or its answer is no job.
         """
         try:
-            response = await self._client.get(self._status_url, **self._options)
+            response = await self._client.get(self._status_url, secrets=self._secrets, **self._options)
             self._take(response.http_response)
         except HttpResponseError as error:
             append_to_message(error, f"This was the status of {self._job()}.")
@@ -124,8 +127,10 @@ class JobPolling(AsyncPollingMethod[T]):
         return response
 
     def _take(self, response: AsyncHttpResponse) -> None:
-        body = decode_object(response)
+        body = decode_object(response, self._secrets)
         details = self._to_details(self.details.kind, body)
+        if details.status_details:
+            details.status_details = redact(details.status_details, self._secrets)
         if not details.status:
             raise DecodeError(message="The service sent a job without a status.", response=response)
         self._body, self._response, self.details = body, response, details
@@ -138,14 +143,14 @@ class JobPolling(AsyncPollingMethod[T]):
         error_format = ODataV4Format(
             {
                 "code": code if isinstance(code, str) else self.status(),
-                "message": message if isinstance(message, str) else self.details.status_details,
+                "message": redact(message, self._secrets) if isinstance(message, str) else self.details.status_details,
             }
         )
         reason = error_format.message or "the service gives no reason"
         error = HttpResponseError(message=f"({error_format.code}) {reason}\nThis was {self._job()}.")
         error.error = error_format
-        error.response = self._response
         if self._response is not None:
+            error.response = readable(self._response, self._secrets)
             error.status_code, error.reason = self._response.status_code, self._response.reason
         return error
 

@@ -16,10 +16,11 @@ from azure.core.exceptions import (
 )
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
+from .redaction import readable
 from .retry import JOB_START, may_have_been_accepted, may_have_started
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from azure.core.pipeline import AsyncPipeline, PipelineResponse
 
@@ -97,6 +98,7 @@ class RestClient:
 
         :param url: An absolute URL.
         :keyword error_map: Exceptions by status, in place of the usual ones.
+        :keyword secrets: Secrets of earlier requests that an error must not show.
         :raises ~azure.core.exceptions.HttpResponseError: If the status is not 200.
         """
         request = HttpRequest("GET", url, headers={"Accept": "application/json"})
@@ -105,10 +107,10 @@ class RestClient:
     async def _run_checked(
         self, request: HttpRequest, expected_status: int, options: dict[str, Any]
     ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        error_map = options.pop("error_map", None)
+        error_map, secrets = options.pop("error_map", None), options.pop("secrets", ())
         response = await self._run(request, options)
         if response.http_response.status_code != expected_status:
-            raise status_error(response.http_response, error_map)
+            raise status_error(response.http_response, error_map, secrets)
         return response
 
     async def _run(
@@ -119,35 +121,42 @@ class RestClient:
         return await self.pipeline.run(request, **options)
 
 
-def decode_object(response: AsyncHttpResponse) -> dict[str, Any]:
+def decode_object(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> dict[str, Any]:
     """Return the JSON object that an answer holds.
 
     :param response: An answer whose body was read.
+    :param secrets: Secrets that an error must not show, besides those of the request.
     :raises ~azure.core.exceptions.DecodeError: If the body is anything else.
     """
     try:
         body: Any = json.loads(response.content)
     except (ValueError, RecursionError) as error:
-        raise DecodeError(message="The service answered with a body that is no JSON.", response=response) from error
-    if type(body) is not dict:
-        raise DecodeError(
-            message=f"The service answered with JSON of type {type(body).__name__} where an object was expected.",
-            response=response,
-        )
-    return cast("dict[str, Any]", body)
+        found = f"no JSON ({type(error).__name__})"
+    else:
+        if type(body) is dict:
+            return cast("dict[str, Any]", body)
+        found = f"JSON of type {type(body).__name__}"
+    # Raised out here: the error that json raises holds the whole body, secrets included, and would be its context.
+    raise DecodeError(
+        message=f"The service answered with {found} where a JSON object was expected.",
+        response=readable(response, secrets),
+    )
 
 
 def status_error(
-    response: AsyncHttpResponse, error_map: Mapping[int, type[HttpResponseError]] | None = None
+    response: AsyncHttpResponse,
+    error_map: Mapping[int, type[HttpResponseError]] | None = None,
+    secrets: Iterable[str] = (),
 ) -> HttpResponseError:
     """Return the exception for an answer with an unexpected status.
 
     :param response: The answer.
     :param error_map: Exceptions by status, in place of the usual ones.
+    :param secrets: Secrets that the error must not show, besides those of the request.
     """
     status = response.status_code
     error_type = (error_map or {}).get(status) or _ERRORS.get(status, HttpResponseError)
-    return error_type(response=response)
+    return error_type(response=readable(response, secrets))
 
 
 def append_to_message(error: AzureError, text: str) -> None:
