@@ -235,7 +235,8 @@ def _list(members: dict[str, Any], name: str) -> list[Any]:
     if value is None:
         return []
     if type(value) is list:
-        return value
+        items: list[Any] = value
+        return items
     raise DecodeError(message=f"The service sent {_kind(value)} as {name!r}, where a list was expected.")
 
 
@@ -259,7 +260,7 @@ def _time(members: dict[str, Any], name: str) -> datetime | None:
     raise DecodeError(message=f"The service sent {_kind(value)} as {name!r}, where a time in seconds was expected.")
 
 
-def _kind(value: Any) -> str:
+def _kind(value: object) -> str:
     return {dict: "an object", list: "a list", str: "a string", bool: "a boolean", type(None): "null"}.get(
         type(value), "a number"
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime, timedelta, timezone
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
 # A clock that is a little off must not make a good token unusable here; the service decides about the last minutes.
@@ -117,15 +117,17 @@ def _expiry(token: str) -> datetime | None:
     values = parse_qs(token).get("se")
     if not values:
         return None
-    from isodate import ISO8601Error, parse_date, parse_datetime  # noqa: PLC0415 - costs several milliseconds to import
+    import isodate  # noqa: PLC0415 - costs several milliseconds to import
 
+    # isodate has no types, so its module is handled as what it is to a checker: anything.
+    parse: Any = isodate
     text = values[0]
     try:
         if "T" in text:
-            expiry: datetime = parse_datetime(text)
+            expiry: datetime = parse.parse_datetime(text)
         else:
-            day = parse_date(text)
+            day = parse.parse_date(text)
             expiry = datetime(day.year, day.month, day.day)  # noqa: DTZ001 - UTC is set below
-    except (ISO8601Error, ValueError, OverflowError):
+    except (ValueError, OverflowError):  # isodate's own error is a ValueError
         return None
     return expiry if expiry.tzinfo else expiry.replace(tzinfo=timezone.utc)

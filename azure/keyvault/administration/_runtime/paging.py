@@ -40,17 +40,17 @@ def item_paged(
         return decode_object((await client.get(url, **options)).http_response)
 
     async def extract_data(page: Mapping[str, Any]) -> tuple[str, AsyncIterator[T]]:
-        values = page.get("value")
+        values: Any = page.get("value")
         if values is None:
             values = []
         if type(values) is not list:
             raise DecodeError(
                 message=f"The service sent a page whose 'value' is a {type(values).__name__}, not a list."
             )
-        link = page.get("nextLink") or None
+        link: Any = page.get("nextLink") or None
         if link is not None and type(link) is not str:
             raise DecodeError(message=f"The service sent a page whose 'nextLink' is a {type(link).__name__}.")
         # azure-core types the link as str, but only None ends the list: an empty string would loop for ever.
-        return cast("str", link), AsyncList(convert(values))
+        return cast("str", link), AsyncList(convert(items))
 
     return AsyncItemPaged(get_next, extract_data)

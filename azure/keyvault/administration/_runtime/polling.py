@@ -137,9 +137,9 @@ class JobPolling(AsyncPollingMethod[T]):
 
     def _failure(self) -> HttpResponseError:
         """Return the error of a job that did not succeed. What it says comes from where the service said it."""
-        reported: Any = (self._body or {}).get("error")
-        code = reported.get("code") if isinstance(reported, dict) else None
-        message = reported.get("message") if isinstance(reported, dict) else None
+        member = (self._body or {}).get("error")
+        reported = cast("dict[str, Any]", member) if isinstance(member, dict) else {}
+        code, message = reported.get("code"), reported.get("message")
         error_format = ODataV4Format(
             {
                 "code": code if isinstance(code, str) else self.status(),

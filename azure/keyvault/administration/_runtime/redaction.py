@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import logging
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import quote, unquote
 
 from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -76,7 +76,7 @@ def readable(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> AsyncH
     text = response.content.decode("utf-8", errors="replace")
     redacted = redact(text, known)
     # A response cannot be changed, so one that answers as it does stands in for it.
-    return response if redacted == text else RedactedResponse(response, redacted)  # type: ignore[return-value]
+    return response if redacted == text else cast("AsyncHttpResponse", RedactedResponse(response, redacted))
 
 
 class RedactedResponse:
@@ -183,10 +183,12 @@ def _redacted_headers(headers: Any, secrets: list[str]) -> dict[str, str]:
 def _sas_tokens(request: HttpRequest) -> list[str]:
     """Return the members called ``token`` of a request's JSON body and of the objects in it."""
     try:
-        body: Any = json.loads(request.content or b"null")
+        body = _members(json.loads(request.content or b"null"))
     except (TypeError, ValueError, RecursionError):
         return []
-    members: dict[str, Any] = body if isinstance(body, dict) else {}
-    nested: Any = members.get("sasTokenParameters")
-    candidates = [members.get("token"), nested.get("token") if isinstance(nested, dict) else None]
-    return [token for token in candidates if isinstance(token, str)]
+    tokens = body.get("token"), _members(body.get("sasTokenParameters")).get("token")
+    return [token for token in tokens if isinstance(token, str)]
+
+
+def _members(value: Any) -> dict[str, Any]:
+    return cast("dict[str, Any]", value) if isinstance(value, dict) else {}

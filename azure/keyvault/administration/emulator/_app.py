@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from ._call import Operation
+from ._call import Body, Operation, Service
 from ._dispatch import MAX_BODY, dispatcher
 from ._exchange import HSM
-from ._handlers import access_control
+from ._handlers import access_control, backup
 from ._headers import stamp
 from ._middleware import authenticate, identify, record, render_errors
 
@@ -46,7 +46,7 @@ OPERATIONS = (
         _ROLE_DEFINITIONS + "/{name}",
         access_control.set_role_definition,
         "/roleDefinitions/write/action",
-        has_body=True,
+        body=Body.JSON,
     ),
     Operation(
         "DELETE",
@@ -75,7 +75,7 @@ OPERATIONS = (
         access_control.create_role_assignment,
         "/roleAssignments/write/action",
         at="{scope}",
-        has_body=True,
+        body=Body.JSON,
     ),
     Operation(
         "DELETE",
@@ -83,6 +83,65 @@ OPERATIONS = (
         access_control.delete_role_assignment,
         "/roleAssignments/delete/action",
         at="{scope}",
+    ),
+    Operation(
+        "POST",
+        "/backup",
+        backup.full_backup,
+        "/backup/start/action",
+        body=Body.JSON,
+        service=Service.BACKUP,
+    ),
+    Operation(
+        "POST",
+        "/prebackup",
+        backup.pre_full_backup,
+        "/backup/start/action",
+        body=Body.JSON,
+        service=Service.BACKUP,
+        since="7.6-preview.1",
+    ),
+    Operation(
+        "GET",
+        "/backup/{job_id}/pending",
+        backup.backup_status,
+        "/backup/status/action",
+        service=Service.BACKUP,
+        needs_version=False,
+    ),
+    Operation(
+        "PUT",
+        "/restore",
+        backup.full_restore,
+        "/restore/start/action",
+        body=Body.JSON,
+        service=Service.BACKUP,
+    ),
+    Operation(
+        "PUT",
+        "/prerestore",
+        backup.pre_full_restore,
+        "/restore/start/action",
+        body=Body.JSON,
+        service=Service.BACKUP,
+        since="7.6-preview.1",
+    ),
+    Operation(
+        "PUT",
+        "/keys/{key_name}/restore",
+        backup.selective_key_restore,
+        "/restore/start/action",
+        body=Body.JSON,
+        service=Service.BACKUP,
+    ),
+    Operation(
+        "GET",
+        "/restore/{job_id}/pending",
+        backup.restore_status,
+        "/restore/status/action",
+        service=Service.BACKUP,
+        needs_version=False,
+        while_restoring=True,
     ),
 )
 

@@ -20,6 +20,14 @@ class Service(Enum):
     BACKUP = "backup"
 
 
+class Body(Enum):
+    """What an operation does with a request's body."""
+
+    NONE = "there must be none"
+    JSON = "a JSON object, which the handler reads"
+    IGNORED = "nobody looks at it"
+
+
 @dataclass(frozen=True, slots=True)
 class Call:
     """One request that is allowed, understood as far as every operation has it in common."""
@@ -63,7 +71,7 @@ class Operation:
     """The scope at which it is needed; may use the named parts of the path."""
     query: frozenset[str] = frozenset()
     """The query parameters that it knows beside api-version."""
-    has_body: bool = False
+    body: Body = Body.NONE
     service: Service = Service.FRONT_END
     since: str = "7.2-preview"
     """The api-version that brought it."""

@@ -10,7 +10,7 @@ from aiohttp import web
 from yarl import URL
 
 from . import _responses
-from ._call import Call, Operation
+from ._call import Body, Call, Operation
 from ._domain import errors, jobs, rbac, versions
 from ._exchange import HSM, base_url, exchange_of
 from ._members import Members
@@ -96,13 +96,15 @@ def _authorize(hsm: Hsm, principal: str | None, action: str, scope: str) -> None
 
 async def _body(request: web.Request, operation: Operation) -> Members:
     """Read the body that the operation has, or make sure that there is none."""
+    if operation.body is Body.IGNORED:
+        return Members({})
     try:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise errors.body_too_large(MAX_BODY) from error
     except web.RequestPayloadError as error:
         raise errors.bad_request("The request body cannot be read") from error
-    if not operation.has_body:
+    if operation.body is Body.NONE:
         if body:
             raise errors.bad_request("This operation has no request body")
         return Members({})

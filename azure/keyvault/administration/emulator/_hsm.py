@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._clock import Clock
     from ._domain.tokens import TokenAuthority
+    from ._jobs import Jobs
     from ._journal import Journal
     from ._store import Store
 
@@ -20,7 +21,9 @@ class Hsm:
     store: Store
     clock: Clock
     authority: TokenAuthority
+    jobs: Jobs
     journal: Journal
+    retry_after: int
 
     @property
     def host(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ._domain import errors
 
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _T = TypeVar("_T")
+
+_OBJECT: type[dict[str, Any]] = dict
+_ARRAY: type[list[Any]] = list
 
 # What fits everywhere a number may end up, and is far beyond the year 9999 in seconds.
 _LARGEST_INTEGER = 2**53
@@ -111,12 +114,11 @@ def _typed(value: object, type_: type[_T], what: str, name: str) -> _T:
 
 
 def _object(value: object, what: str) -> dict[str, Any]:
-    # JSON's objects have no keys but strings.
-    return cast("dict[str, Any]", _typed(value, dict, what, "an object"))
+    return _typed(value, _OBJECT, what, "an object")
 
 
 def _list(value: object, what: str) -> list[Any]:
-    return cast("list[Any]", _typed(value, list, what, "an array"))
+    return _typed(value, _ARRAY, what, "an array")
 
 
 def _text(value: object, what: str) -> str:

@@ -6,12 +6,13 @@ import re
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 from aiohttp import web
 
-from . import _certificates
+from . import _certificates, _security_domain
 from ._app import make_app
 from ._clock import Clock
 from ._credential import EmulatorCredential
@@ -20,7 +21,9 @@ from ._domain.builtin_roles import ADMINISTRATOR
 from ._domain.records import RoleAssignment
 from ._domain.tokens import TokenAuthority, new_signing_key
 from ._hsm import Hsm
+from ._jobs import Jobs
 from ._journal import Journal
+from ._storage import Storage, new_sas_token
 from ._store.sqlite import SqliteStore
 from ._transport import LoopbackResolver, loopback_session, shared_transport
 
@@ -37,10 +40,12 @@ if TYPE_CHECKING:
 
 DEFAULT_NAME = "emulated-hsm"
 DEFAULT_ADMIN_OBJECT_ID = "4d5e3e6b-7a0c-4b8f-9a53-0d9c1f6a2b10"
+CONTAINER = "backups"
 DEFAULT_TENANT_ID = "9b1f0c52-3c8e-4f0d-8f6e-51f2f4c7d6aa"
 
 _NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])+")
 _NAME_LENGTH = range(3, 25)
+_ACCOUNT_LENGTH = 24 - len("store")
 # Connections that are idle are closed at once; an answer that is under way gets this long to leave.
 _SHUTDOWN_SECONDS = 1.0
 
@@ -53,6 +58,8 @@ class _Running:
     administrator: str
     certificates: _certificates.Certificates
     port: int
+    security_domain: bytes
+    sas_token: str
     transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse]
     resources: AsyncExitStack
 
@@ -71,6 +78,12 @@ class ManagedHsmEmulator:
     :keyword port: Port to listen on; 0 takes any free one.
     :keyword admin_object_id: Object id of the initial administrator. With a data directory it counts at the first
      start only.
+    :keyword security_domain: What another emulator's ``security_domain`` says, so that its backups can be restored
+     here; a new one unless given.
+    :keyword job_duration: How many seconds a backup or restore is in progress, at least. Putting the clock forward
+     ends it early.
+    :keyword retry_after: Seconds that the start of a job tells clients to wait before they ask again. The service says
+     10; the default is as short as the header allows, since nobody likes to wait for an emulator.
     :raises ValueError: if the name is not one that an HSM can have, or the object id is not a GUID.
     """
 
@@ -82,6 +95,9 @@ class ManagedHsmEmulator:
         host: str = "127.0.0.1",
         port: int = 0,
         admin_object_id: str = DEFAULT_ADMIN_OBJECT_ID,
+        security_domain: bytes | None = None,
+        job_duration: float = 0.05,
+        retry_after: int = 1,
     ) -> None:
         if not _NAME.fullmatch(name) or len(name) not in _NAME_LENGTH:
             raise ValueError(f"name must be 3 to 24 letters, digits and single dashes, got {name!r}")
@@ -90,6 +106,10 @@ class ManagedHsmEmulator:
         self._host = host
         self._wanted_port = port
         self._admin_object_id = str(UUID(admin_object_id))
+        self._security_domain = security_domain
+        self._job_duration = job_duration
+        self._retry_after = retry_after
+        self._storage_account = re.sub("[^a-z0-9]", "", self._name)[:_ACCOUNT_LENGTH] + "store"
         self._clock = Clock()
         self._journal = Journal()
         self._running: _Running | None = None
@@ -98,7 +118,8 @@ class ManagedHsmEmulator:
         """Start serving; the emulator answers when this returns.
 
         :raises RuntimeError: if the emulator runs already.
-        :raises OSError: if the address or the port cannot be had.
+        :raises OSError: if the address, the port or the data directory cannot be had.
+        :raises ValueError: if the data directory holds another HSM.
         """
         if self._running:
             raise RuntimeError("The emulator runs already")
@@ -168,6 +189,21 @@ class ManagedHsmEmulator:
         return EmulatorCredential(str(UUID(object_id)), self._run.hsm.authority, self._clock)
 
     @property
+    def security_domain(self) -> bytes:
+        """The secret that an HSM needs to restore this one's backups; give it to another emulator."""
+        return self._run.security_domain
+
+    @property
+    def container_url(self) -> str:
+        """URL of a blob container for backups; exists, and is kept on this machine."""
+        return f"https://{self._storage_account}.blob.core.windows.net/{CONTAINER}"
+
+    @property
+    def sas_token(self) -> str:
+        """SAS token for ``container_url``, good for a week of the emulator's clock."""
+        return self._run.sas_token
+
+    @property
     def clock(self) -> Clock:
         """The emulator's clock, which can be put forward."""
         return self._clock
@@ -188,38 +224,68 @@ class ManagedHsmEmulator:
         return self._running
 
     async def _start(self, resources: AsyncExitStack) -> _Running:
-        store = self._open_store()
+        data = self._data or Path(resources.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
+        data.mkdir(parents=True, exist_ok=True)
+        store = SqliteStore(data / "hsm.sqlite" if self._data else None)
         resources.callback(store.close)
-        administrator = _settle(store, self._admin_object_id)
-        authority = TokenAuthority(store.fact("signing_key") or "", DEFAULT_TENANT_ID)
-        hsm = Hsm(self._name, store, self._clock, authority, self._journal)
+        administrator = _settle(store, self._name, self._admin_object_id)
+        security_domain = _security_domain.settle(data / "security-domain", self._security_domain)
+        storage = Storage(data / "storage", self._storage_account, self._clock)
+        storage.create_container(CONTAINER)
+        jobs = Jobs(
+            hsm_name=self._name,
+            store=store,
+            clock=self._clock,
+            storage=storage,
+            security_domain=security_domain,
+            duration=self._job_duration,
+        )
+        jobs.fail_interrupted()
+        resources.push_async_callback(jobs.close)
+        hsm = Hsm(
+            name=self._name,
+            store=store,
+            clock=self._clock,
+            authority=TokenAuthority(store.fact("signing_key") or "", DEFAULT_TENANT_ID),
+            jobs=jobs,
+            journal=self._journal,
+            retry_after=self._retry_after,
+        )
 
         certificates = _certificates.issue(hsm.host)
+        port = await self._serve(hsm, certificates, resources)
+        resolver = LoopbackResolver(hsm.host, self._host, port)
+        session = loopback_session(resolver, certificates.client_context())
+        resources.push_async_callback(session.close)
+        return _Running(
+            hsm=hsm,
+            administrator=administrator,
+            certificates=certificates,
+            port=port,
+            security_domain=security_domain,
+            sas_token=new_sas_token(self._storage_account, CONTAINER, self._clock.now()),
+            transport=shared_transport(session),
+            resources=resources.pop_all(),
+        )
+
+    async def _serve(self, hsm: Hsm, certificates: _certificates.Certificates, resources: AsyncExitStack) -> int:
         runner = web.AppRunner(make_app(hsm), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
         await runner.setup()
         resources.push_async_callback(runner.cleanup)
         context = certificates.server_context()
         await web.TCPSite(runner, self._host, self._wanted_port, ssl_context=context).start()
         port: int = runner.addresses[0][1]
-
-        resolver = LoopbackResolver(hsm.host, self._host, port)
-        session = loopback_session(resolver, certificates.client_context())
-        resources.push_async_callback(session.close)
-        transport = shared_transport(session)
-        return _Running(hsm, administrator, certificates, port, transport, resources.pop_all())
-
-    def _open_store(self) -> SqliteStore:
-        if self._data is None:
-            return SqliteStore()
-        self._data.mkdir(parents=True, exist_ok=True)
-        return SqliteStore(self._data / "hsm.sqlite")
+        return port
 
 
-def _settle(store: Store, administrator: str) -> str:
+def _settle(store: Store, name: str, administrator: str) -> str:
     """Make a new HSM what it has to be before the first request, and return its initial administrator."""
     if settled := store.fact("administrator"):
+        if store.fact("name") != name:
+            raise ValueError(f"The data directory holds the HSM {store.fact('name')!r}, not {name!r}")
         return settled
     with store.transaction():
+        store.save_fact("name", name)
         store.save_fact("administrator", administrator)
         store.save_fact("signing_key", new_signing_key())
         store.save_role_assignment(RoleAssignment(str(uuid4()), rbac.ROOT, ADMINISTRATOR.name, administrator))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 from typing import TYPE_CHECKING
 
@@ -32,7 +33,7 @@ class LoopbackResolver(AbstractResolver):
         family: socket.AddressFamily = socket.AF_INET,
     ) -> list[ResolveResult]:
         if host != self._host:
-            raise OSError(f"This transport reaches only {self._host}, not {host}")
+            raise OSError(errno.EHOSTUNREACH, f"This transport reaches only {self._host}, not {host}")
         return [
             ResolveResult(
                 hostname=host,

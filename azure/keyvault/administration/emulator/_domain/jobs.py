@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from . import errors
 from .records import Job, JobKind, JobStatus
 
+if TYPE_CHECKING:
+    from .records import Key
+
 _DISABLING = {JobKind.RESTORE, JobKind.KEY_RESTORE}
+_INSTANT = {JobKind.PRE_BACKUP, JobKind.PRE_RESTORE}
 
 
 class JobFailure(Exception):  # noqa: N818 - an outcome of a job, not a fault of the emulator
@@ -51,13 +56,33 @@ def fail(job: Job, now: float, failure: JobFailure) -> Job:
     )
 
 
-def backup_folder(hsm_name: str, now: float) -> str:
-    """Return the folder of a backup begun at a time: sixteen digits, down to hundredths of a second."""
-    moment = datetime.fromtimestamp(int(now), timezone.utc)
-    return f"mhsm-{hsm_name}-{moment:%Y%m%d%H%M%S}{int(now * 100) % 100:02}"
+def backup_folder(hsm_name: str, hundredths: int) -> str:
+    """Return the folder of a backup: sixteen digits of time, down to hundredths of a second.
+
+    :param hsm_name: The name of the HSM.
+    :param hundredths: When the backup began, in hundredths of a second since 1970.
+    """
+    seconds, rest = divmod(hundredths, 100)
+    moment = datetime.fromtimestamp(seconds, timezone.utc)
+    return f"mhsm-{hsm_name}-{moment:%Y%m%d%H%M%S}{rest:02}"
 
 
-def key_restore_details(restored: int, not_overwritten: int) -> str:
+def restore_key(name: str, backed_up: Key | None, existing: Key | None) -> tuple[Key | None, str]:
+    """Return the key to bring back, if any, and the sentence that says what became of its versions.
+
+    :raises JobFailure: if the backup does not hold the key, or the name is not free.
+    """
+    if backed_up is None or backed_up.deleted is not None:
+        raise JobFailure("KeyNotFound", f"The backup does not hold the key {name}")
+    if existing is None:
+        return backed_up, _key_restore_details(len(backed_up.versions), 0)
+    if existing.deleted is not None:
+        raise JobFailure("ObjectIsDeletedButRecoverable", f"The key {name} is soft-deleted; recover or purge it first")
+    # One more than there are versions, as the service counts; nobody knows why.
+    return None, _key_restore_details(0, len(backed_up.versions) + 1)
+
+
+def _key_restore_details(restored: int, not_overwritten: int) -> str:
     return (
         f"Number of successful key versions restored: {restored}, "
         f"Number of key versions could not overwrite: {not_overwritten}"
@@ -65,4 +90,6 @@ def key_restore_details(restored: int, not_overwritten: int) -> str:
 
 
 def _end(job: Job, now: float) -> int:
+    if job.kind in _INSTANT:
+        return job.started
     return max(job.started, int(now))

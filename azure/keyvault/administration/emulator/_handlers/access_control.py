@@ -15,15 +15,19 @@ if TYPE_CHECKING:
 
 
 async def list_role_definitions(hsm: Hsm, call: Call) -> Answer:
+    # Roles exist at the root only, and apply to every scope below it.
+    rbac.parse_scope(call.parameters["scope"])
     roles = rbac.select_roles(rbac.all_roles(hsm.store.role_definitions()).values(), call.query.get("$filter"))
     return Answer({"value": [_role_definition(role) for role in roles]})
 
 
 async def get_role_definition(hsm: Hsm, call: Call) -> Answer:
+    _require_root(call)
     return Answer(_role_definition(_find_role(hsm, call.parameters["name"])))
 
 
 async def set_role_definition(hsm: Hsm, call: Call) -> Answer:
+    _require_root(call)
     name = rbac.parse_guid(call.parameters["name"], "The name of a role definition")
     rbac.check_role_is_custom(name)
     with call.body as body, body.required_members("properties") as properties:
@@ -35,6 +39,7 @@ async def set_role_definition(hsm: Hsm, call: Call) -> Answer:
 
 
 async def delete_role_definition(hsm: Hsm, call: Call) -> Answer:
+    _require_root(call)
     with hsm.store.transaction():
         role = _find_role(hsm, call.parameters["name"])
         rbac.check_role_is_custom(role.name)
@@ -72,6 +77,11 @@ async def delete_role_assignment(hsm: Hsm, call: Call) -> Answer:
         assignment = _find_assignment(hsm, call)
         hsm.store.delete_role_assignment(assignment.name)
     return Answer(_role_assignment(assignment))
+
+
+def _require_root(call: Call) -> None:
+    if rbac.parse_scope(call.parameters["scope"]) != rbac.ROOT:
+        raise errors.bad_request(f"Role definitions exist only at the scope '{rbac.ROOT}'")
 
 
 def _find_role(hsm: Hsm, name: str) -> RoleDefinition:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SCHEMA_VERSION = 1
 
 
-class StoreError(Exception):
+class StoreError(OSError):
     """The store's file cannot be read or written; says which file and why."""
 
 
@@ -183,7 +183,9 @@ class SqliteStore:
         try:
             yield
         except sqlite3.Error as error:
-            raise StoreError(f"{self._path or 'memory'}: {error}") from error
+            # Nobody else writes to this file, so a lock is a second emulator's.
+            reason = "in use by another emulator" if "locked" in str(error) else error
+            raise StoreError(f"{self._path or 'memory'}: {reason}") from error
 
 
 def _dump(record: documents.Record) -> str:
