@@ -47,6 +47,7 @@ def item_paged(
             raise DecodeError(
                 message=f"The service sent a page whose 'value' is a {type(values).__name__}, not a list."
             )
+        items: list[Any] = values
         link: Any = page.get("nextLink") or None
         if link is not None and type(link) is not str:
             raise DecodeError(message=f"The service sent a page whose 'nextLink' is a {type(link).__name__}.")
