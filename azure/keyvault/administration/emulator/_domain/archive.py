@@ -1,0 +1,102 @@
+"""What a backup consists of: a few JSON files, and a manifest that shows whether they are whole and whose they are.
+
+The manifest holds the checksum of every file and is itself protected by an HMAC under the security domain. So a file
+that was changed, cut off or lost is noticed, and so is a backup of an HSM with another security domain.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+from typing import TYPE_CHECKING, Any, cast
+
+from . import documents
+from .jobs import JobFailure
+from .records import Snapshot
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+MANIFEST = "manifest.json"
+
+_FORMAT = 1
+_ROLE_DEFINITIONS = "role-definitions.json"
+_ROLE_ASSIGNMENTS = "role-assignments.json"
+_KEYS = "keys.json"
+
+
+def pack(snapshot: Snapshot, *, security_domain: bytes, hsm_name: str, created: int) -> dict[str, bytes]:
+    """Return the files of a backup by name, the manifest last."""
+    files = {
+        _ROLE_DEFINITIONS: _records(snapshot.role_definitions),
+        _ROLE_ASSIGNMENTS: _records(snapshot.role_assignments),
+        _KEYS: _records(snapshot.keys),
+    }
+    manifest = {
+        "format": _FORMAT,
+        "hsm": hsm_name,
+        "created": created,
+        "securityDomain": _fingerprint(security_domain),
+        "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
+    }
+    return {**files, MANIFEST: _encode({**manifest, "hmac": _seal(manifest, security_domain)})}
+
+
+def unpack(files: Mapping[str, bytes], *, security_domain: bytes) -> Snapshot:
+    """Return what a backup holds.
+
+    :raises JobFailure: if the backup is damaged, not whole, or of another security domain.
+    """
+    manifest = _read_manifest(files)
+    if manifest.get("securityDomain") != _fingerprint(security_domain):
+        raise _invalid("it was made with another security domain")
+    seal = manifest.pop("hmac", None)
+    if not isinstance(seal, str) or not hmac.compare_digest(seal.encode(), _seal(manifest, security_domain).encode()):
+        raise _invalid("its manifest was changed")
+    for name, checksum in manifest["files"].items():
+        if name not in files:
+            raise _invalid(f"{name} is missing")
+        if hashlib.sha256(files[name]).hexdigest() != checksum:
+            raise _invalid(f"{name} is damaged")
+    return Snapshot(
+        role_definitions=tuple(map(documents.role_definition, json.loads(files[_ROLE_DEFINITIONS]))),
+        role_assignments=tuple(map(documents.role_assignment, json.loads(files[_ROLE_ASSIGNMENTS]))),
+        keys=tuple(map(documents.key, json.loads(files[_KEYS]))),
+    )
+
+
+def _read_manifest(files: Mapping[str, bytes]) -> dict[str, Any]:
+    if MANIFEST not in files:
+        raise _invalid("it has no manifest")
+    try:
+        manifest: object = json.loads(files[MANIFEST])
+    except (ValueError, RecursionError) as error:
+        raise _invalid("its manifest is damaged") from error
+    if not isinstance(manifest, dict):
+        raise _invalid("its manifest is damaged")
+    # JSON's objects have no keys but strings.
+    members = cast("dict[str, Any]", manifest)
+    if members.get("format") != _FORMAT:
+        raise _invalid("its format is unknown")
+    return members
+
+
+def _invalid(reason: str) -> JobFailure:
+    return JobFailure("InvalidBackup", f"Invalid backup provided: {reason}")
+
+
+def _records(records: Iterable[documents.Record]) -> bytes:
+    return _encode([documents.document(record) for record in records])
+
+
+def _encode(value: object) -> bytes:
+    return json.dumps(value, indent=1, sort_keys=True).encode()
+
+
+def _fingerprint(security_domain: bytes) -> str:
+    return hashlib.sha256(b"security domain " + security_domain).hexdigest()[:32]
+
+
+def _seal(manifest: Mapping[str, object], security_domain: bytes) -> str:
+    return hmac.new(security_domain, _encode(manifest), hashlib.sha256).hexdigest()

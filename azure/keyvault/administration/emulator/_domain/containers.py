@@ -1,0 +1,81 @@
+"""Where a backup lies: the container and the right to use it, as callers write them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from . import errors
+
+if TYPE_CHECKING:
+    from .sas import Sas
+
+_ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
+_CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Container:
+    """A blob container."""
+
+    url: str
+    account: str
+    name: str
+    is_loopback: bool
+    """Whether the container is served on this machine; any other is kept in the data folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A container, and the SAS token to use it with; without one the HSM's managed identity is used."""
+
+    container: Container
+    sas: Sas | None
+
+
+def locate(resource: str, folder: str = "") -> tuple[Container, str]:
+    """Return the container and the folder that a caller means.
+
+    On loopback the account comes first in the path. Clients that do not know that take it for the container, and write
+    the container in front of the folder; both ways are understood.
+
+    :param resource: What the caller calls the storage resource.
+    :param folder: What the caller calls the folder.
+    """
+    parts = urlsplit(resource)
+    host = parts.hostname or ""
+    if parts.query or parts.fragment or parts.username or parts.scheme not in {"https", "http"}:
+        raise _no_container()
+    segments = [segment for segment in parts.path.split("/") if segment]
+    is_loopback = _is_loopback(host)
+    if is_loopback and not host.endswith(".localhost"):
+        account, *segments = segments or [""]
+        prefix = f"/{account}"
+        if not segments and "/" in folder:
+            name, _, folder = folder.partition("/")
+            segments = [name]
+    else:
+        account, _, suffix = host.partition(".")
+        prefix = ""
+        if not is_loopback and (parts.scheme != "https" or "blob." not in suffix + "."):
+            raise _no_container()
+    if len(segments) != 1 or not _ACCOUNT.fullmatch(account) or not _CONTAINER.fullmatch(segments[0]):
+        raise _no_container()
+    url = f"{parts.scheme}://{parts.netloc}{prefix}/{segments[0]}"
+    return Container(url, account, segments[0], is_loopback), folder
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost" or host.endswith(".localhost"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _no_container() -> errors.ServiceError:
+    return errors.bad_request("storageResourceUri must be the https URL of a blob container")

@@ -1,0 +1,198 @@
+"""The jobs of an HSM: each does its work, waits until it is due, and then ends in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+from uuid import uuid4
+
+from ._domain import archive, jobs
+from ._domain.jobs import JobFailure
+from ._domain.records import Job, JobKind
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from ._clock import Clock
+    from ._domain.containers import Target
+    from ._domain.records import Snapshot
+    from ._storage import BackupStorage, Storage
+    from ._store import Store
+
+_LOGGER = logging.getLogger(__name__)
+
+# How a job ends: changes the state, and returns the finished job. Runs inside the transaction that saves the job, so
+# that a restore and the news of it become true together.
+Finish: TypeAlias = "Callable[[float], Job]"
+Work: TypeAlias = "Callable[[], Awaitable[Finish]]"
+
+
+class Jobs:
+    """Starts jobs, owns them while they run, and stops them with the emulator.
+
+    :param hsm_name: Part of the names of backup folders.
+    :param store: The state that is backed up and restored.
+    :param clock: Tells when a job is due.
+    :param storage: Where backups lie.
+    :param security_domain: Ties a backup to the HSMs that may restore it.
+    :param duration: How many seconds a job is in progress, at least.
+    """
+
+    def __init__(
+        self,
+        *,
+        hsm_name: str,
+        store: Store,
+        clock: Clock,
+        storage: Storage,
+        security_domain: bytes,
+        duration: float,
+    ) -> None:
+        self._hsm_name = hsm_name
+        self._store = store
+        self._clock = clock
+        self._storage = storage
+        self._security_domain = security_domain
+        self._duration = duration
+        self._newest_folder = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def start_backup(self, target: Target) -> Job:
+        """Start writing the state of this moment into a new folder."""
+        storage = self._storage.open(target)
+        with self._store.transaction():
+            job = self._begin(JobKind.BACKUP)
+            snapshot = self._store.snapshot()
+        return self._start(job, partial(self._back_up, job, storage, target, snapshot, self._new_folder()))
+
+    def start_restore(self, target: Target, folder: str) -> Job:
+        """Start replacing the state by that of a backup."""
+        return self._start_reading(JobKind.RESTORE, target, folder, self._replace_state)
+
+    def start_key_restore(self, target: Target, folder: str, key_name: str) -> Job:
+        """Start bringing one key back with all its versions."""
+        return self._start_reading(JobKind.KEY_RESTORE, target, folder, partial(self._bring_key_back, key_name))
+
+    async def check_backup(self, target: Target) -> Job:
+        """Find out whether a backup would work; the job has ended when this returns."""
+        job = self._begin(JobKind.PRE_BACKUP)
+        storage = self._storage.open(target)
+
+        async def check() -> Finish:
+            await storage.check()
+            return partial(jobs.succeed, job)
+
+        self._finish(job, await self._outcome(job, check))
+        return job
+
+    async def check_restore(self, target: Target, folder: str) -> Job:
+        """Find out whether a restore would work; the job has ended when this returns."""
+        job = self._begin(JobKind.PRE_RESTORE)
+        storage = self._storage.open(target)
+
+        async def check() -> Finish:
+            await self._read(storage, folder)
+            return partial(jobs.succeed, job)
+
+        self._finish(job, await self._outcome(job, check))
+        return job
+
+    def fail_interrupted(self) -> None:
+        """Report the job that an earlier life of the HSM left unfinished."""
+        if job := self._store.running_job():
+            failure = JobFailure("Interrupted", "The HSM was stopped while the job was in progress")
+            self._store.save_job(jobs.fail(job, self._clock.now(), failure))
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self.fail_interrupted()
+
+    def _begin(self, kind: JobKind) -> Job:
+        job = jobs.begin(kind, uuid4().hex, self._clock.now(), self._store.running_job())
+        self._store.save_job(job)
+        return job
+
+    def _start_reading(
+        self, kind: JobKind, target: Target, folder: str, end: Callable[[Job, Snapshot, float], Job]
+    ) -> Job:
+        storage = self._storage.open(target)
+        job = self._begin(kind)
+
+        async def read() -> Finish:
+            return partial(end, job, await self._read(storage, folder))
+
+        return self._start(job, read)
+
+    def _start(self, job: Job, work: Work) -> Job:
+        task = asyncio.create_task(self._run(job, work))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return job
+
+    async def _run(self, job: Job, work: Work) -> None:
+        due = self._clock.now() + self._duration
+        finish = await self._outcome(job, work)
+        await self._clock.sleep_until(due)
+        self._finish(job, finish)
+
+    async def _outcome(self, job: Job, work: Work) -> Finish:
+        try:
+            return await work()
+        except JobFailure as failure:
+            return partial(jobs.fail, job, failure=failure)
+        except Exception:
+            _LOGGER.exception("The job %s failed", job.id)
+            return partial(jobs.fail, job, failure=_internal())
+
+    def _finish(self, job: Job, finish: Finish) -> None:
+        now = self._clock.now()
+        try:
+            with self._store.transaction():
+                self._store.save_job(finish(now))
+        except JobFailure as failure:
+            self._store.save_job(jobs.fail(job, now, failure))
+        except Exception:
+            _LOGGER.exception("The job %s failed", job.id)
+            self._store.save_job(jobs.fail(job, now, _internal()))
+
+    def _new_folder(self) -> str:
+        # Two backups within a hundredth of a second must not meet in one folder.
+        self._newest_folder = max(int(self._clock.now() * 100), self._newest_folder + 1)
+        return jobs.backup_folder(self._hsm_name, self._newest_folder)
+
+    async def _back_up(
+        self, job: Job, storage: BackupStorage, target: Target, snapshot: Snapshot, folder: str
+    ) -> Finish:
+        files = await asyncio.to_thread(
+            archive.pack,
+            snapshot,
+            security_domain=self._security_domain,
+            hsm_name=self._hsm_name,
+            created=job.started,
+        )
+        await storage.write(folder, files)
+        return partial(jobs.succeed, job, folder_url=f"{target.container.url}/{folder}")
+
+    async def _read(self, storage: BackupStorage, folder: str) -> Snapshot:
+        files = await storage.read(folder)
+        return await asyncio.to_thread(archive.unpack, files, security_domain=self._security_domain)
+
+    def _replace_state(self, job: Job, snapshot: Snapshot, now: float) -> Job:
+        self._store.replace(snapshot)
+        return jobs.succeed(job, now)
+
+    def _bring_key_back(self, key_name: str, job: Job, snapshot: Snapshot, now: float) -> Job:
+        key = next((each for each in snapshot.keys if each.name == key_name), None)
+        restored, details = jobs.restore_key(key_name, key, self._store.key(key_name))
+        if restored:
+            self._store.save_key(restored)
+        return jobs.succeed(job, now, details=details)
+
+
+def _internal() -> JobFailure:
+    return JobFailure("InternalError", "The emulator failed; its log has the details")

@@ -1,0 +1,25 @@
+"""An emulator for each test; it starts in a few milliseconds."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
+from emulator.raw import RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+
+@pytest_asyncio.fixture(name="hsm")
+async def _hsm() -> AsyncIterator[ManagedHsmEmulator]:
+    async with ManagedHsmEmulator() as hsm:
+        yield hsm
+
+
+@pytest.fixture(name="raw")
+def _raw(hsm: ManagedHsmEmulator) -> RawClient:
+    return RawClient(hsm)

@@ -1,0 +1,133 @@
+"""The challenge comes first, and only the emulator's own tokens let anybody in."""
+
+from __future__ import annotations
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
+from emulator.raw import ROLE_DEFINITIONS, SCOPE, RawClient
+
+NO_SIGNATURE = "The token is not signed by the authority of the challenge."
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "version"),
+    [
+        pytest.param("PUT", f"{ROLE_DEFINITIONS}/x", b"", "7.6", id="no-body"),
+        pytest.param("PUT", f"{ROLE_DEFINITIONS}/x", b"{", "7.6", id="broken-body"),
+        pytest.param("PUT", f"{ROLE_DEFINITIONS}/x", b" " * 2_000_000, "7.6", id="huge-body"),
+        pytest.param("GET", ROLE_DEFINITIONS, None, None, id="no-version"),
+        pytest.param("GET", ROLE_DEFINITIONS, None, "1.0", id="unknown-version"),
+        pytest.param("GET", "/nothing/here", None, "7.6", id="unknown-path"),
+        pytest.param("PATCH", ROLE_DEFINITIONS, None, "7.6", id="wrong-method"),
+    ],
+)
+async def test_a_request_without_a_token_is_challenged_before_anything_else_is_looked_at(
+    raw: RawClient, method: str, path: str, body: bytes | None, version: str | None
+) -> None:
+    reply = await raw.send(method, path, body, version=version, token=None)
+
+    assert reply.status == 401
+    assert reply.headers["WWW-Authenticate"].startswith("Bearer authorization=")
+
+
+@pytest.mark.parametrize("value", ["Basic YTpi", "Bearer", "", "token"])
+async def test_an_authorization_that_bears_no_token_is_no_token(raw: RawClient, value: str) -> None:
+    reply = await raw.send("GET", ROLE_DEFINITIONS, headers={"Authorization": value})
+
+    assert reply.status == 401
+    assert "WWW-Authenticate" in reply.headers
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer", "BEARER"])
+async def test_the_scheme_is_compared_without_regard_to_case(raw: RawClient, scheme: str) -> None:
+    reply = await raw.send("GET", ROLE_DEFINITIONS, headers={"Authorization": f"{scheme} {await raw.token()}"})
+
+    assert reply.status == 200
+
+
+def forged(token: str, key: ec.EllipticCurvePrivateKey | str, algorithm: str, **changes: object) -> str:
+    claims = jwt.decode(token, options={"verify_signature": False})
+    return jwt.encode({**claims, **changes}, key, algorithm=algorithm)
+
+
+async def test_an_unsigned_token_is_refused(raw: RawClient) -> None:
+    reply = await raw.send("GET", ROLE_DEFINITIONS, token=forged(await raw.token(), "", "none"))
+
+    assert reply.error == (401, "Unauthorized", NO_SIGNATURE)
+
+
+async def test_a_token_signed_by_somebody_else_is_refused(raw: RawClient) -> None:
+    foreign = ec.generate_private_key(ec.SECP256R1())
+
+    reply = await raw.send("GET", ROLE_DEFINITIONS, token=forged(await raw.token(), foreign, "ES256"))
+
+    assert reply.error == (401, "Unauthorized", NO_SIGNATURE)
+
+
+async def test_a_token_of_another_emulator_is_refused(raw: RawClient) -> None:
+    async with ManagedHsmEmulator("other") as other:
+        token = await RawClient(other).token()
+
+    reply = await raw.send("GET", ROLE_DEFINITIONS, token=token)
+
+    assert reply.error == (401, "Unauthorized", NO_SIGNATURE)
+
+
+async def test_a_token_that_is_no_token_is_refused_and_not_repeated(raw: RawClient) -> None:
+    reply = await raw.send("GET", ROLE_DEFINITIONS, token="secret-rubbish")
+
+    assert reply.error == (401, "Unauthorized", NO_SIGNATURE)
+
+
+async def test_a_token_for_another_resource_is_refused(raw: RawClient) -> None:
+    token = await raw.hsm.credential.get_token("https://vault.azure.net/.default")
+
+    reply = await raw.send("GET", ROLE_DEFINITIONS, token=token.token)
+
+    expected = "AKV10022: Invalid audience. Expected https://managedhsm.azure.net."
+    assert reply.error == (401, "Unauthorized", expected)
+
+
+async def test_a_token_expires_when_the_clock_says_so(raw: RawClient) -> None:
+    token = await raw.token()
+
+    before = await raw.send("GET", ROLE_DEFINITIONS, token=token)
+    raw.hsm.clock.advance(3601)
+    after = await raw.send("GET", ROLE_DEFINITIONS, token=token)
+    renewed = await raw.send("GET", ROLE_DEFINITIONS)
+
+    assert before.status == 200
+    assert after.error == (401, "Unauthorized", "The token has expired.")
+    assert after.headers["WWW-Authenticate"].startswith("Bearer authorization=")
+    assert renewed.status == 200
+
+
+async def test_the_credential_says_when_its_token_expires(hsm: ManagedHsmEmulator) -> None:
+    token = await hsm.credential.get_token(SCOPE, claims="{}", tenant_id="x", enable_cae=True)
+    info = await hsm.credential.get_token_info(SCOPE, options={"enable_cae": True})
+
+    for each in (token, info):
+        claims = jwt.decode(each.token, options={"verify_signature": False})
+        assert (claims["exp"], claims["oid"]) == (each.expires_on, hsm.admin_object_id)
+        assert each.expires_on - hsm.clock.now() == pytest.approx(3600, abs=5)
+
+
+async def test_the_credential_can_be_used_as_a_context_and_closed_twice(hsm: ManagedHsmEmulator) -> None:
+    async with hsm.credential as credential:
+        await credential.close()
+
+    assert repr(credential) == f"EmulatorCredential(object_id='{hsm.admin_object_id}')"
+
+
+@pytest.mark.parametrize("scopes", [(), (SCOPE, SCOPE)], ids=["none", "two"])
+async def test_the_credential_wants_exactly_one_scope(hsm: ManagedHsmEmulator, scopes: tuple[str, ...]) -> None:
+    with pytest.raises(ValueError, match="exactly one scope"):
+        await hsm.credential.get_token(*scopes)
+
+
+async def test_a_credential_is_for_an_object_id(hsm: ManagedHsmEmulator) -> None:
+    with pytest.raises(ValueError, match="badly formed"):
+        hsm.credential_for("nobody")

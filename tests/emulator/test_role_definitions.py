@@ -1,0 +1,291 @@
+"""Role definitions over HTTP, whole bodies compared."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from emulator.raw import (
+    ACTION,
+    ADMINISTRATOR,
+    CRYPTO_OFFICER,
+    CRYPTO_USER,
+    POLICY_ADMINISTRATOR,
+    ROLE_DEFINITIONS,
+    ROLE_ID,
+    RawClient,
+)
+
+NAME = "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
+URL = f"{ROLE_DEFINITIONS}/{NAME}"
+READ = f"{ACTION}/keys/read/action"
+NOT_FOUND = (404, "RoleDefinitionNotFound", "Requested role definition not found")
+
+
+def permission(
+    actions: list[str] | None = None,
+    data_actions: list[str] | None = None,
+    not_actions: list[str] | None = None,
+    not_data_actions: list[str] | None = None,
+) -> dict[str, list[str]]:
+    return {
+        "actions": actions or [],
+        "dataActions": data_actions or [],
+        "notActions": not_actions or [],
+        "notDataActions": not_data_actions or [],
+    }
+
+
+def role(permissions: list[dict[str, list[str]]], **properties: str) -> dict[str, Any]:
+    return {
+        "id": ROLE_ID + NAME,
+        "name": NAME,
+        "properties": {
+            "assignableScopes": ["/"],
+            "description": "",
+            "permissions": permissions,
+            "roleName": "",
+            "type": "CustomRole",
+            **properties,
+        },
+        "type": "Microsoft.Authorization/roleDefinitions",
+    }
+
+
+def create(**properties: object) -> dict[str, Any]:
+    return {"properties": {"permissions": [{"dataActions": [READ]}], **properties}}
+
+
+async def test_the_built_in_roles_are_listed_in_the_order_of_the_service(raw: RawClient) -> None:
+    roles = await raw.role_definitions()
+
+    assert [(each["properties"]["roleName"], each["name"]) for each in roles] == [
+        ("Managed HSM EKM Administrator", "abdd7ec4-a273-4265-bf38-e001014e2d8e"),
+        ("Managed HSM Restore User", "6efe6056-5259-49d2-8b3d-d3d73544b20b"),
+        ("Managed HSM Backup User", "7b127d3c-77bd-4e3e-bbe0-dbb8971fa7f8"),
+        ("Managed HSM Crypto Service Encryption User", "33413926-3206-4cdd-b39a-83574fe37a17"),
+        ("Managed HSM Crypto Service Release User", "21dbd100-6940-42c2-9190-5d6cb909625c"),
+        ("Managed HSM Crypto Auditor", "2c18b078-7c48-4d3a-af88-5a3a1b3f82b3"),
+        ("Managed HSM Policy Administrator", POLICY_ADMINISTRATOR),
+        ("Managed HSM Crypto User", CRYPTO_USER),
+        ("Managed HSM Crypto Officer", CRYPTO_OFFICER),
+        ("Managed HSM Administrator", ADMINISTRATOR),
+    ]
+
+
+async def test_a_built_in_role_is_shown_byte_for_byte_as_the_service_shows_it(raw: RawClient) -> None:
+    reply = await raw.send("GET", f"{ROLE_DEFINITIONS}/abdd7ec4-a273-4265-bf38-e001014e2d8e")
+
+    assert reply.status == 200
+    assert reply.body == (
+        b'{"id":"Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/'
+        b'abdd7ec4-a273-4265-bf38-e001014e2d8e","name":"abdd7ec4-a273-4265-bf38-e001014e2d8e",'
+        b'"properties":{"assignableScopes":["/"],"description":"","permissions":[{"actions":[],"dataActions":'
+        b'["Microsoft.KeyVault/managedHsm/ekm/read/action","Microsoft.KeyVault/managedHsm/ekm/write/action",'
+        b'"Microsoft.KeyVault/managedHsm/ekm/delete/action"],"notActions":[],"notDataActions":[]}],'
+        b'"roleName":"Managed HSM EKM Administrator","type":"AKVBuiltInRole"},'
+        b'"type":"Microsoft.Authorization/roleDefinitions"}'
+    )
+
+
+@pytest.mark.parametrize("scope", ["", "//", "///", "/keys", "//keys/", "/keys/some-key", "//keys//some-key/"])
+async def test_every_scope_and_every_way_of_writing_it_shows_the_same_list(raw: RawClient, scope: str) -> None:
+    reply = await raw.send("GET", scope + ROLE_DEFINITIONS)
+
+    assert reply.json == {"value": await raw.role_definitions()}
+
+
+async def test_the_life_of_a_custom_role(raw: RawClient) -> None:
+    before = await raw.role_definitions()
+    expected = role([permission(data_actions=[READ])], description="test", roleName="mine")
+
+    created = await raw.send("PUT", URL, create(roleName="mine", description="test"))
+    read = await raw.send("GET", URL)
+    listed = await raw.role_definitions()
+    deleted = await raw.send("DELETE", URL)
+
+    assert (created.status, created.json) == (201, expected)
+    assert (read.status, read.body) == (200, created.body)
+    assert listed == [*before, expected]
+    assert (deleted.status, deleted.body) == (200, created.body)
+    assert await raw.role_definitions() == before
+    assert (await raw.send("GET", URL)).error == NOT_FOUND
+    assert (await raw.send("DELETE", URL)).error == NOT_FOUND
+
+
+async def test_a_put_replaces_and_answers_201_again(raw: RawClient) -> None:
+    await raw.send("PUT", URL, create(roleName="mine", description="test"))
+
+    replaced = await raw.send("PUT", URL, {"properties": {"permissions": [{"notDataActions": [READ]}]}})
+
+    assert (replaced.status, replaced.json) == (201, role([permission(not_data_actions=[READ])]))
+    assert (await raw.send("GET", URL)).body == replaced.body
+
+
+async def test_a_replaced_role_keeps_its_place_in_the_list(raw: RawClient) -> None:
+    other = NAME[:-1] + "2"
+    await raw.send("PUT", URL, create())
+    await raw.send("PUT", f"{ROLE_DEFINITIONS}/{other}", create())
+
+    await raw.send("PUT", URL, create(roleName="new"))
+
+    assert [each["name"] for each in await raw.role_definitions()][10:] == [NAME, other]
+
+
+async def test_a_name_is_compared_without_regard_to_case(raw: RawClient) -> None:
+    created = await raw.send("PUT", URL.replace(NAME, NAME.upper()), create())
+
+    assert created.json["name"] == NAME
+    assert (await raw.send("GET", URL.replace(NAME, NAME.upper()))).body == created.body
+
+
+async def test_null_members_count_as_absent(raw: RawClient) -> None:
+    nulls = dict.fromkeys(["roleName", "description", "type", "assignableScopes"])
+
+    reply = await raw.send("PUT", URL, create(**nulls))
+
+    assert (reply.status, reply.json) == (201, role([permission(data_actions=[READ])]))
+
+
+async def test_text_beyond_ascii_comes_back_as_it_was(raw: RawClient) -> None:
+    reply = await raw.send("PUT", URL, create(roleName="Schlüssel 🔑"))
+
+    assert reply.json["properties"]["roleName"] == "Schlüssel 🔑"
+    assert "Schlüssel 🔑".encode() in reply.body
+
+
+@pytest.mark.parametrize("scopes", [["/"], ["/keys"], ["/keys/k", "/"], []], ids=str)
+async def test_assignable_scopes_always_become_the_root(raw: RawClient, scopes: list[str]) -> None:
+    reply = await raw.send("PUT", URL, create(assignableScopes=scopes))
+
+    assert (reply.status, reply.json["properties"]["assignableScopes"]) == (201, ["/"])
+
+
+async def test_two_roles_may_have_the_same_role_name(raw: RawClient) -> None:
+    await raw.send("PUT", URL, create(roleName="same"))
+
+    reply = await raw.send("PUT", f"{ROLE_DEFINITIONS}/{NAME[:-1]}2", create(roleName="same"))
+
+    assert reply.status == 201
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param({}, "The member properties is required", id="no-properties"),
+        pytest.param({"properties": {}}, "A role definition needs permissions", id="no-permissions"),
+        pytest.param(create(permissions=[]), "A role definition needs permissions", id="empty-permissions"),
+        pytest.param(create(permissions={}), "properties.permissions must be an array", id="permissions-object"),
+        pytest.param(create(permissions=["x"]), "properties.permissions must be an object", id="permission-text"),
+        pytest.param(
+            create(permissions=[{"dataActions": [1]}]),
+            "properties.permissions.dataActions must be a string",
+            id="number-as-action",
+        ),
+        pytest.param(
+            create(permissions=[{"dataActions": ["Microsoft.KeyVault/managedHsm/keys/fly/action"]}]),
+            "The data action 'Microsoft.KeyVault/managedHsm/keys/fly/action' does not exist",
+            id="unknown-data-action",
+        ),
+        pytest.param(
+            create(permissions=[{"notDataActions": [f"{ACTION}/*"]}]),
+            "The data action 'Microsoft.KeyVault/managedHsm/*' does not exist",
+            id="wildcard",
+        ),
+        pytest.param(
+            create(type="AKVBuiltInRole"),
+            "The type of a role definition can only be CustomRole",
+            id="pretends-to-be-built-in",
+        ),
+        pytest.param(create(roleName=5), "properties.roleName must be a string", id="number-as-name"),
+        pytest.param(
+            create(rolename="x"), "The request body has unknown members: 'properties.rolename'", id="unknown-property"
+        ),
+        pytest.param(
+            create(permissions=[{"dataAction": []}]),
+            "The request body has unknown members: 'properties.permissions.dataAction'",
+            id="unknown-in-permission",
+        ),
+        pytest.param({**create(), "id": "x"}, "The request body has unknown members: 'id'", id="unknown-at-the-top"),
+    ],
+)
+async def test_a_role_that_is_not_right_is_refused_and_changes_nothing(
+    raw: RawClient, body: dict[str, Any], message: str
+) -> None:
+    before = await raw.role_definitions()
+
+    reply = await raw.send("PUT", URL, body)
+
+    assert reply.error == (400, "BadRequest", message)
+    assert await raw.role_definitions() == before
+
+
+async def test_an_assignable_scope_must_be_a_scope(raw: RawClient) -> None:
+    reply = await raw.send("PUT", URL, create(assignableScopes=["/secrets"]))
+
+    assert reply.error == (400, "Invalidkeyidentifier", "Invalid key identifier")
+
+
+async def test_a_role_is_named_by_a_guid(raw: RawClient) -> None:
+    put = await raw.send("PUT", f"{ROLE_DEFINITIONS}/mine", create())
+    get = await raw.send("GET", f"{ROLE_DEFINITIONS}/mine")
+
+    assert put.error == (400, "BadRequest", "The name of a role definition must be a GUID")
+    assert get.error == NOT_FOUND
+
+
+@pytest.mark.parametrize("method", ["PUT", "DELETE"])
+async def test_a_built_in_role_cannot_be_changed(raw: RawClient, method: str) -> None:
+    before = await raw.role_definitions()
+
+    reply = await raw.send(method, f"{ROLE_DEFINITIONS}/{ADMINISTRATOR}", create() if method == "PUT" else None)
+
+    assert reply.error == (400, "BadRequest", "Built-in role definitions cannot be changed or deleted")
+    assert await raw.role_definitions() == before
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE"])
+async def test_a_single_role_is_addressed_at_the_root_only(raw: RawClient, method: str) -> None:
+    await raw.send("PUT", URL, create())
+
+    reply = await raw.send(method, "/keys" + URL, create() if method == "PUT" else None)
+
+    assert reply.error == (400, "BadRequest", "Role definitions exist only at the scope '/'")
+
+
+async def test_the_fifty_first_custom_role_is_refused_but_a_replacement_is_not(raw: RawClient) -> None:
+    for number in range(50):
+        await raw.send("PUT", f"{ROLE_DEFINITIONS}/{NAME[:-2]}{number:02}", create())
+    before = await raw.role_definitions()
+
+    refused = await raw.send("PUT", f"{ROLE_DEFINITIONS}/{NAME[:-2]}99", create())
+    replaced = await raw.send("PUT", f"{ROLE_DEFINITIONS}/{NAME[:-2]}07", create())
+
+    message = "No more than 50 custom role definitions are allowed"
+    assert refused.error == (400, "RoleDefinitionLimitExceeded", message)
+    assert replaced.status == 201
+    assert await raw.role_definitions() == before
+
+
+@pytest.mark.parametrize(
+    ("filter_", "names"),
+    [
+        pytest.param("atScopeAndBelow()", None, id="at-scope-and-below"),
+        pytest.param("roleName eq 'Managed HSM Crypto User'", [CRYPTO_USER], id="one-role"),
+        pytest.param("roleName eq 'nothing'", [], id="no-role"),
+    ],
+)
+async def test_a_filter_chooses_roles(raw: RawClient, filter_: str, names: list[str] | None) -> None:
+    reply = await raw.send("GET", ROLE_DEFINITIONS, query=f"$filter={filter_.replace(' ', '%20')}")
+
+    expected = await raw.role_definitions()
+    assert reply.json == {"value": [each for each in expected if names is None or each["name"] in names]}
+
+
+@pytest.mark.parametrize("filter_", ["", "roleName eq x", "principalId eq 'x'", "atScope()"])
+async def test_a_filter_that_is_not_understood_is_refused(raw: RawClient, filter_: str) -> None:
+    reply = await raw.send("GET", ROLE_DEFINITIONS, query=f"$filter={filter_.replace(' ', '%20')}")
+
+    message = "The $filter must be atScopeAndBelow() or roleName eq '<name>'"
+    assert reply.error == (400, "BadParameter", message)

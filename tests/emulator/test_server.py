@@ -1,0 +1,213 @@
+"""Starting, reaching and closing an emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+from azure.core.pipeline import AsyncPipeline
+from azure.core.rest import HttpRequest
+
+from azure.keyvault.administration import emulator
+from azure.keyvault.administration.emulator import JournalEntry, ManagedHsmEmulator
+from emulator.raw import ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, RawClient
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_public_names() -> None:
+    assert emulator.__all__ == ["EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator"]
+
+
+@pytest.mark.parametrize("module", ["cryptography", "jwt", "azure.storage.blob"])
+def test_without_the_extra_the_import_says_what_to_install(module: str) -> None:
+    code = f"import sys; sys.modules[{module!r}] = None; import azure.keyvault.administration.emulator"
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    expected = 'ImportError: The emulator needs its extra: pip install "azure-keyvault-administration[emulator]"'
+    assert result.stderr.splitlines()[-1] == expected
+
+
+async def test_the_url_looks_real_and_the_certificate_is_for_it(hsm: ManagedHsmEmulator) -> None:
+    context = ssl.create_default_context(cadata=hsm.ca_certificate.decode())
+    name = "emulated-hsm.managedhsm.azure.net"
+
+    _, writer = await asyncio.open_connection("127.0.0.1", hsm.port, ssl=context, server_hostname=name)
+    certificate = writer.get_extra_info("peercert")
+    writer.close()
+    await writer.wait_closed()
+
+    names = [value for _, value in certificate["subjectAltName"]]
+    assert hsm.vault_url == f"https://{name}"
+    assert names == [name, "localhost", "127.0.0.1", "0:0:0:0:0:0:0:1"]
+
+
+async def test_the_transport_reaches_no_other_host(hsm: ManagedHsmEmulator) -> None:
+    session: aiohttp.ClientSession = hsm.client_kwargs["transport"].session
+
+    with pytest.raises(aiohttp.ClientConnectorError, match=r"reaches only emulated-hsm\.managedhsm\.azure\.net"):
+        await session.get("https://other.managedhsm.azure.net/")
+
+
+async def test_a_client_that_does_not_trust_the_authority_is_not_served(hsm: ManagedHsmEmulator) -> None:
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectorCertificateError):
+            await session.get(hsm.localhost_url)
+
+
+@pytest.mark.parametrize("host", ["localhost", "127.0.0.1"])
+async def test_a_client_of_its_own_reaches_it_on_localhost(hsm: ManagedHsmEmulator, host: str) -> None:
+    context = ssl.create_default_context(cadata=hsm.ca_certificate.decode())
+
+    async with aiohttp.ClientSession() as session, session.get(f"https://{host}:{hsm.port}/", ssl=context) as reply:
+        assert reply.status == 401
+
+
+async def test_many_clients_share_the_transport_and_closing_one_closes_nothing(hsm: ManagedHsmEmulator) -> None:
+    async def status(client: AsyncPipeline[Any, Any]) -> object:
+        response = await client.run(HttpRequest("GET", hsm.vault_url + ROLE_DEFINITIONS))
+        return response.http_response.status_code
+
+    one, two, three = (AsyncPipeline[Any, Any](**hsm.client_kwargs) for _ in range(3))
+    async with one, two:
+        async with one:
+            assert await status(one) == 401
+        assert await status(two) == 401
+    async with three:
+        assert await status(three) == 401
+
+
+async def test_two_emulators_know_nothing_of_each_other() -> None:
+    async with ManagedHsmEmulator("first") as first, ManagedHsmEmulator("second") as second:
+        await RawClient(first).assign(second.admin_object_id, "21dbd100-6940-42c2-9190-5d6cb909625b")
+
+        assert len(await RawClient(first).role_assignments()) == 2
+        assert len(await RawClient(second).role_assignments()) == 1
+        assert (first.vault_url, second.vault_url) == (
+            "https://first.managedhsm.azure.net",
+            "https://second.managedhsm.azure.net",
+        )
+
+
+async def test_closing_twice_is_allowed_and_starting_again_begins_anew() -> None:
+    hsm = ManagedHsmEmulator()
+    await hsm.close()
+    await hsm.start()
+    await RawClient(hsm).assign(hsm.admin_object_id, "21dbd100-6940-42c2-9190-5d6cb909625b")
+    await hsm.close()
+    await hsm.close()
+
+    async with hsm:
+        assert len(await RawClient(hsm).role_assignments()) == 1
+
+
+async def test_starting_a_running_emulator_is_an_error(hsm: ManagedHsmEmulator) -> None:
+    with pytest.raises(RuntimeError, match="runs already"):
+        await hsm.start()
+
+
+@pytest.mark.parametrize(
+    "name", ["port", "localhost_url", "client_kwargs", "credential", "ca_certificate", "sas_token"]
+)
+def test_what_needs_a_running_emulator_says_so(name: str) -> None:
+    with pytest.raises(RuntimeError, match="not running"):
+        getattr(ManagedHsmEmulator(), name)
+
+
+async def test_a_port_that_is_taken_is_an_os_error_and_leaves_nothing_open(hsm: ManagedHsmEmulator) -> None:
+    other = ManagedHsmEmulator("other", port=hsm.port)
+
+    with pytest.raises(OSError, match="address already in use"):
+        await other.start()
+    await other.close()
+
+    assert repr(other) == "<ManagedHsmEmulator other not running>"
+
+
+async def test_it_listens_on_loopback_only(hsm: ManagedHsmEmulator) -> None:
+    assert repr(hsm) == f"<ManagedHsmEmulator emulated-hsm port={hsm.port}>"
+    with socket.socket() as other, pytest.raises(ConnectionRefusedError):
+        other.connect(("127.0.0.2", hsm.port))
+
+
+@pytest.mark.parametrize("name", ["", "ab", "1abc", "a--b", "a-", "with space", "a" * 25, "ä-b-c"])
+def test_a_name_that_no_hsm_can_have_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="name must be 3 to 24"):
+        ManagedHsmEmulator(name)
+
+
+async def test_the_administrator_can_be_chosen() -> None:
+    chosen = "c405e000-0000-4000-8000-000000000003"
+
+    async with ManagedHsmEmulator(admin_object_id=chosen) as hsm:
+        (only,) = await RawClient(hsm).role_assignments()
+
+    assert only["properties"]["principalId"] == chosen
+
+
+async def test_state_in_a_data_directory_outlives_the_emulator(tmp_path: Path) -> None:
+    data = tmp_path / "new" / "folder"
+    async with ManagedHsmEmulator(data=data) as hsm:
+        raw = RawClient(hsm)
+        token = await raw.token()
+        await raw.assign(hsm.admin_object_id, "21dbd100-6940-42c2-9190-5d6cb909625b")
+        before = await raw.role_assignments()
+
+    async with ManagedHsmEmulator(data=data, admin_object_id="c405e000-0000-4000-8000-000000000003") as hsm:
+        reply = await RawClient(hsm).send("GET", ROLE_ASSIGNMENTS, token=token)
+
+    assert reply.json == {"value": before}
+
+
+async def test_a_data_directory_serves_one_emulator_at_a_time(tmp_path: Path) -> None:
+    async with ManagedHsmEmulator(data=tmp_path):
+        with pytest.raises(OSError, match="in use by another emulator"):
+            await ManagedHsmEmulator(data=tmp_path).start()
+
+
+async def test_a_data_directory_belongs_to_one_hsm(tmp_path: Path) -> None:
+    async with ManagedHsmEmulator("first", data=tmp_path):
+        pass
+
+    with pytest.raises(ValueError, match="holds the HSM 'first', not 'second'"):
+        await ManagedHsmEmulator("second", data=tmp_path).start()
+
+
+async def test_a_damaged_database_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    database = tmp_path / "hsm.sqlite"
+    database.write_bytes(b"this is no database" * 100)
+
+    with pytest.raises(OSError, match=r"hsm\.sqlite: file is not a database"):
+        await ManagedHsmEmulator(data=tmp_path).start()
+
+    assert database.read_bytes() == b"this is no database" * 100
+
+
+async def test_the_journal_says_what_was_asked_by_whom_and_how_it_was_answered(raw: RawClient) -> None:
+    token = await raw.token()
+    await raw.send("GET", "//" + ROLE_DEFINITIONS, token=None)
+    await raw.send("GET", "//" + ROLE_DEFINITIONS, query="$filter=secret")
+    await raw.send("PUT", ROLE_ASSIGNMENTS, {"secret": token})
+    await raw.send("GET", "/x", token="secret")
+
+    journal = raw.hsm.journal
+    administrator = raw.hsm.admin_object_id
+    assert journal == [
+        JournalEntry("GET", "//" + ROLE_DEFINITIONS, None, 401),
+        JournalEntry("GET", "//" + ROLE_DEFINITIONS, administrator, 400),
+        JournalEntry("PUT", ROLE_ASSIGNMENTS, administrator, 405),
+        JournalEntry("GET", "/x", None, 401),
+    ]
+    assert (len(journal), journal[-1], journal[1:3]) == (4, list(journal)[3], list(journal)[1:3])
+    assert "secret" not in repr(journal)
+
+    journal.clear()
+    assert journal == []

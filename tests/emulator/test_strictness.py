@@ -1,0 +1,176 @@
+"""Whatever is sent, the answer is the service's error shape and never a 500."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import pytest
+
+from emulator.raw import ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, RawClient
+
+URL = f"{ROLE_DEFINITIONS}/2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
+VALID: dict[str, Any] = {"properties": {"permissions": [{"dataActions": []}]}}
+BAD_JSON = (400, "BadRequest", "The request body is not valid JSON")
+
+
+@pytest.mark.parametrize("version", ["7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01", "2026-04-01", "7.6-preview.2"])
+async def test_every_version_of_the_service_is_answered(raw: RawClient, version: str) -> None:
+    assert (await raw.send("GET", ROLE_DEFINITIONS, version=version)).status == 200
+
+
+@pytest.mark.parametrize("version", ["7.1", "2027-01-01", "latest", "7.6%0A", "7.6%00"])
+async def test_any_other_version_is_refused(raw: RawClient, version: str) -> None:
+    status, code, message = (await raw.send("GET", ROLE_DEFINITIONS, version=version)).error
+
+    assert (status, code) == (400, "BadParameter")
+    assert message.startswith("The api-version ")
+    assert message.endswith(" is not supported")
+
+
+async def test_a_missing_version_is_refused(raw: RawClient) -> None:
+    reply = await raw.send("GET", ROLE_DEFINITIONS, version=None)
+
+    assert reply.error == (400, "BadParameter", "The query parameter api-version is missing")
+
+
+async def test_an_unknown_query_parameter_is_refused(raw: RawClient) -> None:
+    reply = await raw.send("GET", ROLE_DEFINITIONS, query="$top=5")
+
+    assert reply.error == (400, "BadParameter", "The query parameter '$top' is unknown")
+
+
+async def test_a_query_parameter_that_is_given_twice_is_refused(raw: RawClient) -> None:
+    reply = await raw.send("GET", ROLE_DEFINITIONS, query="api-version=7.5")
+
+    assert reply.error == (400, "BadParameter", "The query parameter api-version is given more than once")
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/nothing",
+        "/providers/Microsoft.Authorization",
+        "/providers/microsoft.authorization/roledefinitions",
+        f"{ROLE_DEFINITIONS}/a/b",
+        f"{ROLE_DEFINITIONS}/",
+        "/%2e%2e/%2e%2e/etc/passwd",
+        "/%00",
+        "/%ff%fe",
+        "/%E2%82",
+    ],
+)
+async def test_an_unknown_path_is_not_found(raw: RawClient, path: str) -> None:
+    reply = await raw.send("GET", path)
+
+    assert reply.error == (404, "NotFound", "The requested resource does not exist on this Managed HSM")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allowed"),
+    [
+        ("POST", ROLE_DEFINITIONS, "GET"),
+        ("PATCH", f"{ROLE_ASSIGNMENTS}/x", "DELETE, GET, PUT"),
+        ("OPTIONS", ROLE_ASSIGNMENTS, "GET"),
+        ("QUERY", ROLE_ASSIGNMENTS, "GET"),
+    ],
+)
+async def test_a_wrong_method_is_told_the_right_ones(raw: RawClient, method: str, path: str, allowed: str) -> None:
+    reply = await raw.send(method, path)
+
+    assert reply.error == (405, "MethodNotAllowed", f"{method} is not allowed here; allowed: {allowed}")
+    assert reply.headers["Allow"] == allowed
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        pytest.param(b"", id="empty"),
+        pytest.param(b"{", id="truncated"),
+        pytest.param(b"\xff\xfe", id="not-utf-8"),
+        pytest.param(b"\xef\xbb\xbf{}", id="byte-order-mark"),
+        pytest.param(b'{"properties": NaN}', id="not-a-number"),
+        pytest.param(b"[" * 200_000, id="deep"),
+        pytest.param(b'{"a":' * 100_000 + b"1" + b"}" * 100_000, id="deep-object"),
+        pytest.param(b'{"a": ' + b"9" * 10_000 + b"}", id="long-number"),
+        pytest.param(b"{'a': 1}", id="python"),
+    ],
+)
+async def test_a_body_that_is_no_json_is_refused(raw: RawClient, body: bytes) -> None:
+    assert (await raw.send("PUT", URL, body)).error == BAD_JSON
+
+
+@pytest.mark.parametrize("body", [b"null", b"[]", b'"text"', b"5", b"true"], ids=bytes.decode)
+async def test_a_body_that_is_no_object_is_refused(raw: RawClient, body: bytes) -> None:
+    reply = await raw.send("PUT", URL, body)
+
+    assert reply.error == (400, "BadRequest", "The request body must be an object")
+
+
+async def test_half_a_surrogate_pair_is_refused(raw: RawClient) -> None:
+    body = b'{"properties": {"permissions": [{}], "roleName": "\\ud800"}}'
+
+    reply = await raw.send("PUT", URL, body)
+
+    assert reply.error == (400, "BadRequest", "properties.roleName holds half a surrogate pair")
+
+
+async def test_an_unknown_member_with_half_a_surrogate_pair_is_named_harmlessly(raw: RawClient) -> None:
+    reply = await raw.send("PUT", URL, b'{"properties": {"permissions": [{}]}, "\\ud800": 1}')
+
+    assert reply.error == (400, "BadRequest", "The request body has unknown members: '\\ud800'")
+
+
+async def test_a_body_of_one_mebibyte_is_read_and_a_byte_more_is_not(raw: RawClient) -> None:
+    text = json.dumps(VALID).encode()
+    largest = text + b" " * (1024 * 1024 - len(text))
+
+    read = await raw.send("PUT", URL, largest)
+    refused = await raw.send("PUT", URL, largest + b" ")
+    after = await raw.send("GET", URL)
+
+    assert read.status == 201
+    assert refused.error == (413, "RequestBodyTooLarge", "The request body is larger than 1048576 bytes")
+    assert after.status == 200
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", "application/x-www-form-urlencoded", "application/xml", "x"])
+async def test_a_body_of_another_type_is_refused(raw: RawClient, content_type: str) -> None:
+    reply = await raw.send("PUT", URL, VALID, headers={"Content-Type": content_type})
+
+    assert reply.error == (415, "UnsupportedMediaType", "The request body must be application/json")
+
+
+async def test_a_content_type_may_name_its_character_set(raw: RawClient) -> None:
+    reply = await raw.send("PUT", URL, VALID, headers={"Content-Type": "application/json; charset=UTF-8"})
+
+    assert reply.status == 201
+
+
+async def test_a_compressed_body_is_read(raw: RawClient) -> None:
+    body = gzip.compress(json.dumps(VALID).encode())
+
+    assert (await raw.send("PUT", URL, body, headers={"Content-Encoding": "gzip"})).status == 201
+
+
+async def test_a_compressed_body_is_limited_in_the_size_that_it_unfolds_to(raw: RawClient) -> None:
+    bomb = gzip.compress(b" " * 50_000_000)
+
+    reply = await raw.send("PUT", URL, bomb, headers={"Content-Encoding": "gzip"})
+
+    assert reply.error == (413, "RequestBodyTooLarge", "The request body is larger than 1048576 bytes")
+
+
+async def test_a_body_that_only_pretends_to_be_compressed_is_refused(raw: RawClient) -> None:
+    reply = await raw.send("PUT", URL, b"{}", headers={"Content-Encoding": "gzip"})
+
+    assert reply.error == (400, "BadRequest", "The request body cannot be read")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+async def test_a_body_where_none_belongs_is_refused(raw: RawClient, method: str) -> None:
+    reply = await raw.send(method, URL, b"{}")
+
+    assert reply.error == (400, "BadRequest", "This operation has no request body")
