@@ -16,6 +16,7 @@ from ._models import (
     KeyVaultRoleAssignmentProperties,
     KeyVaultRoleDefinition,
 )
+from ._runtime.rest import is_list
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -234,9 +235,8 @@ def _list(members: dict[str, Any], name: str) -> list[Any]:
     value = members.get(name)
     if value is None:
         return []
-    if type(value) is list:
-        items: list[Any] = value
-        return items
+    if is_list(value):
+        return value
     raise DecodeError(message=f"The service sent {_kind(value)} as {name!r}, where a list was expected.")
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from azure.core.async_paging import AsyncItemPaged, AsyncList
 from azure.core.exceptions import DecodeError
 
-from .rest import decode_object, with_query
+from .rest import decode_object, is_list, with_query
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
@@ -43,15 +43,14 @@ def item_paged(
         values: Any = page.get("value")
         if values is None:
             values = []
-        if type(values) is not list:
+        if not is_list(values):
             raise DecodeError(
                 message=f"The service sent a page whose 'value' is a {type(values).__name__}, not a list."
             )
-        items: list[Any] = values
         link: Any = page.get("nextLink") or None
         if link is not None and type(link) is not str:
             raise DecodeError(message=f"The service sent a page whose 'nextLink' is a {type(link).__name__}.")
         # azure-core types the link as str, but only None ends the list: an empty string would loop for ever.
-        return cast("str", link), AsyncList(convert(items))
+        return cast("str", link), AsyncList(convert(values))
 
     return AsyncItemPaged(get_next, extract_data)

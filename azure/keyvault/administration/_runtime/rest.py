@@ -21,6 +21,7 @@ from .retry import JOB_START, may_have_been_accepted, may_have_started
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from typing import TypeGuard
 
     from azure.core.pipeline import AsyncPipeline, PipelineResponse
 
@@ -141,6 +142,14 @@ def decode_object(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> d
         message=f"The service answered with {found} where a JSON object was expected.",
         response=readable(response, secrets),
     )
+
+
+def is_list(value: object) -> TypeGuard[list[Any]]:
+    """Tell whether a member of decoded JSON is a list. Its items are anything.
+
+    :param value: The member.
+    """
+    return type(value) is list
 
 
 def status_error(
