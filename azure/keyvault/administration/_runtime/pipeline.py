@@ -51,7 +51,7 @@ def build_pipeline(
     :keyword per_retry_policies: A policy or several of the user's, run each time a request is sent.
     """
     # These import aiohttp, so they come in with the first client, not with the package.
-    from .transport import NoReplayPolicy, default_transport, environment_proxies  # noqa: PLC0415
+    from .transport import NoReplayPolicy, OneLoopPolicy, default_transport, environment_proxies  # noqa: PLC0415
 
     if transport is None:
         transport = default_transport(**options)
@@ -59,6 +59,7 @@ def build_pipeline(
             options["proxies"] = environment_proxies(endpoint)
     # Any: azure-core's policies are generic over invariant types, so no list of different ones has a common type.
     policies: list[Any] = [
+        OneLoopPolicy(),
         options.get("request_id_policy") or RequestIdPolicy(**options),
         options.get("headers_policy") or HeadersPolicy(**options),
         options.get("user_agent_policy") or UserAgentPolicy(sdk_moniker=_SDK_MONIKER, **options),

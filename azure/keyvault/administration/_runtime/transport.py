@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import urllib.request
 from typing import TYPE_CHECKING, Any, cast
 
 from typing_extensions import override
 
-from azure.core.exceptions import ServiceResponseError
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
@@ -44,6 +45,29 @@ def environment_proxies(endpoint: str) -> dict[str, str] | None:
     if not proxy or urllib.request.proxy_bypass(hostname(endpoint)):
         return None
     return {"https": proxy}
+
+
+class OneLoopPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """Refuses to use aiohttp's connections from another event loop than theirs. The first policy: no retry can help.
+
+    aiohttp itself would fail in one of several obscure ways, or wait for a loop that no longer runs.
+    """
+
+    def __init__(self) -> None:
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    @override
+    def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
+        if not isinstance(request.context.transport, AioHttpTransport):
+            return
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        elif self._loop is not loop:
+            raise ServiceRequestError(
+                "The client belongs to another event loop: its connections live in the loop of its first request."
+                " Create a client in each loop, for example inside the function that asyncio.run() is given."
+            )
 
 
 class NoReplayPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
