@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from ._generated.types import (
         PermissionWire,
+        PreBackupOperationParametersWire,
+        PreRestoreOperationParametersWire,
         RestoreOperationParametersWire,
         RoleAssignmentCreateParametersWire,
         RoleDefinitionCreateParametersWire,
@@ -127,7 +129,7 @@ def role_assignment_body(*, role_definition_id: str, principal_id: str) -> RoleA
 
 
 def backup_body(place: StorageAccess) -> SASTokenParameterWire:
-    """Return the body that starts a backup or its pre-check.
+    """Return the body that starts a backup.
 
     :param place: The container, and how the service gets into it.
     """
@@ -139,13 +141,30 @@ def backup_body(place: StorageAccess) -> SASTokenParameterWire:
     return body
 
 
+def pre_backup_body(place: StorageAccess) -> PreBackupOperationParametersWire:
+    """Return the body that starts the check before a backup.
+
+    :param place: The container, and how the service gets into it.
+    """
+    return {**backup_body(place)}
+
+
 def restore_body(place: StorageAccess, folder: str) -> RestoreOperationParametersWire:
-    """Return the body that starts a full restore or its pre-check.
+    """Return the body that starts a full restore.
 
     :param place: The container, and how the service gets into it.
     :param folder: Name of the folder with the backup.
     """
     return {"sasTokenParameters": backup_body(place), "folderToRestore": folder}
+
+
+def pre_restore_body(place: StorageAccess, folder: str) -> PreRestoreOperationParametersWire:
+    """Return the body that starts the check before a full restore.
+
+    :param place: The container, and how the service gets into it.
+    :param folder: Name of the folder with the backup.
+    """
+    return {**restore_body(place, folder)}
 
 
 def key_restore_body(place: StorageAccess, folder: str) -> SelectiveKeyRestoreOperationParametersWire:

@@ -171,7 +171,7 @@ class KeyVaultBackupClient(KeyVaultClientBase):
             return self._resume(polling, continuation_token, "backup", _mapping.no_result)
         self._require_version("begin_pre_backup", "7.6", _BEFORE_PRE_CHECKS)
         place = self._access(_storage.container_url(blob_storage_url), sas_token, use_managed_identity)
-        started = await self._jobs.pre_full_backup(_mapping.backup_body(place), **kwargs)
+        started = await self._jobs.pre_full_backup(_mapping.pre_backup_body(place), **kwargs)
         return AsyncKeyVaultLROPoller(self._client, started, _mapping.no_result, polling)
 
     @distributed_trace_async
@@ -207,7 +207,7 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         self._require_version("begin_pre_restore", "7.6", _BEFORE_PRE_CHECKS)
         container, folder = _storage.backup_folder(folder_url)
         place = self._access(container, sas_token, use_managed_identity)
-        started = await self._jobs.pre_full_restore(_mapping.restore_body(place, folder), **kwargs)
+        started = await self._jobs.pre_full_restore(_mapping.pre_restore_body(place, folder), **kwargs)
         return AsyncKeyVaultLROPoller(self._client, started, _mapping.no_result, polling)
 
     def _access(self, container: str, sas_token: str | None, use_managed_identity: bool) -> _storage.StorageAccess:

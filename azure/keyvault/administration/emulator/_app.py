@@ -9,7 +9,7 @@ from aiohttp import web
 from ._call import Body, Operation, Service
 from ._dispatch import MAX_BODY, dispatcher
 from ._exchange import HSM
-from ._handlers import access_control, backup
+from ._handlers import access_control, backup, keys
 from ._headers import stamp
 from ._middleware import authenticate, identify, record, render_errors
 
@@ -25,7 +25,10 @@ MIDDLEWARES = (
 
 _ROLE_DEFINITIONS = "/{scope:(?:.+/)?}providers/Microsoft.Authorization/roleDefinitions"
 _ROLE_ASSIGNMENTS = "/{scope:(?:.+/)?}providers/Microsoft.Authorization/roleAssignments"
+_KEY = "/keys/{key_name}"
+_DELETED_KEY = "/deletedkeys/{key_name}"
 _FILTER = frozenset({"$filter"})
+_PAGING = frozenset({"maxresults", "$skiptoken"})
 
 OPERATIONS = (
     Operation(
@@ -143,12 +146,54 @@ OPERATIONS = (
         needs_version=False,
         while_restoring=True,
     ),
+    # A client that means the newest version leaves the version empty, and so sends a slash at the end.
+    Operation("POST", _KEY + "/create", keys.create_key, "/keys/create", at="/keys", body=Body.JSON),
+    Operation("GET", "/keys", keys.list_keys, "/keys/read/action", at="/keys", query=_PAGING),
+    Operation("GET", _KEY, keys.get_key, "/keys/read/action", at=_KEY),
+    Operation("GET", _KEY + "/", keys.get_key, "/keys/read/action", at=_KEY),
+    Operation("GET", _KEY + "/versions", keys.list_key_versions, "/keys/read/action", at=_KEY, query=_PAGING),
+    Operation("GET", _KEY + "/{version}", keys.get_key, "/keys/read/action", at=_KEY),
+    Operation("PATCH", _KEY, keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
+    Operation("PATCH", _KEY + "/", keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
+    Operation("PATCH", _KEY + "/{version}", keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
+    Operation("DELETE", _KEY, keys.delete_key, "/keys/delete", at=_KEY),
+    Operation(
+        "GET", "/deletedkeys", keys.list_deleted_keys, "/keys/deletedKeys/read/action", at="/keys", query=_PAGING
+    ),
+    Operation("GET", _DELETED_KEY, keys.get_deleted_key, "/keys/deletedKeys/read/action", at=_KEY),
+    Operation("POST", _DELETED_KEY + "/recover", keys.recover_deleted_key, "/keys/deletedKeys/recover/action", at=_KEY),
+    Operation("DELETE", _DELETED_KEY, keys.purge_deleted_key, "/keys/deletedKeys/delete", at=_KEY),
+)
+
+# What the service has and the emulator has not: allowed to whom it is allowed, and then refused by name.
+NOT_EMULATED = tuple(
+    Operation(method, path, keys.not_emulated(what), action, at=at, body=Body.IGNORED)
+    for method, path, what, action, at in (
+        ("PUT", _KEY, "Importing a key", "/keys/import/action", "/keys"),
+        ("POST", _KEY + "/backup", "Backing up a single key", "/keys/backup/action", _KEY),
+        ("POST", "/keys/restore", "Restoring a single key from a blob", "/keys/restore/action", "/keys"),
+        ("POST", _KEY + "/rotate", "Rotating a key", "/keys/rotate/action", _KEY),
+        ("GET", _KEY + "/rotationpolicy", "A rotation policy", "/keys/read/action", _KEY),
+        ("PUT", _KEY + "/rotationpolicy", "A rotation policy", "/keys/write/action", _KEY),
+        ("GET", _KEY + "/{version}/attestation", "Attestation", "/keys/read/action", _KEY),
+        ("POST", _KEY + "/{version}/encrypt", "Encrypting", "/keys/encrypt/action", _KEY),
+        ("POST", _KEY + "/{version}/decrypt", "Decrypting", "/keys/decrypt/action", _KEY),
+        ("POST", _KEY + "/{version}/sign", "Signing", "/keys/sign/action", _KEY),
+        ("POST", _KEY + "/{version}/verify", "Verifying", "/keys/verify/action", _KEY),
+        ("POST", _KEY + "/{version}/wrapkey", "Wrapping a key", "/keys/wrap/action", _KEY),
+        ("POST", _KEY + "/{version}/unwrapkey", "Unwrapping a key", "/keys/unwrap/action", _KEY),
+        ("POST", _KEY + "/{version}/release", "Releasing a key", "/keys/release/action", _KEY),
+        ("POST", "/rng", "The random number generator", "/rng/action", "/"),
+        ("GET", "/settings", "Settings", "/settings/read/action", "/"),
+        ("GET", "/settings/{setting}", "Settings", "/settings/read/action", "/"),
+        ("PATCH", "/settings/{setting}", "Settings", "/settings/write/action", "/"),
+    )
 )
 
 
 def make_app(hsm: Hsm) -> web.Application:
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY)
     app[HSM] = hsm
-    app.router.add_route("*", "/{path:.*}", dispatcher(OPERATIONS))
+    app.router.add_route("*", "/{path:.*}", dispatcher(OPERATIONS + NOT_EMULATED))
     app.on_response_prepare.append(stamp)
     return app

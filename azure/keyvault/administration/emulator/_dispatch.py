@@ -11,7 +11,7 @@ from yarl import URL
 
 from . import _responses
 from ._call import Body, Call, Operation
-from ._domain import errors, jobs, rbac, versions
+from ._domain import errors, jobs, keys, rbac, versions
 from ._exchange import HSM, base_url, exchange_of
 from ._members import Members
 
@@ -59,6 +59,7 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
     _authorize(hsm, exchange.principal, operation.action, scope)
     if not operation.while_restoring:
         jobs.refuse_while_restoring(hsm.store.running_job())
+    hsm.store.delete_keys_deleted_before(keys.purge_time(hsm.clock.now()))
 
     exchange.service = operation.service
     call = Call(
