@@ -1,0 +1,150 @@
+"""Public models: equality, hashes, reprs, and what their constructors take."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from azure.keyvault.administration import (
+    ApiVersion,
+    KeyVaultBackupResult,
+    KeyVaultDataAction,
+    KeyVaultJobDetails,
+    KeyVaultPermission,
+    KeyVaultRoleAssignment,
+    KeyVaultRoleAssignmentProperties,
+    KeyVaultRoleDefinition,
+    KeyVaultRoleScope,
+)
+
+
+def _examples() -> list[Any]:
+    properties = KeyVaultRoleAssignmentProperties(principal_id="p", role_definition_id="r", scope="/")
+    return [
+        KeyVaultPermission(data_actions=["a"]),
+        KeyVaultRoleDefinition(id="i", name="n", role_name="r", permissions=[KeyVaultPermission(actions=["a"])]),
+        properties,
+        KeyVaultRoleAssignment(name="n", role_assignment_id="i", assignment_type="t", properties=properties),
+        KeyVaultBackupResult(folder_url="f"),
+        KeyVaultJobDetails(kind="backup", job_id="j", status="InProgress"),
+    ]
+
+
+EXAMPLES = [pytest.param(number, id=type(model).__name__) for number, model in enumerate(_examples())]
+
+
+@pytest.mark.parametrize("number", EXAMPLES)
+def test_models_are_equal_by_value_and_then_share_a_hash(number: int) -> None:
+    one, other = _examples()[number], _examples()[number]
+
+    assert one == other
+    assert hash(one) == hash(other)
+    assert len({one, other}) == 1
+
+
+@pytest.mark.parametrize("number", EXAMPLES)
+def test_a_model_differs_once_any_attribute_does(number: int) -> None:
+    for name in type(_examples()[number]).__slots__:
+        changed = _examples()[number]
+        setattr(changed, name, "something else")
+        assert changed != _examples()[number], name
+
+
+def test_models_of_different_classes_are_never_equal() -> None:
+    models = _examples()
+
+    assert [one == other for one in models for other in models] == [one is other for one in models for other in models]
+    assert models[0] != "text"
+
+
+@pytest.mark.parametrize("number", EXAMPLES)
+def test_a_model_has_slots_only(number: int) -> None:
+    with pytest.raises(AttributeError):
+        _examples()[number].something_else = 1
+
+
+def test_a_repr_shows_type_and_key_fields() -> None:
+    shown = [repr(model) for model in _examples()]
+
+    assert shown == [
+        "KeyVaultPermission(actions=None, not_actions=None, data_actions=['a'], not_data_actions=None)",
+        "KeyVaultRoleDefinition(id='i', name='n', role_name='r', role_type=None)",
+        "KeyVaultRoleAssignmentProperties(principal_id='p', role_definition_id='r', scope='/')",
+        f"KeyVaultRoleAssignment(role_assignment_id='i', properties={_examples()[2]!r})",
+        "KeyVaultBackupResult(folder_url='f')",
+        (
+            "KeyVaultJobDetails(kind='backup', job_id='j', status='InProgress', status_details=None, start_time=None,"
+            " end_time=None)"
+        ),
+    ]
+
+
+def test_a_repr_is_never_longer_than_1024_characters() -> None:
+    text = repr(KeyVaultPermission(data_actions=[f"action {number}" for number in range(1000)]))
+
+    assert len(text) == 1024
+    assert text.endswith("...)")
+
+
+def test_a_permission_keeps_lists_of_its_own() -> None:
+    actions = ["a"]
+    permission = KeyVaultPermission(actions=actions, data_actions=(action for action in ("b", "c")))
+
+    actions.append("z")
+
+    assert permission == KeyVaultPermission(actions=["a"], data_actions=["b", "c"])
+
+
+@pytest.mark.parametrize("keyword", ["actions", "not_actions", "data_actions", "not_data_actions"])
+def test_a_permission_refuses_a_single_string(keyword: str) -> None:
+    arguments: dict[str, Any] = {keyword: "Microsoft.KeyVault/managedHsm/keys/read/action"}
+
+    with pytest.raises(ValueError, match=f"^{keyword} must be several strings"):
+        KeyVaultPermission(**arguments)
+
+
+def test_constructors_ignore_unknown_keywords() -> None:
+    unknown: dict[str, Any] = {"unknown": 1}
+
+    assert KeyVaultPermission(**unknown) == KeyVaultPermission()
+    assert KeyVaultRoleDefinition(**unknown) == KeyVaultRoleDefinition()
+    assert KeyVaultRoleAssignment(**unknown) == KeyVaultRoleAssignment()
+    assert KeyVaultRoleAssignmentProperties(**unknown) == KeyVaultRoleAssignmentProperties()
+    assert KeyVaultBackupResult(**unknown) == KeyVaultBackupResult()
+
+
+def test_an_assignment_shows_assignment_type_as_type() -> None:
+    assert KeyVaultRoleAssignment(assignment_type="t").type == "t"
+
+
+def test_enums_are_strings_and_found_in_any_case() -> None:
+    assert KeyVaultRoleScope("/") is KeyVaultRoleScope.GLOBAL
+    assert KeyVaultRoleScope["global"] is KeyVaultRoleScope.GLOBAL
+    assert ApiVersion("7.6") is ApiVersion.V7_6
+    assert KeyVaultDataAction.READ_HSM_KEY.value == "Microsoft.KeyVault/managedHsm/keys/read/action"
+
+
+@pytest.mark.parametrize(
+    "action",
+    [
+        "keys/rotate/action",
+        "keys/derive/action",
+        "keys/release/action",
+        "rng/action",
+        "settings/read/action",
+        "settings/write/action",
+        "ekm/read/action",
+        "ekm/write/action",
+        "ekm/delete/action",
+    ],
+)
+def test_the_vocabulary_holds_what_the_service_uses(action: str) -> None:
+    assert KeyVaultDataAction(f"Microsoft.KeyVault/managedHsm/{action}").value.endswith(action)
+
+
+def test_every_data_action_belongs_to_the_service_and_stands_once() -> None:
+    values = [action.value for action in KeyVaultDataAction]
+
+    assert all(value.startswith("Microsoft.KeyVault/managedHsm/") for value in values)
+    assert len(values) == len(set(values)) == len(KeyVaultDataAction.__members__)
