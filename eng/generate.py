@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from generator import read, render
+from generator import generate
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "eng" / "openapi" / "managedhsm-administration.yaml"
@@ -23,8 +23,7 @@ TARGET = ROOT / "azure" / "keyvault" / "administration" / "_generated"
 
 def generated_files(document: Path = DOCUMENT) -> dict[str, str]:
     """Return what the generated files should hold, by name."""
-    contract = read(yaml.safe_load(document.read_text(encoding="utf-8")))
-    texts = render(contract, source=f"eng/openapi/{document.name}")
+    texts = generate(yaml.safe_load(document.read_text(encoding="utf-8")), source=f"eng/openapi/{document.name}")
     return {name: formatted(text) for name, text in texts.items()}
 
 

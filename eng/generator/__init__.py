@@ -1,10 +1,37 @@
 """Turn the service contract into source code: a document goes in, texts by file name come out.
 
-Pure: nothing is read or written but the templates. `eng/generate.py` does the rest.
+The generator understands the part of OpenAPI that the document uses. Every node is checked against the keys known for
+it, so that nothing which would change the code is overlooked: what isn't known is refused until it is taught here.
+Nothing is read but the templates, and nothing written; that is left to `eng/generate.py`.
 """
 
-from .contract import Contract, DocumentError, Member, Operation, WireType
-from .reading import read
-from .rendering import render
+from __future__ import annotations
 
-__all__ = ["Contract", "DocumentError", "Member", "Operation", "WireType", "read", "render"]
+from .contract import Contract
+from .document import Document, DocumentError, Node
+from .operations import read_operations
+from .rendering import render
+from .schemas import read_wire_types
+
+__all__ = ["DocumentError", "generate", "read"]
+
+
+def generate(document: Node, source: str) -> dict[str, str]:
+    """Return the generated files for a document; *source* is what their first line names as origin.
+
+    :raises DocumentError: if the document holds something that the generator doesn't know.
+    """
+    return render(read(document), source)
+
+
+def read(document: Node) -> Contract:
+    """Read a document into what the templates need.
+
+    :raises DocumentError: if the document holds something that the generator doesn't know.
+    """
+    checked = Document(document)
+    return Contract(
+        first_version=checked.versions[0],
+        types=tuple(read_wire_types(checked)),
+        operations=tuple(read_operations(checked)),
+    )

@@ -6,10 +6,6 @@ import re
 from dataclasses import dataclass
 
 
-class DocumentError(ValueError):
-    """The document says something that the generator doesn't understand and therefore refuses."""
-
-
 @dataclass(frozen=True)
 class Member:
     """A member of a JSON object."""
@@ -31,7 +27,7 @@ class WireType:
 
 @dataclass(frozen=True)
 class Operation:
-    """One method on one path. A scoped one takes the scope as its first argument, in front of the path."""
+    """One method on one path. A scoped one takes the scope as its first argument and puts it in front of the path."""
 
     tag: str
     name: str
@@ -59,7 +55,7 @@ class Operation:
 
 @dataclass(frozen=True)
 class Contract:
-    """All that is generated: the types in the document's order, the operations likewise."""
+    """All that is generated, in the document's order."""
 
     first_version: str
     types: tuple[WireType, ...]

@@ -19,17 +19,15 @@ def render(contract: Contract, source: str) -> dict[str, str]:
         keep_trailing_newline=True,
         autoescape=False,  # noqa: S701 - the output is Python
     )
-    environment.filters |= {
-        "snake_case": snake_case,
-        "path_expression": path_expression,
-        "parameters": parameters,
-        "arguments": arguments,
-    }
     context = {
         "source": source,
         "contract": contract,
         "body_types": sorted({operation.body for operation in contract.operations if operation.body}),
         "result_types": sorted({operation.result for operation in contract.operations if not operation.starts_job}),
+        "snake_case": snake_case,
+        "path_expression": path_expression,
+        "parameters": parameters,
+        "arguments": arguments,
     }
     return {name: environment.get_template(f"{name}.jinja").render(context) for name in _FILES}
 
