@@ -61,7 +61,7 @@ class Sent(NamedTuple):
     @property
     def token(self) -> str | None:
         authorization: str | None = self.headers.get("Authorization")
-        return authorization.removeprefix("Bearer ") if authorization else None
+        return None if authorization is None else authorization.removeprefix("Bearer ")
 
 
 class FakeResponse(AsyncHttpResponse):
