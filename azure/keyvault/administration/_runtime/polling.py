@@ -7,7 +7,6 @@ and failed jobs with their reason in ``statusDetails`` alone.
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from azure.core.exceptions import DecodeError, HttpResponseError, ODataV4Format
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from azure.core.pipeline import PipelineResponse
+    from azure.core.pipeline.transport import AsyncHttpTransport
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 T = TypeVar("T")
@@ -107,9 +107,12 @@ class JobPolling(AsyncPollingMethod[T]):
         :raises ~azure.core.exceptions.HttpResponseError: If it did not succeed, or the service refuses to tell.
         """
         while not self.finished():
-            delay = self._retry_after(await self.update()) or self._interval
+            response = await self.update()
             if not self.finished():
-                await asyncio.sleep(delay)
+                # azure-core types the transport of a context for sync and async pipelines alike.
+                transport = cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", response.context.transport)
+                # A Retry-After of 0 would ask without a pause: azure-core takes it for none, and so does this.
+                await transport.sleep(self._retry_after(response) or self._interval)
         if self.status().lower() != _SUCCEEDED:
             raise self._failure()
 

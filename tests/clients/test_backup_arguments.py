@@ -1,0 +1,205 @@
+"""What the backup client sends, and what it refuses to send."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import pytest
+
+from azure.keyvault.administration import ApiVersion
+from azure.keyvault.administration.aio import KeyVaultBackupClient
+from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport
+
+_CONTAINER = "https://account.blob.core.windows.net/backups"
+_FOLDER = f"{_CONTAINER}/mhsm-contoso-2026112416000000"
+_SAS = "sv=2024-11-04&se=2999-01-01T00%3A00%3A00Z&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
+
+
+def _started(family: str) -> Answer:
+    return Answer(
+        202, {"status": "InProgress", "jobId": "5f"}, {"azure-asyncoperation": f"{VAULT}/{family}/5f/pending"}
+    )
+
+
+def _client(transport: ScriptedTransport, **kwargs: Any) -> KeyVaultBackupClient:
+    return KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport, **kwargs)
+
+
+def _token(url: str) -> str:
+    return base64.b64encode(url.encode()).decode()
+
+
+_PLACE = {"storageResourceUri": _CONTAINER, "token": _SAS}
+_OWN_PLACE = {"storageResourceUri": _CONTAINER, "useManagedIdentity": True}
+_NAME = "mhsm-contoso-2026112416000000"
+
+
+@pytest.mark.parametrize(
+    ("method", "arguments", "options", "verb", "path", "body"),
+    [
+        pytest.param("begin_backup", (_CONTAINER, _SAS), {}, "POST", "/backup", _PLACE, id="backup"),
+        pytest.param("begin_backup", (f"{_CONTAINER}/", f"?{_SAS}"), {}, "POST", "/backup", _PLACE, id="trimmed"),
+        pytest.param(
+            "begin_backup", (_CONTAINER,), {"use_managed_identity": True}, "POST", "/backup", _OWN_PLACE, id="identity"
+        ),
+        pytest.param(
+            "begin_backup",
+            (_CONTAINER, _SAS),
+            {"use_managed_identity": True},
+            "POST",
+            "/backup",
+            {**_PLACE, "useManagedIdentity": True},
+            id="both",
+        ),
+        pytest.param("begin_pre_backup", (_CONTAINER, _SAS), {}, "POST", "/prebackup", _PLACE, id="pre-backup"),
+        pytest.param(
+            "begin_restore",
+            (f"{_FOLDER}?{_SAS}", _SAS),
+            {},
+            "PUT",
+            "/restore",
+            {"sasTokenParameters": _PLACE, "folderToRestore": _NAME},
+            id="restore, SAS in the URL dropped",
+        ),
+        pytest.param(
+            "begin_restore",
+            (_FOLDER, _SAS),
+            {"key_name": "a key"},
+            "PUT",
+            "/keys/a%20key/restore",
+            {"sasTokenParameters": _PLACE, "folder": _NAME},
+            id="key restore",
+        ),
+        pytest.param(
+            "begin_pre_restore",
+            (_FOLDER,),
+            {"use_managed_identity": True},
+            "PUT",
+            "/prerestore",
+            {"sasTokenParameters": _OWN_PLACE, "folderToRestore": _NAME},
+            id="pre-restore",
+        ),
+        pytest.param(
+            "begin_restore",
+            ("http://127.0.0.1:10000/devstoreaccount1/backups/folder", _SAS),
+            {},
+            "PUT",
+            "/restore",
+            {
+                "sasTokenParameters": {
+                    "storageResourceUri": "http://127.0.0.1:10000/devstoreaccount1/backups",
+                    "token": _SAS,
+                },
+                "folderToRestore": "folder",
+            },
+            id="Azurite",
+        ),
+    ],
+)
+async def test_a_start_sends_what_the_contract_asks_for(
+    method: str, arguments: tuple[str, ...], options: dict[str, Any], verb: str, path: str, body: Any
+) -> None:
+    family = "backup" if "backup" in path else "restore"
+    transport = ScriptedTransport(CHALLENGE, _started(family))
+    async with _client(transport) as client:
+        await getattr(client, method)(*arguments, **options)
+
+    probe, start = transport.requests
+    assert (probe.method, probe.url, probe.body, probe.token) == (verb, start.url, None, None)
+    assert (start.method, start.url) == (verb, f"{VAULT}{path}?api-version=2026-04-01")
+    assert json.loads(start.body or "") == body
+
+
+_REFUSED = [
+    pytest.param("begin_backup", (None, _SAS), {}, "blob_storage_url", id="no container URL"),
+    pytest.param("begin_backup", ("  ", _SAS), {}, "blob_storage_url", id="blank container URL"),
+    pytest.param("begin_backup", ("backups", _SAS), {}, "blob_storage_url", id="no URL"),
+    pytest.param("begin_backup", ("https://account.blob.core.windows.net", _SAS), {}, "container", id="no container"),
+    pytest.param("begin_backup", (_CONTAINER,), {}, "use_managed_identity=True", id="no way in"),
+    pytest.param("begin_backup", (_CONTAINER, ""), {}, "sas_token", id="blank SAS"),
+    pytest.param("begin_backup", (_CONTAINER, "?"), {}, "sas_token", id="SAS of a question mark"),
+    pytest.param(
+        "begin_backup", (_CONTAINER, "se=2020-01-01&sig=c2VjcmV0"), {}, "expired at 2020-01-01", id="expired day"
+    ),
+    pytest.param(
+        "begin_restore",
+        (_FOLDER, "se=2020-01-01T10%3A00%3A00Z&sig=c2VjcmV0"),
+        {},
+        "expired at 2020-01-01T10",
+        id="expired",
+    ),
+    pytest.param("begin_restore", (_CONTAINER, _SAS), {}, "folder", id="container without folder"),
+    pytest.param(
+        "begin_restore", ("http://localhost:10000/account/backups", _SAS), {}, "folder", id="Azurite, no folder"
+    ),
+    pytest.param("begin_pre_restore", (_CONTAINER, _SAS), {}, "folder", id="pre-restore without folder"),
+    pytest.param("begin_restore", (_FOLDER, _SAS), {"key_name": " "}, "key_name", id="blank key name"),
+    pytest.param("begin_restore", (_FOLDER, _SAS), {"key_name": ".."}, "key_name", id="key name that is a path"),
+    pytest.param("begin_backup", ("", ""), {"continuation_token": "%%"}, "continuation_token", id="token, no base64"),
+    pytest.param(
+        "begin_backup", ("", ""), {"continuation_token": _token("hello")}, "continuation_token", id="token, no URL"
+    ),
+    pytest.param(
+        "begin_backup",
+        ("", ""),
+        {"continuation_token": _token(f"{VAULT}/restore/5f/pending")},
+        "restore job",
+        id="token of a restore",
+    ),
+    pytest.param(
+        "begin_pre_restore",
+        ("", ""),
+        {"continuation_token": _token(f"{VAULT}/backup/5f/pending")},
+        "backup job",
+        id="token of a backup",
+    ),
+    pytest.param(
+        "begin_backup",
+        ("", ""),
+        {"continuation_token": _token("https://other.managedhsm.azure.net/backup/5f/pending")},
+        "other.managedhsm.azure.net",
+        id="token of another vault",
+    ),
+]
+
+
+@pytest.mark.parametrize(("method", "arguments", "options", "message"), _REFUSED)
+async def test_a_bad_argument_is_refused_before_anything_is_sent(
+    method: str, arguments: tuple[Any, ...], options: dict[str, Any], message: str
+) -> None:
+    transport = ScriptedTransport()
+    async with _client(transport) as client:
+        with pytest.raises(ValueError, match=message) as caught:
+            await getattr(client, method)(*arguments, **options)
+
+    assert transport.requests == []
+    assert "c2VjcmV0" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("version", "method", "options", "needed"),
+    [
+        pytest.param(ApiVersion.V7_4, "begin_backup", {"use_managed_identity": True}, "7.5", id="identity, 7.4"),
+        pytest.param("7.2", "begin_backup", {"use_managed_identity": True}, "7.5", id="identity, 7.2 as text"),
+        pytest.param(ApiVersion.V7_5, "begin_pre_backup", {"sas_token": _SAS}, "7.6", id="pre-backup, 7.5"),
+    ],
+)
+async def test_a_feature_that_a_version_lacks_is_refused_with_the_version_that_has_it(
+    version: str, method: str, options: dict[str, Any], needed: str
+) -> None:
+    transport = ScriptedTransport()
+    async with _client(transport, api_version=version) as client:
+        with pytest.raises(ValueError, match=f"api_version {needed} or newer"):
+            await getattr(client, method)(_CONTAINER, **options)
+
+    assert transport.requests == []
+
+
+async def test_a_version_that_the_library_does_not_know_may_have_every_feature() -> None:
+    transport = ScriptedTransport(CHALLENGE, _started("backup"))
+    async with _client(transport, api_version="2031-01-01") as client:
+        await client.begin_pre_backup(_CONTAINER, use_managed_identity=True)
+
+    assert transport.requests[-1].url == f"{VAULT}/prebackup?api-version=2031-01-01"

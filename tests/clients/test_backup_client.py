@@ -1,0 +1,390 @@
+"""Backup, restore and the restore of a single key, from end to end on the emulator."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+from azure.core.exceptions import HttpResponseError
+from azure.core.polling import AsyncLROPoller
+from azure.core.rest import HttpRequest
+
+from azure.keyvault.administration import (
+    KeyVaultBackupResult,
+    KeyVaultDataAction,
+    KeyVaultPermission,
+    KeyVaultRoleAssignment,
+    KeyVaultRoleDefinition,
+)
+from azure.keyvault.administration.aio import AsyncKeyVaultLROPoller, KeyVaultAccessControlClient, KeyVaultBackupClient
+
+if TYPE_CHECKING:
+    from azure.keyvault.administration.emulator import ManagedHsmEmulator
+
+_ROLES = "Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions"
+_CRYPTO_USER = f"{_ROLES}/21dbd100-6940-42c2-9190-5d6cb909625b"
+_CRYPTO_OFFICER = f"{_ROLES}/515eb02d-2335-4d2d-92f2-b1cbdf9c3778"
+_SOMEBODY = "7f0d8a52-53a1-4a0a-9a3c-6f1d1a9d2e10"
+
+
+class World:
+    """Everything of an HSM that a backup holds, as lists that can be compared whole."""
+
+    def __init__(
+        self,
+        roles: list[KeyVaultRoleDefinition],
+        assignments: list[KeyVaultRoleAssignment],
+        keys: dict[str, list[Any]],
+        deleted: list[str],
+    ) -> None:
+        self.roles, self.assignments, self.keys, self.deleted = roles, assignments, keys, deleted
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, World) and vars(self) == vars(other)
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+class Administrator:
+    """The clients of somebody who may do everything, and what they look at."""
+
+    def __init__(self, access: KeyVaultAccessControlClient, backup: KeyVaultBackupClient) -> None:
+        self.access, self.backup = access, backup
+
+    async def call(self, method: str, path: str, body: Any = None) -> Any:
+        response = await self.access.send_request(HttpRequest(method, path, json=body))
+        response.raise_for_status()
+        return response.json() if response.content else None
+
+    async def create_key(self, name: str, kind: str = "EC-HSM") -> None:
+        await self.call("POST", f"/keys/{name}/create", {"kty": kind})
+
+    async def purge_key(self, name: str) -> None:
+        await self.call("DELETE", f"/keys/{name}")
+        await self.call("DELETE", f"/deletedkeys/{name}")
+
+    async def _assignments(self, scope: str) -> list[KeyVaultRoleAssignment]:
+        return [item async for item in self.access.list_role_assignments(scope)]
+
+    async def world(self) -> World:
+        names = [item["kid"].rpartition("/")[2] for item in (await self.call("GET", "/keys"))["value"]]
+        return World(
+            [role async for role in self.access.list_role_definitions("/")],
+            [*await self._assignments("/"), *await self._assignments("/keys/first")],
+            {name: (await self.call("GET", f"/keys/{name}/versions"))["value"] for name in sorted(names)},
+            [item["kid"] for item in (await self.call("GET", "/deletedkeys"))["value"]],
+        )
+
+
+@pytest_asyncio.fixture(name="admin")
+async def _admin(hsm: ManagedHsmEmulator) -> AsyncIterator[Administrator]:
+    async with (
+        KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as access,
+        KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as backup,
+    ):
+        for role in (_CRYPTO_USER, _CRYPTO_OFFICER):
+            await access.create_role_assignment("/", role, hsm.admin_object_id)
+        yield Administrator(access, backup)
+
+
+async def _furnish(admin: Administrator) -> None:
+    """Give the HSM two keys, one of them with two versions, a custom role and an assignment at a key."""
+    await admin.create_key("first")
+    await admin.create_key("first")
+    await admin.create_key("second", "oct-HSM")
+    role = await admin.access.set_role_definition(
+        "/", role_name="Reader", permissions=[KeyVaultPermission(data_actions=[KeyVaultDataAction.READ_HSM_KEY])]
+    )
+    await admin.access.create_role_assignment("/keys/first", role.id or "", _SOMEBODY)
+
+
+async def _back_up(admin: Administrator, hsm: ManagedHsmEmulator) -> str:
+    poller = await admin.backup.begin_backup(hsm.container_url, hsm.sas_token, polling_interval=0)
+    result = await poller.result()
+    assert result.folder_url is not None
+    return result.folder_url
+
+
+async def test_a_restore_brings_back_exactly_the_state_of_the_backup(
+    admin: Administrator, hsm: ManagedHsmEmulator
+) -> None:
+    await _furnish(admin)
+    before = await admin.world()
+    folder_url = await _back_up(admin, hsm)
+    await admin.purge_key("second")
+    await admin.create_key("third")
+    await admin.create_key("first")
+    for role in before.roles[10:]:
+        await admin.access.delete_role_definition("/", role.name or "")
+    await admin.access.create_role_assignment("/", _CRYPTO_USER, _SOMEBODY)
+    changed = await admin.world()
+    assert changed != before
+
+    poller = await admin.backup.begin_restore(folder_url, hsm.sas_token, polling_interval=0)
+    await poller.wait()
+
+    assert await admin.world() == before
+
+
+async def test_a_selective_restore_brings_back_one_purged_key_and_nothing_else(
+    admin: Administrator, hsm: ManagedHsmEmulator
+) -> None:
+    await _furnish(admin)
+    before = await admin.world()
+    folder_url = await _back_up(admin, hsm)
+    await admin.purge_key("first")
+    await admin.purge_key("second")
+
+    poller = await admin.backup.begin_restore(folder_url, hsm.sas_token, key_name="first", polling_interval=0)
+    await poller.wait()
+
+    after = await admin.world()
+    assert after.keys == {"first": before.keys["first"]}
+    assert (after.roles, after.assignments) == (before.roles, before.assignments)
+    assert poller.details.kind == "key restore"
+    assert poller.details.status_details is not None
+    assert "successful key versions restored: 2" in poller.details.status_details
+
+
+async def test_a_key_that_exists_is_not_overwritten_and_the_details_say_so(
+    admin: Administrator, hsm: ManagedHsmEmulator
+) -> None:
+    await admin.create_key("first")
+    folder_url = await _back_up(admin, hsm)
+    before = await admin.world()
+
+    poller = await admin.backup.begin_restore(folder_url, hsm.sas_token, key_name="first", polling_interval=0)
+    await poller.wait()
+
+    assert poller.details.status_details == (
+        "Number of successful key versions restored: 0, Number of key versions could not overwrite: 2"
+    )
+    assert await admin.world() == before
+
+
+async def test_a_backup_by_managed_identity_can_be_restored(admin: Administrator, hsm: ManagedHsmEmulator) -> None:
+    await admin.create_key("first")
+    before = await admin.world()
+    backup = await admin.backup.begin_backup(hsm.container_url, use_managed_identity=True, polling_interval=0)
+    folder_url = (await backup.result()).folder_url or ""
+    await admin.purge_key("first")
+
+    await (await admin.backup.begin_restore(folder_url, use_managed_identity=True, polling_interval=0)).wait()
+
+    assert await admin.world() == before
+
+
+async def test_the_documented_backup_example_runs(hsm: ManagedHsmEmulator, admin: Administrator) -> None:
+    backup_client, container_uri, sas_token = admin.backup, hsm.container_url, hsm.sas_token
+
+    backup_poller = await backup_client.begin_backup(container_uri, sas_token, polling_interval=0)
+    done = backup_poller.done()
+    backup_operation = await backup_poller.result()
+
+    assert not done
+    assert backup_poller.done()
+    assert isinstance(backup_poller, AsyncLROPoller)
+    assert isinstance(backup_operation, KeyVaultBackupResult)
+    assert (backup_operation.folder_url or "").startswith(f"{container_uri}/mhsm-emulated-hsm-")
+
+
+@pytest.mark.parametrize("key_name", [None, "first"], ids=["full", "one key"])
+async def test_the_documented_restore_examples_run(
+    hsm: ManagedHsmEmulator, admin: Administrator, key_name: str | None
+) -> None:
+    await admin.create_key("first")
+    backup_client, sas_token, folder_url = admin.backup, hsm.sas_token, await _back_up(admin, hsm)
+
+    restore_poller = await backup_client.begin_restore(folder_url, sas_token, key_name=key_name, polling_interval=0)
+    done = restore_poller.done()
+    await restore_poller.wait()
+
+    assert not done
+    assert restore_poller.done()
+    await restore_poller.result()
+
+
+async def test_pre_checks_succeed_and_leave_no_backup(hsm: ManagedHsmEmulator, admin: Administrator) -> None:
+    folder_url = await _back_up(admin, hsm)
+
+    pre_backup = await admin.backup.begin_pre_backup(hsm.container_url, hsm.sas_token, polling_interval=0)
+    pre_restore = await admin.backup.begin_pre_restore(folder_url, hsm.sas_token, polling_interval=0)
+
+    await asyncio.gather(pre_backup.result(), pre_restore.result())
+    assert (pre_backup.details.kind, pre_restore.details.kind) == ("pre-backup", "pre-restore")
+
+
+async def test_progress_can_be_shown_without_awaiting_the_result(hsm: ManagedHsmEmulator, admin: Administrator) -> None:
+    poller = await admin.backup.begin_backup(hsm.container_url, hsm.sas_token)
+    started = poller.details
+    asked = len(hsm.journal)
+    statuses = [started.status]
+    while not poller.done():
+        await poller.update_status()
+        statuses.append(poller.details.status)
+
+    assert statuses[0] == "InProgress"
+    assert statuses[-1] == "Succeeded"
+    assert len(hsm.journal) - asked == len(statuses) - 1
+    assert poller.details.job_id == started.job_id
+    assert poller.details.start_time is not None
+    assert poller.details.end_time is not None
+    assert poller.details.start_time.utcoffset() is not None
+    assert (await poller.result()).folder_url is not None
+    assert len(hsm.journal) - asked == len(statuses) - 1
+
+
+def _failures() -> list[Any]:
+    return [
+        pytest.param(
+            lambda client, hsm: client.begin_restore(f"{hsm.container_url}/nothing", hsm.sas_token), id="folder"
+        ),
+        pytest.param(
+            lambda client, hsm: client.begin_restore(f"{hsm.container_url}/nothing", hsm.sas_token, key_name="k"),
+            id="folder of a key",
+        ),
+        pytest.param(
+            lambda client, hsm: client.begin_pre_restore(f"{hsm.container_url}/nothing", hsm.sas_token),
+            id="folder of a pre-check",
+        ),
+        pytest.param(
+            lambda client, hsm: client.begin_backup(f"{hsm.container_url}-missing", hsm.sas_token), id="container"
+        ),
+    ]
+
+
+@pytest.mark.parametrize("begin", _failures())
+async def test_a_failed_job_raises_from_result_and_says_why(
+    begin: Any, hsm: ManagedHsmEmulator, admin: Administrator
+) -> None:
+    before = await admin.world()
+    poller: AsyncKeyVaultLROPoller[Any] = await begin(admin.backup, hsm)
+
+    with pytest.raises(HttpResponseError) as caught:
+        await poller.result()
+
+    assert poller.done()
+    assert poller.status() == "Failed"
+    assert poller.details.job_id is not None
+    assert poller.details.job_id in str(caught.value)
+    assert poller.details.kind in str(caught.value)
+    assert caught.value.error is not None
+    assert caught.value.error.message
+    assert caught.value.error.message in str(caught.value)
+    assert caught.value.continuation_token == poller.continuation_token()
+    assert await admin.world() == before
+
+
+async def test_a_second_job_is_refused_while_one_runs() -> None:
+    from azure.keyvault.administration.emulator import ManagedHsmEmulator
+
+    async with (
+        ManagedHsmEmulator(job_duration=0.3) as hsm,
+        KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client,
+    ):
+        first = await client.begin_backup(hsm.container_url, hsm.sas_token, polling_interval=0)
+        with pytest.raises(HttpResponseError, match="Another backup operation is in progress") as caught:
+            await client.begin_backup(hsm.container_url, hsm.sas_token, retry_total=0)
+        await first.wait()
+
+    assert caught.value.status_code == 409
+
+
+async def test_a_malformed_sas_is_refused_by_begin(hsm: ManagedHsmEmulator, admin: Administrator) -> None:
+    with pytest.raises(HttpResponseError, match="does not contain the expiry field") as caught:
+        await admin.backup.begin_backup(hsm.container_url, "bad_token")
+
+    assert caught.value.status_code == 400
+
+
+@pytest.mark.parametrize("succeeds", [True, False], ids=["success", "failure"])
+async def test_a_token_resumes_on_a_new_client_with_the_same_end(
+    hsm: ManagedHsmEmulator, admin: Administrator, succeeds: bool
+) -> None:
+    url = hsm.container_url if succeeds else f"{hsm.container_url}-missing"
+    poller = await admin.backup.begin_backup(url, hsm.sas_token, polling_interval=0)
+    token = poller.continuation_token()
+
+    async with KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as other:
+        # URL and SAS are ignored: they may have expired meanwhile.
+        resumed = await other.begin_backup("", "", continuation_token=token, polling_interval=0)
+        if succeeds:
+            assert await resumed.result() == await poller.result()
+        else:
+            with pytest.raises(HttpResponseError) as theirs:
+                await resumed.result()
+            with pytest.raises(HttpResponseError) as ours:
+                await poller.result()
+            assert str(theirs.value) == str(ours.value)
+    assert resumed.details == poller.details
+    assert type(resumed) is AsyncKeyVaultLROPoller
+
+
+async def test_a_token_resumes_after_the_end(hsm: ManagedHsmEmulator, admin: Administrator) -> None:
+    folder_url = await _back_up(admin, hsm)
+    finished = await admin.backup.begin_restore(folder_url, hsm.sas_token, polling_interval=0)
+    await finished.wait()
+
+    resumed = await admin.backup.begin_restore("", "", continuation_token=finished.continuation_token())
+
+    assert resumed.details.job_id == finished.details.job_id
+    assert not resumed.done()
+    await resumed.result()
+    assert resumed.done()
+
+
+_RESUME = """
+import asyncio, json, ssl, sys
+import aiohttp
+from azure.core.credentials import AccessTokenInfo
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.keyvault.administration.aio import KeyVaultBackupClient
+
+given = json.load(sys.stdin)
+
+class Resolver(aiohttp.abc.AbstractResolver):
+    async def resolve(self, host, port=0, family=0):
+        return [dict(hostname=host, host="127.0.0.1", port=given["port"], family=2, proto=0, flags=0)]
+    async def close(self):
+        pass
+
+class Credential:
+    async def get_token_info(self, *scopes, options=None):
+        return AccessTokenInfo(given["access_token"], 32503680000)
+
+async def main():
+    context = ssl.create_default_context(cadata=given["ca"])
+    connector = aiohttp.TCPConnector(resolver=Resolver(), ssl=context)
+    async with aiohttp.ClientSession(connector=connector, auto_decompress=False) as session:
+        transport = AioHttpTransport(session=session, session_owner=False)
+        async with KeyVaultBackupClient(given["vault_url"], Credential(), transport=transport) as client:
+            poller = await client.begin_backup("", "", continuation_token=given["token"], polling_interval=0)
+            print((await poller.result()).folder_url)
+
+asyncio.run(main())
+"""
+
+
+async def test_a_token_resumes_in_a_new_process(hsm: ManagedHsmEmulator, admin: Administrator) -> None:
+    poller = await admin.backup.begin_backup(hsm.container_url, hsm.sas_token, polling_interval=0)
+    access_token = await hsm.credential.get_token("https://managedhsm.azure.net/.default")
+    given = {
+        "port": hsm.port,
+        "ca": hsm.ca_certificate.decode() if isinstance(hsm.ca_certificate, bytes) else hsm.ca_certificate,
+        "vault_url": hsm.vault_url,
+        "token": poller.continuation_token(),
+        "access_token": access_token.token,
+    }
+
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", _RESUME, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate(json.dumps(given).encode())
+
+    assert process.returncode == 0
+    assert output.decode().strip() == (await poller.result()).folder_url

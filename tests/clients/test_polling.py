@@ -1,0 +1,209 @@
+"""How jobs are followed: what is asked when, and what each way of failing looks like."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
+
+from azure.keyvault.administration.aio import KeyVaultBackupClient
+from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, error
+
+_CONTAINER = "https://account.blob.core.windows.net/backups"
+_SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
+_STATUS_URL = f"{VAULT}/backup/5f/pending"
+_NULLS = {"code": None, "message": None, "innererror": None}
+
+
+def _job(status: str, **members: Any) -> dict[str, Any]:
+    return {"status": status, "jobId": "5f", "error": None, "statusDetails": None, "startTime": 1, **members}
+
+
+def _started(status: str = "InProgress", **members: Any) -> Answer:
+    return Answer(202, _job(status, **members), {"azure-asyncoperation": _STATUS_URL, "Retry-After": "10"})
+
+
+def _polled(status: str, headers: dict[str, str] | None = None, **members: Any) -> Answer:
+    return Answer(200, _job(status, **members), headers or {})
+
+
+async def _begin(transport: ScriptedTransport, **options: Any) -> Any:
+    client = KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport)
+    return await client.begin_backup(_CONTAINER, _SAS, **options)
+
+
+async def test_the_first_poll_is_at_once_and_the_next_when_the_service_or_the_user_says() -> None:
+    transport = ScriptedTransport(
+        CHALLENGE,
+        _started(),
+        _polled("InProgress"),
+        _polled("InProgress", {"Retry-After": "17"}),
+        _polled("InProgress", {"Retry-After": "Wed, 21 Oct 2015 07:28:00 GMT"}),
+        _polled("Succeeded"),
+    )
+
+    await (await _begin(transport, polling_interval=3)).result()
+
+    assert transport.waits == [3, 17, 3]
+    assert [sent.url for sent in transport.requests[2:]] == [_STATUS_URL] * 4
+
+
+@pytest.mark.parametrize(
+    ("options", "interval"), [({}, 5), ({"_polling_interval": 2}, 2)], ids=["default", "the published name"]
+)
+async def test_the_polling_interval_has_a_default_and_an_older_name(options: dict[str, Any], interval: float) -> None:
+    transport = ScriptedTransport(CHALLENGE, _started(), _polled("InProgress"), _polled("Succeeded"))
+
+    await (await _begin(transport, **options)).result()
+
+    assert transport.waits == [interval]
+
+
+_FAILED_JOBS = [
+    pytest.param(
+        [_started("Failed", statusDetails="ResourceNotFound", error=_NULLS)], "ResourceNotFound", id="at once"
+    ),
+    pytest.param(
+        [_started(error=_NULLS), _polled("Failed", statusDetails="ResourceNotFound", error=_NULLS)],
+        "ResourceNotFound",
+        id="nulls in error, reason in the details",
+    ),
+    pytest.param(
+        [_started(), _polled("Failed", error={"code": "AuthorizationFailure", "message": "No access"})],
+        "No access",
+        id="reason in error",
+    ),
+    pytest.param([_started(), _polled("Canceled")], "Canceled", id="canceled"),
+    pytest.param([_started(), _polled("failed")], "no reason", id="no reason"),
+]
+
+
+@pytest.mark.parametrize(("answers", "reason"), _FAILED_JOBS)
+async def test_a_job_that_did_not_succeed_raises_from_result_with_the_reason(
+    answers: list[Answer], reason: str
+) -> None:
+    poller = await _begin(ScriptedTransport(CHALLENGE, *answers))
+
+    with pytest.raises(HttpResponseError, match=reason) as caught:
+        await poller.result()
+
+    assert "the backup job 5f" in str(caught.value)
+    assert poller.done()
+
+
+async def test_an_error_member_is_no_failure_while_the_job_is_in_progress() -> None:
+    poller = await _begin(
+        ScriptedTransport(CHALLENGE, _started(error=_NULLS), _polled("InProgress", error=_NULLS), _polled("Succeeded"))
+    )
+
+    await poller.result()
+
+    assert poller.done()
+
+
+async def test_a_poll_that_is_answered_with_400_raises_with_code_message_and_job() -> None:
+    refusal = Answer(400, error("BadRequest", "The customer provided SAS token is malformed."))
+    poller = await _begin(ScriptedTransport(CHALLENGE, _started(), refusal))
+
+    with pytest.raises(HttpResponseError) as caught:
+        await poller.result()
+
+    assert caught.value.error is not None
+    assert caught.value.error.code == "BadRequest"
+    assert "SAS token is malformed" in str(caught.value)
+    assert "the backup job 5f" in str(caught.value)
+    assert caught.value.continuation_token == poller.continuation_token()
+
+
+@pytest.mark.parametrize("status", [408, 500, 502, 503, 504])
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "1"}], ids=["", "Retry-After"])
+async def test_a_start_that_may_have_been_taken_is_not_sent_again(status: int, headers: dict[str, str]) -> None:
+    transport = ScriptedTransport(CHALLENGE, Answer(status, headers=headers))
+
+    with pytest.raises(HttpResponseError, match="may have started the job"):
+        await _begin(transport)
+
+    assert [sent.token for sent in transport.requests] == [None, "token-1"]
+
+
+async def test_a_start_whose_answer_is_lost_is_not_sent_again() -> None:
+    transport = ScriptedTransport(CHALLENGE, ServiceResponseError("connection lost"))
+
+    with pytest.raises(AzureError, match="may have started the job"):
+        await _begin(transport)
+
+    assert len(transport.requests) == 2
+
+
+@pytest.mark.parametrize(
+    "refusals",
+    [
+        pytest.param([Answer(429), Answer(429, headers={"Retry-After": "7"})], id="throttled"),
+        pytest.param([ServiceRequestError("connection refused")], id="never sent"),
+    ],
+)
+async def test_a_start_that_was_not_taken_is_sent_again(refusals: list[Answer | Exception]) -> None:
+    transport = ScriptedTransport(CHALLENGE, *refusals, _started())
+
+    poller = await _begin(transport)
+
+    assert poller.details.job_id == "5f"
+
+
+async def test_a_probe_carries_no_token_so_it_may_be_sent_again() -> None:
+    transport = ScriptedTransport(Answer(503), CHALLENGE, _started())
+
+    poller = await _begin(transport)
+
+    assert poller.details.job_id == "5f"
+    assert [sent.token for sent in transport.requests] == [None, None, "token-1"]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(Answer(202, _job("InProgress")), id="no status URL"),
+        pytest.param(Answer(202, body=b"<html>", headers={"azure-asyncoperation": _STATUS_URL}), id="no JSON"),
+        pytest.param(Answer(202, {"jobId": "5f"}, {"azure-asyncoperation": _STATUS_URL}), id="no status"),
+    ],
+)
+async def test_a_202_that_is_no_job_says_that_it_may_run(answer: Answer) -> None:
+    with pytest.raises(HttpResponseError, match="may be running"):
+        await _begin(ScriptedTransport(CHALLENGE, answer))
+
+
+async def test_a_status_url_of_another_origin_is_refused_naming_both() -> None:
+    answer = Answer(202, _job("InProgress"), {"azure-asyncoperation": "https://evil.example/backup/5f/pending"})
+
+    with pytest.raises(HttpResponseError, match=r"contoso\.managedhsm\.azure\.net.*https://evil\.example"):
+        await _begin(ScriptedTransport(CHALLENGE, answer))
+
+
+async def test_a_challenged_poll_sends_the_poll_again_and_never_the_start() -> None:
+    transport = ScriptedTransport(CHALLENGE, _started(), CHALLENGE, _polled("Succeeded"))
+
+    await (await _begin(transport)).result()
+
+    assert [sent.method for sent in transport.requests] == ["POST", "POST", "GET", "GET"]
+    assert [sent.body is None for sent in transport.requests] == [True, False, True, True]
+
+
+async def test_a_poll_is_retried() -> None:
+    transport = ScriptedTransport(CHALLENGE, _started(), Answer(503), _polled("Succeeded"))
+
+    await (await _begin(transport)).result()
+
+    assert len(transport.requests) == 4
+
+
+@pytest.mark.parametrize("where", ["start", "poll"])
+async def test_a_service_that_echoes_the_sas_does_not_get_it_into_an_error(where: str) -> None:
+    echo = Answer(400, error("BadRequest", f"cannot use {_SAS}"))
+    answers = [echo] if where == "start" else [_started(), _polled("Failed", statusDetails=f"cannot use {_SAS}")]
+
+    with pytest.raises(HttpResponseError) as caught:
+        await (await _begin(ScriptedTransport(CHALLENGE, *answers))).result()
+
+    assert "cannot use" in str(caught.value)
+    assert "c2VjcmV0" not in f"{caught.value}{caught.value!r}"
