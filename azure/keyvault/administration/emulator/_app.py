@@ -165,7 +165,8 @@ OPERATIONS = (
     Operation("DELETE", _DELETED_KEY, keys.purge_deleted_key, "/keys/deletedKeys/delete", at=_KEY),
 )
 
-# What the service has and the emulator has not: allowed to whom it is allowed, and then refused by name.
+# What the service has and the emulator has not: allowed to whom it is allowed, and then refused by name. These stand
+# before the others on the way to a request: /keys/k/rotationpolicy is no version.
 NOT_EMULATED = tuple(
     Operation(method, path, keys.not_emulated(what), action, at=at, body=Body.IGNORED)
     for method, path, what, action, at in (
@@ -194,6 +195,6 @@ NOT_EMULATED = tuple(
 def make_app(hsm: Hsm) -> web.Application:
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY)
     app[HSM] = hsm
-    app.router.add_route("*", "/{path:.*}", dispatcher(OPERATIONS + NOT_EMULATED))
+    app.router.add_route("*", "/{path:.*}", dispatcher(NOT_EMULATED + OPERATIONS))
     app.on_response_prepare.append(stamp)
     return app

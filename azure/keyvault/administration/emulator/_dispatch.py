@@ -55,6 +55,7 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
     exchange = exchange_of(request)
     query = _query(request, operation)
     _check_version(query.get(_VERSION), operation)
+    _check_key_name(exchange.parameters)
     scope = rbac.parse_scope(operation.at.format_map(exchange.parameters))
     _authorize(hsm, exchange.principal, operation.action, scope)
     if not operation.while_restoring:
@@ -88,6 +89,12 @@ def _query(request: web.Request, operation: Operation) -> Mapping[str, str]:
 def _check_version(version: str | None, operation: Operation) -> None:
     if version is not None or operation.needs_version:
         versions.check(version, since=operation.since)
+
+
+def _check_key_name(parameters: Mapping[str, str]) -> None:
+    # Even where the action is checked for all keys, the name must be one that a key can have.
+    if "key_name" in parameters:
+        rbac.parse_scope(f"{rbac.KEYS}/{parameters['key_name']}")
 
 
 def _authorize(hsm: Hsm, principal: str | None, action: str, scope: str) -> None:

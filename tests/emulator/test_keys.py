@@ -1,0 +1,399 @@
+"""Keys over HTTP: real public halves, versions, soft deletion, paging."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from base64 import urlsafe_b64decode
+from typing import Any
+
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from yarl import URL
+
+from emulator.raw import ACTION, CRYPTO_OFFICER, CRYPTO_USER, RawClient
+
+WEEK = 7 * 86400
+BASE = "https://emulated-hsm.managedhsm.azure.net"
+
+
+@pytest.fixture(name="user")
+async def _user(raw: RawClient) -> RawClient:
+    """Somebody who may do with keys whatever can be done."""
+    await raw.assign(raw.hsm.admin_object_id, CRYPTO_USER)
+    await raw.assign(raw.hsm.admin_object_id, CRYPTO_OFFICER)
+    return raw
+
+
+def number(text: str) -> int:
+    return int.from_bytes(urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")
+
+
+async def listed(user: RawClient, path: str) -> list[dict[str, Any]]:
+    value: list[dict[str, Any]] = (await user.send("GET", path)).json["value"]
+    return value
+
+
+@pytest.mark.parametrize("kty", ["RSA", "RSA-HSM"])
+async def test_an_rsa_key_is_a_real_one(user: RawClient, kty: str) -> None:
+    reply = await user.send("POST", "/keys/k/create", {"kty": kty})
+
+    key = reply.json["key"]
+    now = int(user.hsm.clock.now())
+    assert reply.status == 200
+    assert list(reply.json) == ["attributes", "key"]
+    assert reply.json["attributes"]["created"] in {now - 1, now}
+    assert reply.json["attributes"] == {
+        "created": reply.json["attributes"]["created"],
+        "enabled": True,
+        "exportable": False,
+        "recoverableDays": 7,
+        "recoveryLevel": "CustomizedRecoverable+Purgeable",
+        "updated": reply.json["attributes"]["created"],
+    }
+    assert list(key) == ["e", "key_ops", "kid", "kty", "n"]
+    assert (key["kty"], key["e"]) == ("RSA-HSM", "AQAB")
+    assert key["key_ops"] == ["wrapKey", "decrypt", "encrypt", "unwrapKey", "sign", "verify"]
+    assert re.fullmatch(f"{BASE}/keys/k/[0-9a-f]{{32}}", key["kid"])
+    assert rsa.RSAPublicNumbers(number(key["e"]), number(key["n"])).public_key().key_size == 2048
+
+
+@pytest.mark.parametrize(
+    ("kty", "crv", "curve", "size"),
+    [
+        ("EC", None, ec.SECP256R1(), 43),
+        ("EC-HSM", "P-256", ec.SECP256R1(), 43),
+        ("EC-HSM", "P-384", ec.SECP384R1(), 64),
+        ("EC", "P-521", ec.SECP521R1(), 88),
+        ("EC", "P-256K", ec.SECP256K1(), 43),
+    ],
+)
+async def test_an_elliptic_curve_key_is_a_point_on_its_curve(
+    user: RawClient, kty: str, crv: str | None, curve: ec.EllipticCurve, size: int
+) -> None:
+    reply = await user.send("POST", "/keys/k/create", {"kty": kty, "crv": crv})
+
+    key = reply.json["key"]
+    assert list(key) == ["crv", "key_ops", "kid", "kty", "x", "y"]
+    assert (key["kty"], key["crv"], key["key_ops"]) == ("EC-HSM", crv or "P-256", ["verify", "deriveKey", "sign"])
+    assert (len(key["x"]), len(key["y"])) == (size, size)
+    ec.EllipticCurvePublicNumbers(number(key["x"]), number(key["y"]), curve).public_key()
+
+
+async def test_a_symmetric_key_shows_nothing_of_itself(user: RawClient) -> None:
+    reply = await user.send("POST", "/keys/k/create", {"kty": "oct", "key_size": 256})
+
+    key = reply.json["key"]
+    assert list(key) == ["key_ops", "kid", "kty"]
+    assert key["kty"] == "oct-HSM"
+    assert key["key_ops"] == ["deriveKey", "wrapKey", "verify", "sign", "unwrapKey", "encrypt", "decrypt"]
+
+
+async def test_what_is_asked_for_is_kept(user: RawClient) -> None:
+    policy = {"contentType": "application/json; charset=utf-8", "data": "e30", "immutable": True}
+    wanted = {
+        "kty": "RSA",
+        "key_size": 3072,
+        "public_exponent": 3,
+        "key_ops": ["sign", "verify", "sign"],
+        "attributes": {"enabled": False, "nbf": 5, "exp": 2_000_000_000, "exportable": True},
+        "tags": {"a": "1", "ä": ""},
+        "release_policy": policy,
+    }
+
+    reply = await user.send("POST", "/keys/k/create", wanted)
+
+    assert list(reply.json) == ["attributes", "key", "release_policy", "tags"]
+    assert (reply.json["tags"], reply.json["release_policy"]) == ({"a": "1", "ä": ""}, policy)
+    assert reply.json["key"]["key_ops"] == ["sign", "verify"]
+    assert number(reply.json["key"]["n"]).bit_length() == 3072
+    attributes = reply.json["attributes"]
+    assert list(attributes)[:5] == ["created", "enabled", "exp", "exportable", "nbf"]
+    assert [attributes[name] for name in ("enabled", "exp", "exportable", "nbf")] == [False, 2_000_000_000, True, 5]
+    assert (await user.send("GET", "/keys/k")).body == reply.body
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        pytest.param({}, "The member kty is required", id="no-kty"),
+        pytest.param({"kty": "DSA"}, "The kty 'DSA' is not supported", id="unknown-kty"),
+        pytest.param({"kty": "RSA", "key_size": 1024}, "key_size must be one of 2048, 3072, 4096", id="small"),
+        pytest.param({"kty": "RSA", "key_size": True}, "key_size must be an integer", id="boolean-size"),
+        pytest.param({"kty": "RSA", "key_size": 2**70}, "key_size must be an integer", id="huge-size"),
+        pytest.param({"kty": "RSA", "public_exponent": 4}, "public_exponent must be one of 65537, 3", id="exponent"),
+        pytest.param({"kty": "RSA", "crv": "P-256"}, "crv has no meaning for the kty RSA", id="curve-for-rsa"),
+        pytest.param({"kty": "EC", "crv": "P-255"}, "crv must be one of P-256, P-384, P-521, P-256K", id="curve"),
+        pytest.param({"kty": "EC-HSM", "key_size": 256}, "key_size has no meaning for the kty EC-HSM", id="ec-size"),
+        pytest.param({"kty": "oct", "key_size": 8}, "key_size must be one of 256, 192, 128", id="oct-size"),
+        pytest.param({"kty": "EC", "key_ops": ["fly"]}, "The key operation 'fly' does not exist", id="operation"),
+        pytest.param({"kty": "EC", "tags": {"a": 1}}, "tags must be a string", id="tag"),
+        pytest.param(
+            {"kty": "EC", "attributes": {"created": 1}},
+            "The request body has unknown members: 'attributes.created'",
+            id="read-only",
+        ),
+        pytest.param({"kty": "EC", "hsm": True}, "The request body has unknown members: 'hsm'", id="unknown"),
+    ],
+)
+async def test_a_key_that_cannot_be_is_refused(user: RawClient, body: dict[str, Any], message: str) -> None:
+    reply = await user.send("POST", "/keys/k/create", body)
+
+    assert (reply.error[0], reply.error[2]) == (400, message)
+    assert await listed(user, "/keys") == []
+
+
+async def test_creating_again_makes_a_new_version_and_the_newest_is_what_the_name_means(user: RawClient) -> None:
+    first, second = [(await user.send("POST", "/keys/k/create", {"kty": "EC"})).json for _ in range(2)]
+    version = first["key"]["kid"].rpartition("/")[2]
+
+    assert (await user.send("GET", "/keys/k")).json == second
+    assert (await user.send("GET", "/keys/k/")).json == second
+    assert (await user.send("GET", f"/keys/k/{version}")).json == first
+    assert await listed(user, "/keys/k/versions") == [
+        {"attributes": each["attributes"], "kid": each["key"]["kid"]} for each in (first, second)
+    ]
+    assert await listed(user, "/keys") == [{"attributes": second["attributes"], "kid": f"{BASE}/keys/k"}]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/keys/none"),
+        ("GET", "/keys/none/00000000000000000000000000000000"),
+        ("GET", "/keys/none/versions"),
+        ("DELETE", "/keys/none"),
+        ("PATCH", "/keys/none/"),
+    ],
+)
+async def test_a_key_that_is_not_there_is_not_found(user: RawClient, method: str, path: str) -> None:
+    reply = await user.send(method, path, {} if method == "PATCH" else None)
+
+    assert reply.error == (404, "KeyNotFound", f"Key not found: {BASE}/keys/none")
+
+
+async def test_a_version_that_is_not_there_is_not_found(user: RawClient) -> None:
+    await user.send("POST", "/keys/k/create", {"kty": "oct"})
+
+    reply = await user.send("GET", "/keys/k/restore")
+
+    assert reply.error == (404, "KeyNotFound", f"Key not found: {BASE}/keys/k/restore")
+
+
+@pytest.mark.parametrize("path", ["/deletedkeys/none", "/deletedkeys/none/recover"])
+async def test_a_deleted_key_that_is_not_there_is_not_found(user: RawClient, path: str) -> None:
+    method = "POST" if path.endswith("recover") else "GET"
+
+    reply = await user.send(method, path)
+
+    assert reply.error == (404, "KeyNotFound", f"Key not found: {BASE}/deletedkeys/none")
+
+
+@pytest.mark.parametrize("name", ["under_score", "k.l", "%C3%A4", "a%2Fb", "a" * 128])
+async def test_a_name_that_no_key_can_have_is_refused(user: RawClient, name: str) -> None:
+    reply = await user.send("POST", f"/keys/{name}/create", {"kty": "oct"})
+
+    assert reply.error == (400, "Invalidkeyidentifier", "Invalid key identifier")
+
+
+async def test_an_update_changes_what_it_names_and_leaves_the_rest(user: RawClient) -> None:
+    wanted = {"kty": "EC", "attributes": {"nbf": 1, "exp": 9}, "tags": {"a": "1"}}
+    created = (await user.send("POST", "/keys/k/create", wanted)).json
+    user.hsm.clock.advance(100)
+
+    changed = await user.send("PATCH", "/keys/k/", {"attributes": {"enabled": False, "nbf": 0}, "key_ops": ["sign"]})
+    retagged = await user.send("PATCH", f"/keys/k/{created['key']['kid'][-32:]}", {"tags": {}})
+
+    attributes = changed.json["attributes"]
+    assert attributes["updated"] >= created["attributes"]["updated"] + 100
+    expected = {**created["attributes"], "enabled": False, "nbf": 0, "updated": attributes["updated"]}
+    assert attributes == expected
+    assert changed.json["key"] == {**created["key"], "key_ops": ["sign"]}
+    assert changed.json.get("tags") == {"a": "1"}
+    assert "tags" not in retagged.json
+    assert (await user.send("GET", "/keys/k")).body == retagged.body
+
+
+async def test_the_life_of_a_deleted_key(user: RawClient) -> None:
+    created = (await user.send("POST", "/keys/k/create", {"kty": "EC"})).json
+
+    deleted = await user.send("DELETE", "/keys/k")
+    while_deleted = [await user.send("GET", "/keys/k"), await user.send("POST", "/keys/k/create", {"kty": "EC"})]
+    shown = await user.send("GET", "/deletedkeys/k")
+    deleted_list, live_list = await listed(user, "/deletedkeys"), await listed(user, "/keys")
+    recovered = await user.send("POST", "/deletedkeys/k/recover")
+
+    date = deleted.json["deletedDate"]
+    deletion = {
+        "deletedDate": date,
+        "recoveryId": f"{BASE}/deletedkeys/k",
+        "scheduledPurgeDate": date + WEEK,
+    }
+    assert abs(date - user.hsm.clock.now()) < 5
+    assert list(deleted.json) == ["attributes", "deletedDate", "key", "recoveryId", "scheduledPurgeDate"]
+    assert (deleted.status, deleted.json) == (200, {**created, **deletion})
+    assert shown.body == deleted.body
+    assert deleted_list == [{"attributes": created["attributes"], "kid": f"{BASE}/keys/k", **deletion}]
+    assert live_list == []
+    assert while_deleted[0].error == (404, "KeyNotFound", f"Key not found: {BASE}/keys/k")
+    assert while_deleted[1].status == 409
+    assert while_deleted[1].json["error"]["innererror"] == {"code": "ObjectIsDeletedButRecoverable"}
+    assert (recovered.status, recovered.json) == (200, created)
+    assert (await user.send("GET", "/keys/k")).json == created
+    assert await listed(user, "/deletedkeys") == []
+
+
+async def test_a_purged_key_is_gone_and_its_name_free(user: RawClient) -> None:
+    await user.send("POST", "/keys/k/create", {"kty": "EC"})
+    await user.send("DELETE", "/keys/k")
+
+    purged = await user.send("DELETE", "/deletedkeys/k")
+    again = await user.send("DELETE", "/deletedkeys/k")
+    created = await user.send("POST", "/keys/k/create", {"kty": "EC"})
+
+    assert (purged.status, purged.body) == (204, b"")
+    assert not {"Content-Type", "Date", "Server", "Content-Length"} & set(purged.headers)
+    assert again.error == (404, "KeyNotFound", f"Key not found: {BASE}/deletedkeys/k")
+    assert created.status == 200
+    assert len(await listed(user, "/keys/k/versions")) == 1
+
+
+async def test_a_live_key_cannot_be_purged(user: RawClient) -> None:
+    await user.send("POST", "/keys/k/create", {"kty": "EC"})
+
+    reply = await user.send("DELETE", "/deletedkeys/k")
+
+    assert reply.status == 404
+    assert len(await listed(user, "/keys")) == 1
+
+
+async def test_a_deleted_key_is_purged_when_its_week_is_over(user: RawClient) -> None:
+    await user.send("POST", "/keys/k/create", {"kty": "EC"})
+    await user.send("DELETE", "/keys/k")
+
+    user.hsm.clock.advance(WEEK - 60)
+    before = await listed(user, "/deletedkeys")
+    user.hsm.clock.advance(60)
+    after = await listed(user, "/deletedkeys")
+
+    assert (len(before), after) == (1, [])
+
+
+@pytest.mark.parametrize("kind", ["keys", "deletedkeys", "versions"])
+async def test_a_list_comes_in_pages_of_the_size_that_is_asked_for(user: RawClient, kind: str) -> None:
+    for number_ in range(7):
+        name = "k" if kind == "versions" else f"k{number_}"
+        await user.send("POST", f"/keys/{name}/create", {"kty": "oct"})
+        if kind == "deletedkeys":
+            await user.send("DELETE", f"/keys/{name}")
+    path = "/keys/k/versions" if kind == "versions" else f"/{kind}"
+
+    whole = (await user.send("GET", path)).json
+    pages = [(await user.send("GET", path, query="maxresults=3")).json]
+    while link := pages[-1].get("nextLink"):
+        url = URL(link)
+        assert link.startswith(f"{BASE}{path}?")
+        pages.append((await user.send("GET", url.path, version=None, query=url.raw_query_string)).json)
+
+    assert list(whole) == ["value"]
+    assert [len(page["value"]) for page in pages] == [3, 3, 1]
+    assert [item for page in pages for item in page["value"]] == whole["value"]
+    assert len({item["kid"] for item in whole["value"]}) == 7
+
+
+async def test_a_list_that_fills_its_page_exactly_has_no_next_page(user: RawClient) -> None:
+    for name in ("a", "b"):
+        await user.send("POST", f"/keys/{name}/create", {"kty": "oct"})
+
+    assert "nextLink" not in (await user.send("GET", "/keys", query="maxresults=2")).json
+
+
+@pytest.mark.parametrize("size", ["0", "26", "-1", "x", "", "%D9%A3", "1e1", "9" * 5000])
+async def test_a_page_size_out_of_range_is_refused(user: RawClient, size: str) -> None:
+    reply = await user.send("GET", "/keys", query=f"maxresults={size}")
+
+    assert reply.error == (400, "BadParameter", "maxresults must be a number from 1 to 25")
+
+
+async def test_a_page_of_versions_that_does_not_exist_is_refused(user: RawClient) -> None:
+    await user.send("POST", "/keys/k/create", {"kty": "oct"})
+
+    reply = await user.send("GET", "/keys/k/versions", query="$skiptoken=x")
+
+    assert reply.error == (400, "BadParameter", "The $skiptoken is not one of this list")
+
+
+async def test_a_hundred_versions_are_the_limit(user: RawClient) -> None:
+    for _ in range(100):
+        await user.send("POST", "/keys/k/create", {"kty": "oct"})
+
+    reply = await user.send("POST", "/keys/k/create", {"kty": "oct"})
+
+    assert reply.error == (400, "KeyLimitExceeded", "No more than 100 versions of a key are allowed")
+
+
+async def test_keys_that_are_made_at_the_same_time_all_become_versions(user: RawClient) -> None:
+    replies = await asyncio.gather(*(user.send("POST", "/keys/k/create", {"kty": "RSA"}) for _ in range(5)))
+
+    kids = {reply.json["key"]["kid"] for reply in replies}
+    assert {each["kid"] for each in await listed(user, "/keys/k/versions")} == kids
+    assert len(kids) == 5
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "action", "scope"),
+    [
+        ("POST", "/keys/k/create", "/keys/create", "/keys"),
+        ("GET", "/keys", "/keys/read/action", "/keys"),
+        ("GET", "/keys/k", "/keys/read/action", "/keys/k"),
+        ("GET", "/keys/k/v", "/keys/read/action", "/keys/k"),
+        ("GET", "/keys/k/versions", "/keys/read/action", "/keys/k"),
+        ("PATCH", "/keys/k/v", "/keys/write/action", "/keys/k"),
+        ("DELETE", "/keys/k", "/keys/delete", "/keys/k"),
+        ("GET", "/deletedkeys", "/keys/deletedKeys/read/action", "/keys"),
+        ("GET", "/deletedkeys/k", "/keys/deletedKeys/read/action", "/keys/k"),
+        ("POST", "/deletedkeys/k/recover", "/keys/deletedKeys/recover/action", "/keys/k"),
+        ("DELETE", "/deletedkeys/k", "/keys/deletedKeys/delete", "/keys/k"),
+        ("PUT", "/keys/k", "/keys/import/action", "/keys"),
+        ("POST", "/keys/k/v/sign", "/keys/sign/action", "/keys/k"),
+        ("POST", "/rng", "/rng/action", "/"),
+    ],
+)
+async def test_an_administrator_needs_a_crypto_role_for_keys(
+    raw: RawClient, method: str, path: str, action: str, scope: str
+) -> None:
+    reply = await raw.send(method, path, b"{}" if method in {"POST", "PATCH"} else None)
+
+    assert reply.error == (403, "AccessDenied", f"Not authorized to access {ACTION}{action} on {scope}")
+
+
+async def test_a_user_of_one_key_sees_that_key_only(user: RawClient) -> None:
+    alice = user.as_("a11ce000-0000-4000-8000-000000000001")
+    for name in ("mine", "other"):
+        await user.send("POST", f"/keys/{name}/create", {"kty": "oct"})
+    await user.assign(alice.principal, CRYPTO_USER, "/keys/mine")
+
+    replies = [await alice.send("GET", path) for path in ("/keys/mine", "/keys/other", "/keys")]
+
+    assert [reply.status for reply in replies] == [200, 403, 403]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "what"),
+    [
+        ("PUT", "/keys/k", "Importing a key"),
+        ("POST", "/keys/k/backup", "Backing up a single key"),
+        ("POST", "/keys/restore", "Restoring a single key from a blob"),
+        ("POST", "/keys/k/rotate", "Rotating a key"),
+        ("GET", "/keys/k/rotationpolicy", "A rotation policy"),
+        ("POST", "/keys/k/v/encrypt", "Encrypting"),
+        ("POST", "/keys/k/v/sign", "Signing"),
+        ("POST", "/keys/k/v/unwrapkey", "Unwrapping a key"),
+        ("POST", "/rng", "The random number generator"),
+        ("GET", "/settings/AllowKeyManagementOperationsThroughARM", "Settings"),
+    ],
+)
+async def test_what_is_not_emulated_says_so(user: RawClient, method: str, path: str, what: str) -> None:
+    reply = await user.send(method, path, b"whatever" if method != "GET" else None)
+
+    assert reply.error == (501, "NotImplemented", f"{what} is not part of this emulator")
