@@ -172,27 +172,24 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         try:
             return parse_challenge(header)
         except ValueError as error:
-            raise ClientAuthenticationError(
-                message=f"The service refused the request, and its challenge cannot be answered: {error}.",
-                response=readable(response.http_response),
+            raise _refusal(
+                f"The service refused the request, and its challenge cannot be answered: {error}.", response
             ) from error
 
     def _trusted_audience(self, challenge: Challenge, response: _Response) -> Audience:
         """Return whom a challenge wants a token for, if such a token may be sent to this origin."""
         scope = challenge.scope or self._conventional_scope()
         if scope is None:
-            raise ClientAuthenticationError(
-                message="The service asked for claims before it named a resource.",
-                response=readable(response.http_response),
-            )
+            raise _refusal("The service asked for claims before it named a resource.", response)
         authority = self._origin.removeprefix("https://")
         if self._verify and not resource_fits(scope, authority, also_accepted=self._accepted_resources):
-            raise ChallengeResourceError(
-                message=f"The challenge of host {authority!r} asks for a token of resource {resource_host(scope)!r},"
+            raise _refusal(
+                f"The challenge of host {authority!r} asks for a token of resource {resource_host(scope)!r},"
                 " which is not its parent domain, so none was requested. If you trust the host, create the client with"
                 f" challenge_resource_domains=[{resource_host(scope)!r}], or with verify_challenge_resource=False to"
                 " accept any resource. See https://aka.ms/azsdk/blog/vault-uri.",
-                response=readable(response.http_response),
+                response,
+                ChallengeResourceError,
             )
         return Audience(scope, challenge.tenant_id)
 
@@ -221,6 +218,24 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 message=f"Refused to send a request to {target}: this client talks to {self._origin} only, and"
                 " neither its tokens nor its requests may reach another origin."
             )
+
+
+def _refusal(
+    message: str, response: _Response, error_type: type[ClientAuthenticationError] = ClientAuthenticationError
+) -> ClientAuthenticationError:
+    """Return an error about a 401 in our own words, with the service's behind them.
+
+    azure-core would put the service's words in the place of ours.
+    """
+    said = ClientAuthenticationError(response=readable(response.http_response))
+    error = error_type(message=f"{message} The service said: {said.error.message}" if said.error else message)
+    error.response, error.status_code, error.reason, error.error = (
+        said.response,
+        said.status_code,
+        said.reason,
+        said.error,
+    )
+    return error
 
 
 def _restore(options: dict[str, Any], kept: dict[str, Any]) -> None:

@@ -15,8 +15,9 @@ from azure.core.polling import AsyncLROPoller, AsyncPollingMethod
 
 from .. import _identifiers
 from .._models import KeyVaultJobDetails
+from .errors import with_sentence
 from .redaction import readable, redact, secrets_of
-from .rest import RestClient, append_to_message, decode_object
+from .rest import RestClient, decode_object
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,7 +83,7 @@ class JobPolling(AsyncPollingMethod[T]):
         except HttpResponseError as error:
             if self._status_url:
                 error.continuation_token = self.get_continuation_token()
-            append_to_message(error, f"The {self.details.kind} may be running all the same.")
+            with_sentence(error, f"The {self.details.kind} may be running all the same.")
             raise
 
     def _require_own_job_url(self, response: AsyncHttpResponse) -> None:
@@ -125,7 +126,7 @@ class JobPolling(AsyncPollingMethod[T]):
             response = await self._client.get(self._status_url, secrets=self._secrets, **self._options)
             self._take(response.http_response)
         except HttpResponseError as error:
-            append_to_message(error, f"This was the status of {self._job()}.")
+            with_sentence(error, f"This was the status of {self._job()}.")
             raise
         return response
 

@@ -16,6 +16,7 @@ from azure.core.exceptions import (
 )
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
+from .errors import with_sentence
 from .redaction import readable
 from .retry import JOB_START, may_have_been_accepted, may_have_started
 
@@ -89,9 +90,7 @@ class RestClient:
             return await self._run_checked(request, expected_status, {**options, JOB_START: True})
         except AzureError as error:
             if may_have_started(request, error):
-                append_to_message(
-                    error, "The service may have started the job: see what runs before you start another."
-                )
+                with_sentence(error, "The service may have started the job: see what runs before you start another.")
             raise
 
     async def get(self, url: str, **options: Any) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
@@ -166,16 +165,6 @@ def status_error(
     status = response.status_code
     error_type = (error_map or {}).get(status) or _ERRORS.get(status, HttpResponseError)
     return error_type(response=readable(response, secrets))
-
-
-def append_to_message(error: AzureError, text: str) -> None:
-    """Add a sentence to what an error says.
-
-    :param error: The error.
-    :param text: The sentence.
-    """
-    error.message = f"{error.message}\n{text}"
-    error.args = (error.message, *error.args[1:])
 
 
 def with_query(url: str, params: Mapping[str, Any]) -> str:

@@ -13,15 +13,15 @@ K = TypeVar("K", bound="Hashable")
 
 
 class _Flight(Generic[T]):
-    """The lock is held by the leader. Whoever gets it next finds the flight landed, or leads it again."""
+    """Work under way. It may end without having landed: then it has no outcome, and somebody else leads."""
 
-    __slots__ = ("error", "landed", "lock", "loop", "value")
+    __slots__ = ("ended", "error", "landed", "loop", "value")
 
     value: T
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self.loop = loop
-        self.lock = asyncio.Lock()
+        self.ended = asyncio.Event()
         self.landed = False
         self.error: Exception | None = None
 
@@ -45,13 +45,16 @@ class SingleFlight(Generic[K, T]):
         :raises Exception: What the work raised.
         """
         loop = asyncio.get_running_loop()
-        flight = self._flights.get(key)
         # The leader of another loop may be gone with it, so nobody would ever wake those who wait.
-        if flight is None or flight.loop is not loop:
+        while (flight := self._flights.get(key)) is not None and flight.loop is loop:
+            # All who wait wake at once: were they to wake one by one, the last would miss the flight that the first
+            # starts next, and a credential that fails would be asked again and again.
+            await flight.ended.wait()
+            if flight.landed:
+                break
+        else:
             flight = self._flights[key] = _Flight(loop)
-        async with flight.lock:
-            if not flight.landed:
-                await self._lead(key, flight, work)
+            await self._lead(key, flight, work)
         if flight.error is not None:
             raise flight.error
         return flight.value
@@ -59,8 +62,11 @@ class SingleFlight(Generic[K, T]):
     async def _lead(self, key: K, flight: _Flight[T], work: Callable[[], Awaitable[T]]) -> None:
         try:
             flight.value = await work()
+            flight.landed = True
         except Exception as error:  # noqa: BLE001 - shared with all who wait; cancellation is no Exception
             flight.error = error
-        flight.landed = True
-        if self._flights.get(key) is flight:
-            del self._flights[key]
+            flight.landed = True
+        finally:
+            if self._flights.get(key) is flight:
+                del self._flights[key]
+            flight.ended.set()

@@ -1,0 +1,23 @@
+"""What the library adds to the texts of azure-core's exceptions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from azure.core.exceptions import AzureError
+
+E = TypeVar("E", bound="AzureError")
+
+
+def with_sentence(error: E, sentence: str) -> E:
+    """Add a sentence to what an error says, and return the error.
+
+    An error's own ``message`` argument is of no use for this: azure-core drops it when the service's answer has a text.
+
+    :param error: The error.
+    :param sentence: The sentence.
+    """
+    error.message = f"{error.message}\n{sentence}"
+    error.args = (error.message, *error.args[1:])
+    return error
