@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from ._clock import Clock
     from ._domain.containers import Container, Target
 
-_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*")
+_FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{,199}")
 _PROBE = "mhsm-prebackup-check"
 # The account of every local storage emulator and its key, which is public.
 _DEVELOPMENT_ACCOUNT = "devstoreaccount1"

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from . import errors
 
@@ -45,7 +45,7 @@ def locate(resource: str, folder: str = "") -> tuple[Container, str]:
     :param resource: What the caller calls the storage resource.
     :param folder: What the caller calls the folder.
     """
-    parts = urlsplit(resource)
+    parts = _split(resource)
     host = parts.hostname or ""
     if parts.query or parts.fragment or parts.username or parts.scheme not in {"https", "http"}:
         raise _no_container()
@@ -66,6 +66,13 @@ def locate(resource: str, folder: str = "") -> tuple[Container, str]:
         raise _no_container()
     url = f"{parts.scheme}://{parts.netloc}{prefix}/{segments[0]}"
     return Container(url, account, segments[0], is_loopback), folder
+
+
+def _split(resource: str) -> SplitResult:
+    try:
+        return urlsplit(resource)
+    except ValueError as error:
+        raise _no_container() from error
 
 
 def _is_loopback(host: str) -> bool:

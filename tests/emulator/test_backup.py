@@ -1,0 +1,875 @@
+"""Backup, restore and single-key restore over HTTP: job bodies byte for byte, whole state before and after."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
+from emulator.raw import ACTION, BACKUP_USER, CRYPTO_OFFICER, CRYPTO_USER, RESTORE_USER, ROLE_DEFINITIONS, RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from emulator.raw import Reply
+
+BASE = "https://emulated-hsm.managedhsm.azure.net"
+DURATION = 3600.0
+ALICE = "a11ce000-0000-4000-8000-000000000001"
+ROLE = "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
+RESTORING = (
+    409,
+    "Conflict",
+    "User triggered Restore operation is in progress. Retry after the restore operation",
+)
+BUSY = (409, "Conflict", "Another backup operation is in progress")
+
+
+class Operator(RawClient):
+    """Somebody who backs up and restores, and does not wait: the clock is put forward until the job is due."""
+
+    @property
+    def storage(self) -> dict[str, Any]:
+        return {"storageResourceUri": self.hsm.container_url, "token": self.hsm.sas_token}
+
+    async def back_up(self, **changes: object) -> Reply:
+        return await self.send("POST", "/backup", {**self.storage, **changes})
+
+    async def restore(self, folder: str, path: str = "/restore", **changes: object) -> Reply:
+        name = "folder" if path.startswith("/keys/") else "folderToRestore"
+        return await self.send("PUT", path, {"sasTokenParameters": {**self.storage, **changes}, name: folder})
+
+    async def status(self, started: Reply) -> Reply:
+        url = started.headers["azure-asyncoperation"]
+        assert url.startswith(f"{self.hsm.vault_url}/")
+        return await self.send("GET", url.removeprefix(self.hsm.vault_url), version=None)
+
+    async def finish(self, started: Reply) -> Reply:
+        assert started.status == 202, started.body
+        self.hsm.clock.advance(DURATION)
+        while (reply := await self.status(started)).json["status"] == "InProgress":
+            pass
+        return reply
+
+    async def folder(self) -> str:
+        """Back up, and return the name of the folder."""
+        reply = await self.finish(await self.back_up())
+        assert reply.json["status"] == "Succeeded", reply.body
+        return str(reply.json["azureStorageBlobContainerUri"]).rpartition("/")[2]
+
+    async def state(self) -> dict[str, object]:
+        """Everything that a client can see."""
+        paths = [
+            ROLE_DEFINITIONS,
+            *(f"{scope}/providers/Microsoft.Authorization/roleAssignments" for scope in ("", "/keys", "/keys/a")),
+            "/keys",
+            "/deletedkeys",
+            "/keys/a/versions",
+            "/keys/b/versions",
+        ]
+        replies = {path: await self.send("GET", path) for path in paths}
+        return {path: reply.json if reply.status == 200 else reply.status for path, reply in replies.items()}
+
+    async def furnish(self) -> None:
+        """Make an HSM that is worth a backup."""
+        await self.assign(self.principal, CRYPTO_USER)
+        await self.assign(self.principal, CRYPTO_OFFICER)
+        await self.assign(ALICE, BACKUP_USER, "/keys/a")
+        permissions = [{"dataActions": [f"{ACTION}/keys/read/action"]}]
+        await self.send(
+            "PUT", f"{ROLE_DEFINITIONS}/{ROLE}", {"properties": {"roleName": "mine", "permissions": permissions}}
+        )
+        for name in ("a", "a", "b", "gone"):
+            await self.send("POST", f"/keys/{name}/create", {"kty": "EC", "tags": {"n": name}})
+        await self.send("DELETE", "/keys/gone")
+
+    async def wreck(self) -> None:
+        """Change everything that can be changed."""
+        await self.send("DELETE", f"{ROLE_DEFINITIONS}/{ROLE}")
+        await self.assign(ALICE, CRYPTO_USER)
+        await self.send("POST", "/keys/a/create", {"kty": "EC"})
+        await self.send("DELETE", "/keys/b")
+        await self.send("POST", "/keys/new/create", {"kty": "oct"})
+        await self.send("DELETE", "/deletedkeys/gone")
+
+
+@pytest_asyncio.fixture(name="hsm")
+async def _hsm() -> AsyncIterator[ManagedHsmEmulator]:
+    async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
+        yield hsm
+
+
+@pytest.fixture(name="operator")
+def _operator(hsm: ManagedHsmEmulator) -> Operator:
+    return Operator(hsm)
+
+
+def text(reply: Reply) -> str:
+    """The body with everything replaced that differs from run to run."""
+    body = reply.body.decode()
+    body = re.sub(r'"jobId":"[0-9a-f]{32}"', '"jobId":"<job>"', body)
+    body = re.sub(r'Time":\d{10}', 'Time":<time>', body)
+    return re.sub(r"-\d{16}\b", "-<folder>", body)
+
+
+# The road that everybody hopes for.
+
+
+async def test_a_backup_is_accepted_then_in_progress_then_done(operator: Operator) -> None:
+    started = await operator.back_up()
+    running = await operator.status(started)
+    done = await operator.finish(started)
+
+    assert text(started) == (
+        '{"status":"InProgress","statusDetails":null,"error":null,"startTime":<time>,"endTime":null,'
+        '"jobId":"<job>","azureStorageBlobContainerUri":null}'
+    )
+    assert len(started.body) == 174
+    assert (running.status, text(running)) == (
+        200,
+        (
+            '{"azureStorageBlobContainerUri":null,"endTime":null,"error":null,"jobId":"<job>",'
+            '"startTime":<time>,"status":"InProgress","statusDetails":null}'
+        ),
+    )
+    assert (done.status, text(done)) == (
+        200,
+        (
+            '{"azureStorageBlobContainerUri":"https://emulatedhsmstore.blob.core.windows.net/backups/'
+            'mhsm-emulated-hsm-<folder>","endTime":<time>,"error":null,"jobId":"<job>","startTime":<time>,'
+            '"status":"Succeeded","statusDetails":null}'
+        ),
+    )
+    assert done.json["endTime"] - done.json["startTime"] in {3600, 3601}
+    assert {reply.json["jobId"] for reply in (started, running, done)} == {started.json["jobId"]}
+
+
+async def test_a_restore_is_accepted_then_in_progress_then_done(operator: Operator) -> None:
+    folder = await operator.folder()
+
+    started = await operator.restore(folder)
+    running = await operator.status(started)
+    done = await operator.finish(started)
+
+    in_progress = (
+        '{"endTime":null,"error":null,"jobId":"<job>","startTime":<time>,"status":"InProgress","statusDetails":null}'
+    )
+    assert started.status == 202
+    assert [text(started), text(running)] == [in_progress, in_progress]
+    assert text(done) == in_progress.replace("null", "<time>", 1).replace("InProgress", "Succeeded")
+
+
+async def test_the_headers_of_a_start_lead_to_the_status(operator: Operator) -> None:
+    started = await operator.back_up()
+
+    variable = {"x-ms-request-id", "x-ms-server-latency", "Date", "mise-correlation-id"}
+    assert variable < set(started.headers)
+    assert {name: value for name, value in started.headers.items() if name not in variable} == {
+        "azure-asyncoperation": f"{BASE}/backup/{started.json['jobId']}/pending",
+        "Retry-After": "1",
+        "Server": "Kestrel",
+        "api-supported-versions": "20180927, 20211111",
+        "Cache-Control": "no-cache",
+        "Content-Length": "174",
+        "Content-Security-Policy": "default-src 'self'",
+        "Content-Type": "application/json; charset=utf-8",
+        "Strict-Transport-Security": "max-age=31536000; includeSubDomains",
+        "X-Content-Type-Options": "nosniff",
+        "X-Frame-Options": "SAMEORIGIN",
+        "x-ms-keyvault-network-info": "conn_type=Ipv4;addr=127.0.0.1;act_addr_fam=Ipv4;",
+        "x-ms-keyvault-region": "emulator",
+    }
+
+
+async def test_a_poll_has_neither_the_address_nor_the_time_to_wait(operator: Operator) -> None:
+    started = await operator.back_up()
+
+    running = await operator.status(started)
+
+    assert not {"azure-asyncoperation", "Retry-After"} & set(running.headers)
+    assert running.headers["Server"] == "Kestrel"
+
+
+async def test_a_poll_may_name_a_version(operator: Operator) -> None:
+    started = await operator.back_up()
+    path = started.headers["azure-asyncoperation"].removeprefix(BASE)
+
+    assert (await operator.send("GET", path, version="7.3")).status == 200
+    assert (await operator.send("GET", path, version="1")).error[1] == "BadParameter"
+
+
+async def test_the_time_to_wait_is_an_option() -> None:
+    async with ManagedHsmEmulator(retry_after=10) as hsm:
+        started = await Operator(hsm).back_up()
+
+    assert started.headers["Retry-After"] == "10"
+
+
+async def test_a_client_on_localhost_is_led_back_to_localhost(operator: Operator) -> None:
+    started = await operator.send("POST", "/backup", operator.storage, headers={"Host": "localhost:8443"})
+
+    assert started.headers["azure-asyncoperation"] == f"https://localhost:8443/backup/{started.json['jobId']}/pending"
+
+
+@pytest.mark.parametrize("host", ["evil example", "a/b", "a@b", ""])
+async def test_a_host_that_is_none_is_not_repeated(operator: Operator, host: str) -> None:
+    started = await operator.send("POST", "/backup", operator.storage, headers={"Host": host})
+
+    if started.status == 202:
+        assert started.headers["azure-asyncoperation"].startswith(f"{BASE}/backup/")
+    else:
+        assert started.status == 400
+
+
+async def test_a_restore_brings_back_exactly_the_state_of_the_backup(operator: Operator) -> None:
+    await operator.furnish()
+    before = await operator.state()
+    folder = await operator.folder()
+    await operator.wreck()
+    assert await operator.state() != before
+
+    done = await operator.finish(await operator.restore(folder))
+
+    assert done.json["status"] == "Succeeded"
+    assert await operator.state() == before
+
+
+async def test_a_backup_holds_the_state_of_the_moment_in_which_it_was_started(operator: Operator) -> None:
+    await operator.furnish()
+    before = await operator.state()
+
+    started = await operator.back_up()
+    await operator.wreck()
+    done = await operator.finish(started)
+    folder = done.json["azureStorageBlobContainerUri"].rpartition("/")[2]
+    await operator.finish(await operator.restore(folder))
+
+    assert await operator.state() == before
+
+
+async def test_the_folder_is_named_for_the_hsm_and_the_moment_in_sixteen_digits(operator: Operator) -> None:
+    one, two = await operator.folder(), await operator.folder()
+
+    assert re.fullmatch(r"mhsm-emulated-hsm-20\d{14}", one)
+    assert one < two
+
+
+async def test_a_restored_key_has_all_its_versions_and_nothing_else_changes(operator: Operator) -> None:
+    await operator.furnish()
+    versions = (await operator.send("GET", "/keys/a/versions")).json
+    folder = await operator.folder()
+    await operator.wreck()
+    await operator.send("DELETE", "/keys/a")
+    await operator.send("DELETE", "/deletedkeys/a")
+    before = await operator.state()
+
+    started = await operator.restore(folder, "/keys/a/restore")
+    done = await operator.finish(started)
+
+    assert started.headers["azure-asyncoperation"] == f"{BASE}/restore/{started.json['jobId']}/pending"
+    assert text(done) == (
+        '{"endTime":<time>,"error":null,"jobId":"<job>","startTime":<time>,"status":"Succeeded","statusDetails":'
+        '"Number of successful key versions restored: 2, Number of key versions could not overwrite: 0"}'
+    )
+    after = await operator.state()
+    assert after.pop("/keys/a/versions") == versions
+    changed = {path for path, value in after.items() if value != before[path]}
+    assert changed == {"/keys"}
+
+
+async def test_restoring_over_an_existing_key_succeeds_and_changes_nothing(operator: Operator) -> None:
+    await operator.furnish()
+    folder = await operator.folder()
+    await operator.wreck()
+    await operator.send("POST", "/deletedkeys/b/recover")
+    before = await operator.state()
+
+    done = await operator.finish(await operator.restore(folder, "/keys/b/restore"))
+
+    expected = "Number of successful key versions restored: 0, Number of key versions could not overwrite: 2"
+    assert (done.json["status"], done.json["statusDetails"], done.json["error"]) == ("Succeeded", expected, None)
+    assert await operator.state() == before
+
+
+@pytest.mark.parametrize(
+    ("path", "kind", "folder"),
+    [("/prebackup", "backup", None), ("/prerestore", "restore", "folder")],
+)
+async def test_a_check_has_ended_at_the_first_poll_and_leaves_nothing(
+    operator: Operator, path: str, kind: str, folder: str | None
+) -> None:
+    folder = folder and await operator.folder()
+    before = await operator.state()
+
+    started = await (operator.restore(folder, path) if folder else operator.send("POST", path, operator.storage))
+    done = await operator.status(started)
+
+    job = started.json["jobId"]
+    assert (started.status, started.json["status"]) == (202, "InProgress")
+    assert started.headers["azure-asyncoperation"] == f"{BASE}/{kind}/{job}/pending"
+    uri = {"azureStorageBlobContainerUri": None} if kind == "backup" else {}
+    start = started.json["startTime"]
+    assert done.json == {
+        **uri,
+        "endTime": start,
+        "error": None,
+        "jobId": job,
+        "startTime": start,
+        "status": "Succeeded",
+        "statusDetails": None,
+    }
+    assert await operator.state() == before
+
+
+async def test_the_managed_identity_needs_no_token(operator: Operator) -> None:
+    await operator.furnish()
+    before = await operator.state()
+    storage = {"storageResourceUri": operator.hsm.container_url, "useManagedIdentity": True}
+
+    backed_up = await operator.finish(await operator.send("POST", "/backup", storage))
+    await operator.wreck()
+    folder = backed_up.json["azureStorageBlobContainerUri"].rpartition("/")[2]
+    body = {"sasTokenParameters": storage, "folderToRestore": folder}
+    restored = await operator.finish(await operator.send("PUT", "/restore", body))
+
+    assert [backed_up.json["status"], restored.json["status"]] == ["Succeeded", "Succeeded"]
+    assert await operator.state() == before
+
+
+async def test_any_other_account_works_and_its_container_comes_into_being(operator: Operator) -> None:
+    uri = "https://contoso.blob.core.windows.net/new-container/"
+
+    done = await operator.finish(await operator.back_up(storageResourceUri=uri))
+    folder = done.json["azureStorageBlobContainerUri"].rpartition("/")[2]
+    restored = await operator.finish(await operator.restore(folder, storageResourceUri=uri))
+
+    assert done.json["azureStorageBlobContainerUri"] == uri + folder
+    assert restored.json["status"] == "Succeeded"
+
+
+# One job at a time.
+
+
+async def test_while_a_backup_runs_nothing_else_starts_and_everything_else_works(operator: Operator) -> None:
+    await operator.furnish()
+    folder = await operator.folder()
+    started = await operator.back_up()
+
+    refused = [
+        await operator.back_up(),
+        await operator.send("POST", "/prebackup", operator.storage),
+        await operator.restore(folder),
+        await operator.restore(folder, "/prerestore"),
+        await operator.restore(folder, "/keys/a/restore"),
+    ]
+    created = await operator.send("POST", "/keys/c/create", {"kty": "oct"})
+
+    assert [reply.backup_error for reply in refused] == [BUSY] * 5
+    assert created.status == 200
+    assert (await operator.finish(started)).json["status"] == "Succeeded"
+    assert (await operator.back_up()).status == 202
+
+
+@pytest.mark.parametrize("path", ["/restore", "/keys/b/restore"])
+async def test_while_a_restore_runs_the_data_plane_is_disabled_but_for_its_status(
+    operator: Operator, path: str
+) -> None:
+    await operator.furnish()
+    folder = await operator.folder()
+    started = await operator.restore(folder, path)
+
+    refused = [
+        await operator.send("GET", ROLE_DEFINITIONS),
+        await operator.assign(ALICE, CRYPTO_USER),
+        await operator.send("GET", "/keys"),
+        await operator.send("DELETE", "/keys/a"),
+        await operator.back_up(),
+        await operator.restore(folder),
+        await operator.send("GET", f"/backup/{started.json['jobId']}/pending"),
+    ]
+    status = await operator.status(started)
+
+    assert [reply.error for reply in refused] == [RESTORING] * 7
+    assert status.json["status"] == "InProgress"
+    assert (await operator.finish(started)).json["status"] == "Succeeded"
+    assert (await operator.send("GET", "/keys")).status == 200
+
+
+async def test_a_key_that_is_being_made_while_a_restore_starts_is_refused(operator: Operator) -> None:
+    await operator.furnish()
+    folder = await operator.folder()
+    before = await operator.state()
+    making = operator.send("POST", "/keys/late/create", {"kty": "RSA", "key_size": 4096})
+    restoring = operator.restore(folder)
+
+    created, restore = await gather_in_order(making, restoring)
+    await operator.finish(restore)
+
+    assert created.error == RESTORING
+    assert await operator.state() == before
+
+
+async def gather_in_order(first: Any, second: Any) -> tuple[Reply, Reply]:
+    """Start one request, and another while the first is under way."""
+    task = asyncio.create_task(first)
+    await asyncio.sleep(0.02)
+    other: Reply = await second
+    return await task, other
+
+
+# Jobs that fail.
+
+
+def failed(reply: Reply) -> tuple[str, str]:
+    """Return code and message of a failed job, having looked at everything else of it."""
+    body = reply.json
+    assert reply.status == 200
+    assert body["status"] == "Failed"
+    assert body["error"] == {"code": body["error"]["code"], "innererror": None, "message": body["statusDetails"]}
+    assert body["endTime"] >= body["startTime"]
+    assert body.get("azureStorageBlobContainerUri") is None
+    return body["error"]["code"], body["statusDetails"]
+
+
+SIGNED = "sv=2025-01-05&sr=c&sig=x%3D"
+BAD_STORAGE = [
+    pytest.param(
+        {"token": f"{SIGNED}&sp=racwdl&se=2022-05-09T21:46:20Z"},
+        ("AuthenticationFailed", "The SAS token expired at 2022-05-09T21:46:20Z"),
+        id="expired",
+    ),
+    pytest.param(
+        {"token": f"?{SIGNED}&sp=racwdl&se=2022-05-09"},
+        ("AuthenticationFailed", "The SAS token expired at 2022-05-09T00:00:00Z"),
+        id="expired-date",
+    ),
+    pytest.param(
+        {"token": f"{SIGNED}&sp=racwdl&st=2098-01-01&se=2099-01-01"},
+        ("AuthenticationFailed", "The SAS token is not valid yet"),
+        id="too-early",
+    ),
+    pytest.param(
+        {"token": "sv=2025-01-05&sp=racwdl&se=2099-01-01"},
+        ("AuthenticationFailed", "The SAS token has no signature"),
+        id="unsigned",
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        *BAD_STORAGE,
+        pytest.param(
+            {"token": f"{SIGNED}&sp=rl&se=2099-01-01T00:00Z"},
+            ("AuthorizationPermissionMismatch", "The SAS token lacks the permissions: c, d, w"),
+            id="read-only",
+        ),
+        pytest.param(
+            {"storageResourceUri": "https://emulatedhsmstore.blob.core.windows.net/missing"},
+            ("ContainerNotFound", "The specified container does not exist."),
+            id="no-container",
+        ),
+    ],
+)
+@pytest.mark.parametrize("path", ["/backup", "/prebackup"])
+async def test_a_backup_that_cannot_be_written_fails(
+    operator: Operator, path: str, changes: dict[str, str], expected: tuple[str, str]
+) -> None:
+    started = await operator.send("POST", path, {**operator.storage, **changes})
+    done = await operator.finish(started)
+
+    assert failed(done) == expected
+    assert (await operator.back_up()).status == 202
+
+
+@pytest.mark.parametrize(
+    ("changes", "folder", "expected"),
+    [
+        *(pytest.param(*each.values[:1], None, *each.values[1:], id=each.id) for each in BAD_STORAGE),
+        pytest.param(
+            {"token": f"{SIGNED}&sp=cdw&se=2099-01-01"},
+            None,
+            ("AuthorizationPermissionMismatch", "The SAS token lacks the permissions: r, l"),
+            id="write-only",
+        ),
+        pytest.param(
+            {"storageResourceUri": "https://nobody.blob.core.windows.net/backups"},
+            None,
+            ("ContainerNotFound", "The specified container does not exist."),
+            id="no-container",
+        ),
+        *(
+            pytest.param(
+                {},
+                folder,
+                ("InvalidBackup", f"Invalid backup provided: the folder {folder!a} does not exist"),
+                id=f"folder-{number}",
+            )
+            for number, folder in enumerate(
+                ["mhsm-other-2026042916082769", "", ".", "..", "../backups", "a/b", "x" * 5000, "\0", "ä"]
+            )
+        ),
+    ],
+)
+@pytest.mark.parametrize("path", ["/restore", "/prerestore", "/keys/b/restore"])
+async def test_a_restore_that_cannot_be_read_fails_and_changes_nothing(
+    operator: Operator, path: str, changes: dict[str, str], folder: str | None, expected: tuple[str, str]
+) -> None:
+    await operator.assign(operator.principal, CRYPTO_USER)
+    await operator.assign(operator.principal, CRYPTO_OFFICER)
+    backed_up = await operator.folder()
+    before = await operator.state()
+
+    started = await operator.restore(backed_up if folder is None else folder, path, **changes)
+
+    assert failed(await operator.finish(started)) == expected
+    assert await operator.state() == before
+
+
+@pytest.mark.parametrize("name", ["new", "gone"])
+async def test_a_key_that_the_backup_does_not_hold_cannot_be_restored(operator: Operator, name: str) -> None:
+    await operator.furnish()
+    folder = await operator.folder()
+    await operator.wreck()
+    before = await operator.state()
+
+    done = await operator.finish(await operator.restore(folder, f"/keys/{name}/restore"))
+
+    assert failed(done) == ("KeyNotFound", f"The backup does not hold the key {name}")
+    assert await operator.state() == before
+
+
+async def test_a_key_that_is_soft_deleted_must_be_purged_before_it_can_be_restored(operator: Operator) -> None:
+    await operator.furnish()
+    folder = await operator.folder()
+    await operator.send("DELETE", "/keys/b")
+    before = await operator.state()
+
+    done = await operator.finish(await operator.restore(folder, "/keys/b/restore"))
+
+    expected = "The key b is soft-deleted; recover or purge it first"
+    assert failed(done) == ("ObjectIsDeletedButRecoverable", expected)
+    assert await operator.state() == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "reason"),
+    [
+        pytest.param(lambda folder: (folder / "manifest.json").unlink(), "it has no manifest", id="no-manifest"),
+        pytest.param(
+            lambda folder: (folder / "manifest.json").write_text("{"), "its manifest is damaged", id="broken-manifest"
+        ),
+        pytest.param(
+            lambda folder: (folder / "manifest.json").write_text("[]"), "its manifest is damaged", id="list-manifest"
+        ),
+        pytest.param(
+            lambda folder: (folder / "manifest.json").write_text("{}"), "its format is unknown", id="empty-manifest"
+        ),
+        pytest.param(lambda folder: edit(folder, "created", 0), "its manifest was changed", id="changed-manifest"),
+        pytest.param(lambda folder: edit(folder, "hmac", "0" * 64), "its manifest was changed", id="forged-seal"),
+        pytest.param(lambda folder: edit(folder, "hmac", "ä"), "its manifest was changed", id="odd-seal"),
+        pytest.param(lambda folder: edit(folder, "format", 2), "its format is unknown", id="newer-format"),
+        pytest.param(
+            lambda folder: edit(folder, "securityDomain", "0"), "it was made with another security domain", id="foreign"
+        ),
+        pytest.param(lambda folder: (folder / "keys.json").unlink(), "keys.json is missing", id="lost-file"),
+        pytest.param(lambda folder: truncate(folder / "keys.json"), "keys.json is damaged", id="truncated-file"),
+        pytest.param(
+            lambda folder: (folder / "role-assignments.json").write_text("[]"),
+            "role-assignments.json is damaged",
+            id="changed-file",
+        ),
+    ],
+)
+@pytest.mark.parametrize("path", ["/restore", "/prerestore", "/keys/b/restore"])
+async def test_a_damaged_backup_is_noticed_and_changes_nothing(
+    tmp_path: Path, path: str, damage: Any, reason: str
+) -> None:
+    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
+        operator = Operator(hsm)
+        await operator.furnish()
+        folder = await operator.folder()
+        await operator.wreck()
+        before = await operator.state()
+        damage(tmp_path / "storage" / "emulatedhsmstore" / "backups" / folder)
+
+        done = await operator.finish(await operator.restore(folder, path))
+
+        assert failed(done) == ("InvalidBackup", f"Invalid backup provided: {reason}")
+        assert await operator.state() == before
+
+
+def edit(folder: Path, member: str, value: object) -> None:
+    manifest = json.loads((folder / "manifest.json").read_text())
+    (folder / "manifest.json").write_text(json.dumps({**manifest, member: value}))
+
+
+def truncate(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+async def test_another_hsm_of_the_same_security_domain_can_be_given_the_whole_state(tmp_path: Path) -> None:
+    async with ManagedHsmEmulator("source", data=tmp_path / "1", job_duration=DURATION) as source:
+        await Operator(source).furnish()
+        folder = await Operator(source).folder()
+        # The keys' identifiers hold the name of the HSM.
+        before = json.dumps(await Operator(source).state()).replace("source.", "target.")
+        domain = source.security_domain
+
+    move = tmp_path / "1/storage/sourcestore"
+    async with ManagedHsmEmulator("target", data=tmp_path / "2", security_domain=domain, job_duration=DURATION) as hsm:
+        target = Operator(hsm)
+        move.rename(tmp_path / "2/storage/sourcestore")
+        uri = "https://sourcestore.blob.core.windows.net/backups"
+        done = await target.finish(await target.restore(folder, storageResourceUri=uri))
+
+        assert done.json["status"] == "Succeeded"
+        assert json.dumps(await target.state()) == before
+
+
+async def test_a_backup_of_another_security_domain_is_refused_and_changes_nothing(tmp_path: Path) -> None:
+    async with ManagedHsmEmulator("source", data=tmp_path / "1", job_duration=DURATION) as source:
+        folder = await Operator(source).folder()
+    (tmp_path / "1" / "storage").rename(tmp_path / "storage")
+
+    (tmp_path / "2").mkdir()
+    (tmp_path / "storage").rename(tmp_path / "2" / "storage")
+    async with ManagedHsmEmulator("target", data=tmp_path / "2", job_duration=DURATION) as hsm:
+        target = Operator(hsm)
+        await target.furnish()
+        before = await target.state()
+        uri = "https://sourcestore.blob.core.windows.net/backups"
+        done = await target.finish(await target.restore(folder, storageResourceUri=uri))
+
+        expected = "Invalid backup provided: it was made with another security domain"
+        assert failed(done) == ("InvalidBackup", expected)
+        assert await target.state() == before
+
+
+# Starts that are refused.
+
+
+@pytest.mark.parametrize("path", ["/backup", "/prebackup", "/restore", "/prerestore", "/keys/k/restore"])
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        pytest.param(
+            {"token": "bad_token"},
+            "The customer provided SAS token is malformed. The SAS token does not contain the expiry field",
+            id="malformed",
+        ),
+        pytest.param(
+            {"token": "se=tomorrow&sig=x"},
+            "The customer provided SAS token is malformed. The expiry field of the SAS token is not a date",
+            id="expiry-no-date",
+        ),
+        pytest.param(
+            {"token": "se=2099-01-01&st=1&sig=x"},
+            "The customer provided SAS token is malformed. The start field of the SAS token is not a date",
+            id="start-no-date",
+        ),
+        pytest.param(
+            {"token": None}, "Either a SAS token or the use of the managed identity is required", id="no-token"
+        ),
+        pytest.param(
+            {"token": None, "useManagedIdentity": False},
+            "Either a SAS token or the use of the managed identity is required",
+            id="no-identity",
+        ),
+        *(
+            pytest.param(
+                {"storageResourceUri": uri},
+                "storageResourceUri must be the https URL of a blob container",
+                id=f"uri-{number}",
+            )
+            for number, uri in enumerate(
+                [
+                    "",
+                    "backups",
+                    "https://a.blob.core.windows.net",
+                    "https://abc.blob.core.windows.net/",
+                    "https://abc.blob.core.windows.net/a/b/c",
+                    "https://abc.blob.core.windows.net/..",
+                    "https://abc.blob.core.windows.net/container?sig=x",
+                    "https://abc.blob.core.windows.net/container#x",
+                    "https://user@abc.blob.core.windows.net/container",
+                    "http://abc.blob.core.windows.net/container",
+                    "https://abc.file.core.windows.net/container",
+                    "https://ABC!.blob.core.windows.net/container",
+                    "https://a:b:c/container",
+                    "https://[/container",
+                    "file:///etc/passwd",
+                    "https://abc.blob.core.windows.net/Container",
+                    "http://127.0.0.1:10000/",
+                    "http://127.0.0.1:10000/devstoreaccount1",
+                    "http://localhost:10000/devstoreaccount1/a/b",
+                ]
+            )
+        ),
+    ],
+)
+async def test_a_start_that_makes_no_sense_is_refused_at_once(
+    operator: Operator, path: str, changes: dict[str, Any], message: str
+) -> None:
+    storage = {**operator.storage, **changes}
+    if path.endswith("backup"):
+        reply = await operator.send("POST", path, storage)
+    else:
+        folder = "folder" if path.startswith("/keys") else "folderToRestore"
+        reply = await operator.send("PUT", path, {"sasTokenParameters": storage, folder: "f"})
+
+    assert reply.backup_error == (400, "BadRequest", message)
+    assert {"x-ms-keyvault-region", "Date", "Server", "mise-correlation-id"} < set(reply.headers)
+    assert (await operator.back_up()).status == 202
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("/restore", {}, "The member sasTokenParameters is required"),
+        ("/restore", {"sasTokenParameters": {}}, "The member sasTokenParameters.storageResourceUri is required"),
+        (
+            "/restore",
+            {"sasTokenParameters": {"storageResourceUri": "x", "token": "x"}},
+            "The member folderToRestore is required",
+        ),
+        (
+            "/keys/k/restore",
+            {"sasTokenParameters": {"storageResourceUri": "x", "token": "x"}, "folderToRestore": "f"},
+            "The member folder is required",
+        ),
+        (
+            "/restore",
+            {"sasTokenParameters": {"storageResourceUri": "x", "token": "x", "x": 1}, "folderToRestore": "f"},
+            "The request body has unknown members: 'sasTokenParameters.x'",
+        ),
+    ],
+)
+async def test_a_restore_names_what_its_body_lacks(
+    operator: Operator, path: str, body: dict[str, Any], message: str
+) -> None:
+    assert (await operator.send("PUT", path, body)).backup_error == (400, "BadRequest", message)
+
+
+@pytest.mark.parametrize("version", ["7.2", "7.3", "7.4"])
+async def test_an_old_version_knows_no_managed_identity(operator: Operator, version: str) -> None:
+    storage = {**operator.storage, "useManagedIdentity": True}
+
+    reply = await operator.send("POST", "/backup", storage, version=version)
+
+    message = "The request body has unknown members: 'useManagedIdentity'"
+    assert reply.backup_error == (400, "BadRequest", message)
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/prebackup"), ("PUT", "/prerestore")])
+async def test_an_old_version_knows_no_checks(operator: Operator, method: str, path: str) -> None:
+    reply = await operator.send(method, path, operator.storage, version="7.5")
+
+    message = "This operation is not part of api-version 7.5; it came with 7.6-preview.1"
+    assert reply.error == (400, "BadParameter", message)
+
+
+async def test_a_job_is_found_under_its_own_kind_only(operator: Operator) -> None:
+    started = await operator.back_up()
+    job = started.json["jobId"]
+
+    restore = await operator.send("GET", f"/restore/{job}/pending")
+    unknown = await operator.send("GET", "/backup/none/pending")
+
+    assert restore.backup_error == (404, "JobNotFound", f"No job with id {job} is known")
+    assert unknown.backup_error == (404, "JobNotFound", "No job with id none is known")
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "action"),
+    [
+        ("POST", "/backup", "/backup/start/action"),
+        ("POST", "/prebackup", "/backup/start/action"),
+        ("GET", "/backup/x/pending", "/backup/status/action"),
+        ("PUT", "/restore", "/restore/start/action"),
+        ("PUT", "/prerestore", "/restore/start/action"),
+        ("PUT", "/keys/k/restore", "/restore/start/action"),
+        ("GET", "/restore/x/pending", "/restore/status/action"),
+    ],
+)
+async def test_somebody_without_a_role_is_refused_in_the_words_of_the_front_end(
+    operator: Operator, method: str, path: str, action: str
+) -> None:
+    reply = await operator.as_(ALICE).send(method, path, None if method == "GET" else {})
+
+    assert reply.error == (403, "AccessDenied", f"Not authorized to access {ACTION}{action} on /")
+    assert not {"Date", "Server"} & set(reply.headers)
+
+
+async def test_a_backup_user_backs_up_and_a_restore_user_restores(operator: Operator) -> None:
+    bob = "b0b00000-0000-4000-8000-000000000002"
+    await operator.assign(ALICE, BACKUP_USER)
+    await operator.assign(bob, RESTORE_USER)
+    alice, robert = Operator(operator.hsm, ALICE), Operator(operator.hsm, bob)
+
+    folder = await alice.folder()
+    restored = await robert.finish(await robert.restore(folder))
+
+    assert restored.json["status"] == "Succeeded"
+    assert [(await alice.restore(folder)).status, (await robert.back_up()).status] == [403, 403]
+
+
+# Stopping while a job runs.
+
+
+async def test_a_job_that_was_interrupted_is_reported_failed_and_changed_nothing(tmp_path: Path) -> None:
+    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
+        operator = Operator(hsm)
+        await operator.furnish()
+        folder = await operator.folder()
+        await operator.wreck()
+        before = await operator.state()
+        started = await operator.restore(folder)
+
+    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
+        operator = Operator(hsm)
+        done = await operator.status(started)
+
+        assert failed(done) == ("Interrupted", "The HSM was stopped while the job was in progress")
+        assert await operator.state() == before
+        assert (await operator.back_up()).status == 202
+
+
+async def test_a_backup_outlives_the_emulator_that_made_it(tmp_path: Path) -> None:
+    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
+        await Operator(hsm).furnish()
+        before = await Operator(hsm).state()
+        folder = await Operator(hsm).folder()
+        await Operator(hsm).wreck()
+
+    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
+        operator = Operator(hsm)
+        done = await operator.finish(await operator.restore(folder))
+
+        assert done.json["status"] == "Succeeded"
+        assert await operator.state() == before
+
+
+async def test_the_offered_token_expires_after_a_week_of_the_clock(operator: Operator) -> None:
+    operator.hsm.clock.advance(8 * 86400)
+
+    done = await operator.finish(await operator.back_up())
+
+    code, message = failed(done)
+    assert code == "AuthenticationFailed"
+    assert message.startswith("The SAS token expired at ")
+
+
+async def test_the_offered_token_looks_like_one_of_the_service(hsm: ManagedHsmEmulator) -> None:
+    fields = dict(part.split("=", 1) for part in hsm.sas_token.split("&"))
+
+    assert hsm.container_url == "https://emulatedhsmstore.blob.core.windows.net/backups"
+    assert {"sv", "sr", "sp", "se", "sig"} <= set(fields)
+    assert (fields["sr"], fields["sp"]) == ("c", "rcwdl")
