@@ -92,7 +92,7 @@ class FakeResponse(AsyncHttpResponse):
 
     @property
     def content_type(self) -> str | None:
-        return self._headers["Content-Type"]
+        return str(self._headers["Content-Type"])
 
     @property
     def url(self) -> str:
