@@ -73,7 +73,7 @@ def _difference(name: str, present: str | None, expected: str | None) -> str:
         return f"{name}: missing"
     if expected is None:
         return f"{name}: not generated"
-    lines = list(difflib.ndiff(present.splitlines(), expected.splitlines()))
+    lines = list(difflib.ndiff(present.splitlines(keepends=True), expected.splitlines(keepends=True)))
     added = sum(line.startswith("+ ") for line in lines)
     removed = sum(line.startswith("- ") for line in lines)
     return f"{name}: +{added} -{removed} lines"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from .contract import Operation, placeholders, snake_case
 from .document import Document, DocumentError, Node, check_keys, one_line
-from .schemas import python_type
+from .schemas import is_object, python_type
 
 _METHODS = ("get", "put", "post", "patch", "delete")
 _NAMES = {"operationId", "summary", "description"}
@@ -136,8 +136,11 @@ def _success(document: Document, at: str, responses: Node) -> tuple[int, Node]:
 
 
 def _json_type(document: Document, at: str, node: Node) -> str:
-    match node.get("content"):
-        case {"application/json": {"schema": {"$ref": str(_)} as schema}, **others} if not others:
-            return python_type(document, at, schema)
-        case _:
-            raise DocumentError(f"{at}: a body can only be application/json with a named schema")
+    content = node.get("content", {})
+    check_keys(at, content, {"application/json"})
+    media_type = content.get("application/json", {})
+    check_keys(at, media_type, {"schema"})
+    schema = media_type.get("schema", {})
+    if "$ref" not in schema or not is_object(document.named(at, schema["$ref"], "schemas")[1]):
+        raise DocumentError(f"{at}: a body can only be JSON, a named object")
+    return python_type(document, at, schema)

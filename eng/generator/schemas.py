@@ -16,7 +16,7 @@ _NOTES = {"title", "description", "x-added-in", "x-known-values", "format", "pat
 def read_wire_types(document: Document) -> Iterator[WireType]:
     """Read the named objects."""
     for name, schema in document.schemas.items():
-        if _is_object(schema):
+        if is_object(schema):
             yield _wire_type(document, name, schema)
         else:
             python_type(document, f"schema {name}", schema)
@@ -27,7 +27,7 @@ def python_type(document: Document, at: str, schema: Node) -> str:
     if "$ref" in schema:
         check_keys(at, schema, _NOTES | {"$ref"})
         name, target = document.named(at, schema["$ref"], "schemas")
-        return f"{name}Wire" if _is_object(target) else python_type(document, at, target)
+        return f"{name}Wire" if is_object(target) else python_type(document, f"schema {name}", target)
     if "anyOf" in schema:
         check_keys(at, schema, _NOTES | {"anyOf"})
         return _nullable_type(document, at, schema["anyOf"])
@@ -45,6 +45,11 @@ def python_type(document: Document, at: str, schema: Node) -> str:
             raise DocumentError(f"{at}: an object needs a name of its own among the schemas")
         case unknown:
             raise DocumentError(f"{at}: the generator doesn't know type {unknown!r}")
+
+
+def is_object(schema: Node) -> bool:
+    """Tell whether a schema is an object, which has a type of its own when it is named."""
+    return schema.get("type") == "object"
 
 
 def _nullable_type(document: Document, at: str, choices: Sequence[Node]) -> str:
@@ -74,7 +79,3 @@ def _wire_type(document: Document, name: str, schema: Node) -> WireType:
         for member, property_ in properties.items()
     )
     return WireType(f"{name}Wire", one_line(at, schema, "title"), members)
-
-
-def _is_object(schema: Node) -> bool:
-    return schema.get("type") == "object"

@@ -1,0 +1,191 @@
+"""Every request builder makes the request that the contract describes."""
+
+from __future__ import annotations
+
+import inspect
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from azure.core.rest import HttpRequest
+
+from azure.keyvault.administration._generated import requests
+from openapi_contract import ContractOperation, operations, schema_errors
+
+ENDPOINT = "https://contoso.managedhsm.azure.net"
+VERSION = "2026-04-01"
+NAME = "7b127d3c-77bd-4e3e-bbe0-dbb8971fa7f8"
+PROVIDERS = "/providers/Microsoft.Authorization"
+
+ROLE = {"properties": {"roleName": "Reader", "permissions": [{"dataActions": ["Microsoft.KeyVault/managedHsm/a"]}]}}
+ASSIGNMENT = {"properties": {"roleDefinitionId": "d", "principalId": "p"}}
+STORAGE = {"storageResourceUri": "https://a.blob.core.windows.net/c", "token": "se=2030"}
+IDENTITY = {"storageResourceUri": "https://a.blob.core.windows.net/c", "useManagedIdentity": True}
+RESTORE = {"sasTokenParameters": STORAGE, "folderToRestore": "mhsm-contoso-2022050921462014"}
+KEY_RESTORE = {"sasTokenParameters": STORAGE, "folder": "mhsm-contoso-2022050921462014"}
+
+
+class Sample(NamedTuple):
+    """A call of a builder: the operation it is for, and the arguments by the contract's names."""
+
+    operation_id: str
+    build: Callable[..., HttpRequest]
+    path_values: Mapping[str, str] = {}
+    body: Mapping[str, Any] | None = None
+    scoped: bool = False
+
+    def request(self, scope: str = "/") -> HttpRequest:
+        arguments = [ENDPOINT, VERSION, *([scope] if self.scoped else []), *self.path_values.values()]
+        return self.build(*arguments, *([self.body] if self.body is not None else []))
+
+    @property
+    def operation(self) -> ContractOperation:
+        return operations()[self.operation_id]
+
+
+ROLE_NAME = {"roleDefinitionName": NAME}
+ASSIGNMENT_NAME = {"roleAssignmentName": NAME}
+
+SAMPLES = [
+    Sample("RoleDefinitions_List", requests.role_definitions_list, scoped=True),
+    Sample("RoleDefinitions_Get", requests.role_definitions_get, ROLE_NAME, scoped=True),
+    Sample("RoleDefinitions_CreateOrUpdate", requests.role_definitions_create_or_update, ROLE_NAME, ROLE, scoped=True),
+    Sample("RoleDefinitions_Delete", requests.role_definitions_delete, ROLE_NAME, scoped=True),
+    Sample("RoleAssignments_ListForScope", requests.role_assignments_list_for_scope, scoped=True),
+    Sample("RoleAssignments_Get", requests.role_assignments_get, ASSIGNMENT_NAME, scoped=True),
+    Sample("RoleAssignments_Create", requests.role_assignments_create, ASSIGNMENT_NAME, ASSIGNMENT, scoped=True),
+    Sample("RoleAssignments_Delete", requests.role_assignments_delete, ASSIGNMENT_NAME, scoped=True),
+    Sample("BackupRestore_FullBackup", requests.backup_restore_full_backup, body=STORAGE),
+    Sample("BackupRestore_PreFullBackup", requests.backup_restore_pre_full_backup, body=IDENTITY),
+    Sample("BackupRestore_FullRestore", requests.backup_restore_full_restore, body=RESTORE),
+    Sample("BackupRestore_PreFullRestore", requests.backup_restore_pre_full_restore, body=RESTORE),
+    Sample(
+        "BackupRestore_SelectiveKeyRestore",
+        requests.backup_restore_selective_key_restore,
+        {"keyName": "foo"},
+        KEY_RESTORE,
+    ),
+]
+
+
+@pytest.fixture(params=SAMPLES, ids=[sample.operation_id for sample in SAMPLES], name="sample")
+def _sample(request: pytest.FixtureRequest) -> Sample:
+    sample: Sample = request.param
+    return sample
+
+
+def test_each_operation_that_a_client_starts_has_one_builder() -> None:
+    functions = [value for value in vars(requests).values() if inspect.isfunction(value)]
+    builders = [function for function in functions if function.__module__ == requests.__name__]
+    started = {
+        name
+        for name, operation in operations().items()
+        if not operation.polled and not name.endswith(("AtKeys", "AtKey"))
+    }
+
+    assert [sample.build for sample in SAMPLES] == [builder for builder in builders if builder.__name__[0] != "_"]
+    assert {sample.operation_id for sample in SAMPLES} == started
+
+
+def test_method_and_path_are_those_of_the_contract(sample: Sample) -> None:
+    request = sample.request()
+
+    assert request.method == sample.operation.method
+    assert urlsplit(request.url).path == _expand(sample.operation.path, sample.path_values)
+
+
+def test_the_request_goes_to_the_endpoint(sample: Sample) -> None:
+    assert sample.request().url.startswith(f"{ENDPOINT}/")
+
+
+def test_every_required_query_parameter_is_sent_and_no_other(sample: Sample) -> None:
+    parameters = sample.operation.parameters.values()
+    required = [node["name"] for node in parameters if node["in"] == "query" and node["required"]]
+
+    assert parse_qsl(urlsplit(sample.request().url).query) == [(name, VERSION) for name in required]
+
+
+def test_json_is_asked_for(sample: Sample) -> None:
+    assert sample.request().headers["Accept"] == "application/json"
+
+
+def test_the_body_is_json_that_the_contract_accepts(sample: Sample) -> None:
+    request = sample.request()
+
+    assert (sample.operation.body_schema is None) == (request.content is None)
+    if sample.operation.body_schema is not None:
+        assert request.headers["Content-Type"] == "application/json"
+        assert json.loads(str(request.content)) == sample.body
+        assert schema_errors(sample.operation.body_schema, sample.body) == []
+
+
+@pytest.mark.parametrize("sample", [sample for sample in SAMPLES if sample.scoped], ids=lambda it: it.operation_id)
+@pytest.mark.parametrize(
+    ("scope", "suffix", "key"),
+    [("/", "", None), ("/keys", "AtKeys", None), ("/keys/foo", "AtKey", "foo")],
+    ids=["hsm", "all-keys", "one-key"],
+)
+def test_the_scope_stands_in_front_in_its_collapsed_form(
+    sample: Sample, scope: str, suffix: str, key: str | None
+) -> None:
+    at_scope = operations()[f"{sample.operation_id}{suffix}"]
+    values = {**sample.path_values, **({"keyName": key} if key else {})}
+
+    assert urlsplit(sample.request(scope).url).path == _expand(at_scope.path, values)
+
+
+@pytest.mark.parametrize(
+    ("request_", "target"),
+    [
+        pytest.param(
+            requests.role_definitions_get(ENDPOINT, VERSION, "/", "a/b?c#d e%é"),
+            f"{PROVIDERS}/roleDefinitions/a%2Fb%3Fc%23d%20e%25%C3%A9?api-version=2026-04-01",
+            id="name",
+        ),
+        pytest.param(
+            requests.backup_restore_selective_key_restore(
+                ENDPOINT, VERSION, "a/restore?", {"sasTokenParameters": {"storageResourceUri": "u"}, "folder": "f"}
+            ),
+            "/keys/a%2Frestore%3F/restore?api-version=2026-04-01",
+            id="key",
+        ),
+        pytest.param(
+            requests.role_assignments_list_for_scope(ENDPOINT, VERSION, "/keys/a?b#c d"),
+            f"/keys/a%3Fb%23c%20d{PROVIDERS}/roleAssignments?api-version=2026-04-01",
+            id="scope-keeps-its-slashes",
+        ),
+        pytest.param(
+            requests.role_definitions_list(ENDPOINT, "7.2&x=y", "/"),
+            f"{PROVIDERS}/roleDefinitions?api-version=7.2%26x%3Dy",
+            id="api-version",
+        ),
+        pytest.param(
+            requests.role_assignments_list_for_scope(ENDPOINT, VERSION, "/", filter="principalId eq 'a&b'"),
+            f"{PROVIDERS}/roleAssignments?api-version=2026-04-01&$filter=principalId%20eq%20%27a%26b%27",
+            id="assignment-filter",
+        ),
+        pytest.param(
+            requests.role_definitions_list(ENDPOINT, VERSION, "/keys", filter=""),
+            f"/keys{PROVIDERS}/roleDefinitions?api-version=2026-04-01&$filter=",
+            id="empty-filter",
+        ),
+    ],
+)
+def test_what_an_argument_holds_cannot_leave_its_place_in_the_url(request_: HttpRequest, target: str) -> None:
+    assert request_.url == f"{ENDPOINT}{target}"
+
+
+def test_requests_do_not_share_their_headers() -> None:
+    first = requests.role_definitions_list(ENDPOINT, VERSION, "/")
+    second = requests.role_definitions_list(ENDPOINT, VERSION, "/")
+
+    first.headers["Authorization"] = "Bearer of one request"
+
+    assert "Authorization" not in second.headers
+
+
+def _expand(template: str, values: Mapping[str, str]) -> str:
+    return re.sub(r"\{(\w+)\}", lambda match: values[match[1]], template)

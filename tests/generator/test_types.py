@@ -1,0 +1,68 @@
+"""Schemas become TypedDicts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from generate import formatted
+from generator import generate, read
+
+
+@pytest.mark.parametrize(
+    ("schema", "annotation"),
+    [
+        pytest.param({"type": "string"}, "str", id="string"),
+        pytest.param({"type": "integer"}, "int", id="integer"),
+        pytest.param({"type": "number"}, "float", id="number"),
+        pytest.param({"type": "boolean"}, "bool", id="boolean"),
+        pytest.param({"type": ["integer", "null"]}, "int | None", id="nullable"),
+        pytest.param({"type": "array", "items": {"type": "string"}}, "list[str]", id="array"),
+        pytest.param({"$ref": "#/components/schemas/Soap"}, "SoapWire", id="reference-to-an-object"),
+        pytest.param({"$ref": "#/components/schemas/Status"}, "str", id="reference-to-an-open-enumeration"),
+        pytest.param(
+            {"type": "array", "items": {"$ref": "#/components/schemas/Soap"}}, "list[SoapWire]", id="array-of-objects"
+        ),
+        pytest.param(
+            {"anyOf": [{"$ref": "#/components/schemas/Soap"}, {"type": "null"}]},
+            "SoapWire | None",
+            id="nullable-object",
+        ),
+        pytest.param(
+            {"type": "string", "format": "uuid", "pattern": "^x$", "readOnly": True, "x-known-values": ["x"]},
+            "str",
+            id="annotations-change-nothing",
+        ),
+    ],
+)
+def test_a_schema_becomes_a_python_type(small: dict[str, Any], schema: dict[str, Any], annotation: str) -> None:
+    small["components"]["schemas"]["Bath"]["properties"]["status"] = {**schema, "x-added-in": "1"}
+
+    bath = read(small).types[-1]
+
+    assert [member.type for member in bath.members] == [annotation]
+
+
+def test_types_tell_required_from_optional_and_old_from_new(small: dict[str, Any]) -> None:
+    assert (
+        formatted(generate(small, "pets.yaml")["types.py"]).partition("TypedDict\n\n\n")[2]
+        == '''\
+class PageWire(TypedDict):
+    """A page of pets."""
+
+    value: list[str]
+
+
+class SoapWire(TypedDict):
+    """What to wash with."""
+
+    scent: NotRequired[str]  # since 2
+
+
+class BathWire(TypedDict):
+    """A bath."""
+
+    status: str
+'''
+    )
