@@ -36,7 +36,10 @@ def item_paged(
         if link is None:
             return await first_page()
         # As every generated Azure client does: the link's own parameters, but the version that this client speaks.
-        url = with_query(link, {"api-version": client.api_version})
+        try:
+            url = with_query(link, {"api-version": client.api_version})
+        except ValueError as error:
+            raise DecodeError(message="The service sent a page whose 'nextLink' is no URL.") from error
         return decode_object((await client.get(url, **options)).http_response)
 
     async def extract_data(page: Mapping[str, Any]) -> tuple[str, AsyncIterator[T]]:
