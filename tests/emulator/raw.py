@@ -10,6 +10,8 @@ from uuid import NAMESPACE_URL, uuid5
 
 from yarl import URL
 
+from emulator.contract_check import violations
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -104,7 +106,9 @@ class RawClient:
         session: ClientSession = self.hsm.client_kwargs["transport"].session
         stream = None if data is None else io.BytesIO(data)
         async with session.request(method, url, data=stream, headers=sent, skip_auto_headers=["Content-Type"]) as reply:
-            return Reply(reply.status, dict(reply.headers), await reply.read())
+            answer = Reply(reply.status, dict(reply.headers), await reply.read())
+        assert violations(method, path, answer.status, answer.headers, answer.body) == []
+        return answer
 
     async def assign(self, principal: str, role: str, scope: str = "", name: str = "") -> Reply:
         name = name or str(uuid5(NAMESPACE_URL, principal + role + scope))

@@ -271,7 +271,8 @@ async def test_the_fifty_first_custom_role_is_refused_but_a_replacement_is_not(r
 @pytest.mark.parametrize(
     ("filter_", "names"),
     [
-        pytest.param("atScopeAndBelow()", None, id="at-scope-and-below"),
+        pytest.param("atScopeAndBelow", None, id="at-scope-and-below"),
+        pytest.param("atScopeAndBelow()", None, id="at-scope-and-below-called"),
         pytest.param("roleName eq 'Managed HSM Crypto User'", [CRYPTO_USER], id="one-role"),
         pytest.param("roleName eq 'nothing'", [], id="no-role"),
     ],

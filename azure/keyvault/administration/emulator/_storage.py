@@ -161,8 +161,7 @@ class BlobContainer:
             try:
                 yield client
             except HttpResponseError as error:
-                code = str(getattr(error, "error_code", None) or "StorageError")
-                raise JobFailure(code, error.message.partition("\n")[0]) from error
+                raise JobFailure(_error_code(error), error.message.partition("\n")[0]) from error
             except AzureError as error:
                 raise JobFailure("StorageUnavailable", f"{container.url} cannot be reached") from error
 
@@ -180,6 +179,12 @@ def new_sas_token(account: str, container: str, now: float) -> str:
         start=datetime.fromtimestamp(now, timezone.utc) - timedelta(minutes=15),
         expiry=datetime.fromtimestamp(now, timezone.utc) + timedelta(days=7),
     )
+
+
+def _error_code(error: HttpResponseError) -> str:
+    # The storage library puts an enum there where it knows the code, and text where it does not.
+    code = getattr(error, "error_code", None)
+    return str(getattr(code, "value", code) or "StorageError")
 
 
 def folder_not_found(folder: str) -> JobFailure:

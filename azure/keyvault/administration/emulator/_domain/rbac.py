@@ -153,9 +153,10 @@ def _check_assignment_limit(scope: str, assignments: Iterable[RoleAssignment]) -
 
 def select_roles(roles: Iterable[RoleDefinition], filter_: str | None) -> list[RoleDefinition]:
     """Return the roles that a list shows; roles exist at the root only, so the scope plays no part."""
-    if filter_ is None or filter_ == "atScopeAndBelow()":
+    # The service's documentation writes this one without parentheses, and the other one with.
+    if filter_ in {None, "atScopeAndBelow", "atScopeAndBelow()"}:
         return list(roles)
-    if match := _ROLE_NAME_FILTER.fullmatch(filter_):
+    if match := _ROLE_NAME_FILTER.fullmatch(filter_ or ""):
         return [role for role in roles if role.role_name == match["role_name"]]
     raise errors.bad_parameter("The $filter must be atScopeAndBelow() or roleName eq '<name>'")
 
