@@ -1,26 +1,33 @@
-"""The main job: list an HSM's roles, create a custom role, assign it, check it, and remove it again.
+"""The life of an HSM in one minute: roles, keys, a backup, a disaster, and the restore.
 
-Run it with no arguments to use an emulated HSM, or set ``AZURE_MANAGEDHSM_URL`` to use a real one.
+Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``,
+``AZURE_CLIENT_OBJECT_ID``, ``BLOB_CONTAINER_URL`` and ``BLOB_SAS_TOKEN``. The disaster happens only where there are no
+keys to lose.
 """
 
 from __future__ import annotations
 
 import asyncio
 import uuid
+from typing import Any
+
+from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration import KeyVaultDataAction, KeyVaultPermission, KeyVaultRoleScope
-from azure.keyvault.administration.aio import KeyVaultAccessControlClient
-from sample_hsm import sample_hsm
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
+from sample_hsm import SampleHsm, sample_hsm
 
 
 async def main() -> None:
     """Run the sample."""
     async with (
         sample_hsm() as hsm,
-        KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client,
+        KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as access,
+        KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as backup,
     ):
-        await show_roles(client)
-        await lend_a_role(client, principal_id=str(uuid.uuid4()))
+        await show_roles(access)
+        await lend_a_role(access, principal_id=str(uuid.uuid4()))
+        await survive_a_disaster(access, backup, hsm)
 
 
 async def show_roles(client: KeyVaultAccessControlClient) -> None:
@@ -57,7 +64,65 @@ async def lend_a_role(client: KeyVaultAccessControlClient, *, principal_id: str)
     await client.delete_role_assignment(KeyVaultRoleScope.KEYS, assignment.name)
     await client.delete_role_definition(KeyVaultRoleScope.GLOBAL, role.name)
     left = [other.name async for other in client.list_role_definitions(KeyVaultRoleScope.GLOBAL)]
-    print(f"\nRemoved both again: {'the role is still there' if role.name in left else 'the HSM is as it was'}.")
+    print(f"Removed both again: {'the role is still there' if role.name in left else 'the HSM is as it was'}.")
+
+
+async def survive_a_disaster(access: KeyVaultAccessControlClient, backup: KeyVaultBackupClient, hsm: SampleHsm) -> None:
+    """Create keys, back up, lose them, restore everything, and then restore a single purged key."""
+    for role_name in ("Managed HSM Crypto User", "Managed HSM Crypto Officer"):
+        await assign_built_in(access, role_name, hsm.principal_id)
+    if others := await key_names(access):
+        print(f"\nThis HSM holds keys ({', '.join(others)}): the disaster is left for an empty one.")
+        return
+    for name in ("payments", "signing"):
+        await call(access, "POST", f"/keys/{name}/create", {"kty": "EC-HSM"})
+    before = await key_names(access)
+    print(f"\nCreated the keys {', '.join(before)}. Backing up ...")
+    waiting: dict[str, Any] = {"polling_interval": hsm.polling_interval}
+    result = await (await backup.begin_backup(hsm.container_url, hsm.sas_token, **waiting)).result()
+    folder_url = result.folder_url or ""
+    print(f"The backup is in {folder_url}")
+
+    for name in before:
+        await purge_key(access, name)
+    await call(access, "POST", "/keys/intruder/create", {"kty": "EC-HSM"})
+    print(f"\nDisaster: the keys are now {', '.join(await key_names(access))}. Restoring everything ...")
+    await (await backup.begin_restore(folder_url, hsm.sas_token, **waiting)).wait()
+    after = await key_names(access)
+    print(f"The keys are {', '.join(after)}: {'as before' if after == before else 'NOT as before'}.")
+
+    await purge_key(access, "signing")
+    print("\nPurged the key signing. Restoring it alone ...")
+    poller = await backup.begin_restore(folder_url, hsm.sas_token, key_name="signing", **waiting)
+    await poller.wait()
+    print(f"{poller.details.status_details}.")
+    print(f"The keys are {', '.join(await key_names(access))}.")
+
+
+async def assign_built_in(client: KeyVaultAccessControlClient, role_name: str, principal_id: str) -> None:
+    """Assign a built-in role for the whole HSM, found by its name."""
+    async for role in client.list_role_definitions(KeyVaultRoleScope.GLOBAL):
+        if role.role_name == role_name and role.id:
+            await client.create_role_assignment(KeyVaultRoleScope.GLOBAL, role.id, principal_id)
+
+
+async def key_names(client: KeyVaultAccessControlClient) -> list[str]:
+    """Return the names of all keys. Real code uses ``azure-keyvault-keys``; this needs no other package."""
+    listed = await call(client, "GET", "/keys")
+    return sorted(item["kid"].rpartition("/")[2] for item in listed["value"])
+
+
+async def purge_key(client: KeyVaultAccessControlClient, name: str) -> None:
+    """Delete a key for good."""
+    await call(client, "DELETE", f"/keys/{name}")
+    await call(client, "DELETE", f"/deletedkeys/{name}")
+
+
+async def call(client: KeyVaultAccessControlClient, method: str, path: str, body: Any = None) -> Any:
+    """Send a request of our own through the client's pipeline."""
+    response = await client.send_request(HttpRequest(method, path, json=body))
+    response.raise_for_status()
+    return response.json() if response.content else None
 
 
 if __name__ == "__main__":

@@ -19,6 +19,12 @@ class SampleHsm:
 
     vault_url: str
     credential: AsyncTokenCredential
+    principal_id: str
+    """Object id of the principal that the credential stands for."""
+    container_url: str
+    sas_token: str
+    polling_interval: float
+    """Seconds between two looks at a job."""
     client_kwargs: dict[str, Any] = field(default_factory=dict)
 
 
@@ -30,10 +36,25 @@ async def sample_hsm() -> AsyncIterator[SampleHsm]:
         from azure.identity.aio import DefaultAzureCredential  # noqa: PLC0415 - not needed with the emulator
 
         async with DefaultAzureCredential() as credential:
-            yield SampleHsm(vault_url, credential)
+            yield SampleHsm(
+                vault_url,
+                credential,
+                principal_id=os.environ.get("AZURE_CLIENT_OBJECT_ID", ""),
+                container_url=os.environ.get("BLOB_CONTAINER_URL", ""),
+                sas_token=os.environ.get("BLOB_SAS_TOKEN", ""),
+                polling_interval=5,
+            )
     else:
         from azure.keyvault.administration.emulator import ManagedHsmEmulator  # noqa: PLC0415 - not needed with an HSM
 
-        async with ManagedHsmEmulator() as hsm:
+        async with ManagedHsmEmulator(job_duration=1) as hsm:
             print("AZURE_MANAGEDHSM_URL is not set: using an emulated HSM that lives as long as this run.\n")
-            yield SampleHsm(hsm.vault_url, hsm.credential, hsm.client_kwargs)
+            yield SampleHsm(
+                hsm.vault_url,
+                hsm.credential,
+                principal_id=hsm.admin_object_id,
+                container_url=hsm.container_url,
+                sas_token=hsm.sas_token,
+                polling_interval=0.2,
+                client_kwargs=hsm.client_kwargs,
+            )

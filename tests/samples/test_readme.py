@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from azure.keyvault.administration.aio import KeyVaultAccessControlClient
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 
 _ROOT = Path(__file__).parents[2]
@@ -39,7 +39,14 @@ def test_links_into_the_repository_resolve() -> None:
 def test_every_python_block_defines_a_function_that_is_run_here() -> None:
     functions = re.findall(r"^async def (\w+)\(", _TEXT, re.MULTILINE)
 
-    assert functions == ["print_roles", "let_read_one_key", "test_a_new_hsm_has_one_assignment"]
+    assert functions == [
+        "print_roles",
+        "let_read_one_key",
+        "back_up",
+        "restore",
+        "test_a_new_hsm_has_one_assignment",
+    ]
+    assert _TEXT.count("```python") == len(functions)
 
 
 async def test_print_roles_is_defined_by_its_block() -> None:
@@ -55,6 +62,19 @@ async def test_let_read_one_key_assigns_at_the_key(hsm: ManagedHsmEmulator) -> N
 
     assert assignment.properties is not None
     assert assignment.properties.scope == "/keys/payments"
+
+
+async def test_back_up_and_restore_bring_back_what_was_there(hsm: ManagedHsmEmulator) -> None:
+    async with (
+        KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as access,
+        KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client,
+    ):
+        folder_url = await _snippet("back_up")(client, hsm.container_url, hsm.sas_token)
+        before = [role async for role in access.list_role_definitions("/")]
+        await access.set_role_definition("/", role_name="New")
+
+        assert await _snippet("restore")(client, folder_url, hsm.sas_token, None) is None
+        assert [role async for role in access.list_role_definitions("/")] == before
 
 
 async def test_the_emulator_test_passes() -> None:
