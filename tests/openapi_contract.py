@@ -52,7 +52,7 @@ def schema_errors(schema_name: str, instance: object) -> list[str]:
 
 def _operations() -> Iterator[ContractOperation]:
     for path, item in document()["paths"].items():
-        for method in item.keys() & set(_METHODS):
+        for method in (key for key in item if key in _METHODS):
             node = item[method]
             parameters = [_target(parameter) for parameter in (*item["parameters"], *node.get("parameters", ()))]
             yield ContractOperation(
