@@ -170,12 +170,18 @@ async def test_two_roles_may_have_the_same_role_name(raw: RawClient) -> None:
     assert reply.status == 201
 
 
+@pytest.mark.parametrize("body", [{"properties": {}}, create(permissions=[])], ids=["none", "empty"])
+async def test_a_role_without_permissions_grants_nothing(raw: RawClient, body: Any) -> None:
+    reply = await raw.send("PUT", URL, body)
+
+    assert reply.status == 201
+    assert reply.json["properties"]["permissions"] == []
+
+
 @pytest.mark.parametrize(
     ("body", "message"),
     [
         pytest.param({}, "The member properties is required", id="no-properties"),
-        pytest.param({"properties": {}}, "A role definition needs permissions", id="no-permissions"),
-        pytest.param(create(permissions=[]), "A role definition needs permissions", id="empty-permissions"),
         pytest.param(create(permissions={}), "properties.permissions must be an array", id="permissions-object"),
         pytest.param(create(permissions=["x"]), "properties.permissions must be an object", id="permission-text"),
         pytest.param(

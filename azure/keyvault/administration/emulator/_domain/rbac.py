@@ -115,8 +115,6 @@ def check_role_is_custom(name: str) -> None:
 
 def check_new_role(role: RoleDefinition, custom_roles: Sequence[RoleDefinition]) -> None:
     """Refuse a role that the service would not keep; replacing an existing one never exceeds the limit."""
-    if not role.permissions:
-        raise errors.bad_request("A role definition needs permissions")
     for action in (action for each in role.permissions for action in each.data_actions + each.not_data_actions):
         if action.casefold() not in DATA_ACTIONS:
             raise errors.bad_request(f"The data action {action!r} does not exist")
