@@ -9,7 +9,7 @@ from ._models import (
     KeyVaultRoleAssignmentProperties,
     KeyVaultRoleDefinition,
 )
-from ._version import VERSION
+from ._version import VERSION as __version__
 
 __all__ = [
     "ApiVersion",
@@ -22,5 +22,3 @@ __all__ = [
     "KeyVaultRoleDefinition",
     "KeyVaultRoleScope",
 ]
-
-__version__ = VERSION
