@@ -9,7 +9,7 @@ from ._models import (
     KeyVaultRoleAssignmentProperties,
     KeyVaultRoleDefinition,
 )
-from ._version import VERSION as __version__
+from ._version import VERSION as _VERSION
 
 __all__ = [
     "ApiVersion",
@@ -22,3 +22,5 @@ __all__ = [
     "KeyVaultRoleDefinition",
     "KeyVaultRoleScope",
 ]
+
+__version__ = _VERSION

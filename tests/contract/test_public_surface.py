@@ -1,0 +1,206 @@
+"""The public names, signatures and attributes: what users' code depends on."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import pkgutil
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+import azure.keyvault.administration
+import azure.keyvault.administration.aio
+from azure.keyvault.administration import (
+    KeyVaultBackupResult,
+    KeyVaultJobDetails,
+    KeyVaultPermission,
+    KeyVaultRoleAssignment,
+    KeyVaultRoleAssignmentProperties,
+    KeyVaultRoleDefinition,
+)
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient
+
+PACKAGE = "azure.keyvault.administration"
+PUBLIC_MODULES = [PACKAGE, f"{PACKAGE}.aio", f"{PACKAGE}.emulator"]
+
+SIGNATURES = {
+    "close": "(self) -> 'None'",
+    "create_role_assignment": (
+        "(self, scope: 'str | KeyVaultRoleScope', definition_id: 'str', principal_id: 'str', *,"
+        " name: 'str | uuid.UUID | None' = None, **kwargs: 'Any') -> 'KeyVaultRoleAssignment'"
+    ),
+    "delete_role_assignment": (
+        "(self, scope: 'str | KeyVaultRoleScope', name: 'str | uuid.UUID', **kwargs: 'Any') -> 'None'"
+    ),
+    "delete_role_definition": (
+        "(self, scope: 'str | KeyVaultRoleScope', name: 'str | uuid.UUID', **kwargs: 'Any') -> 'None'"
+    ),
+    "get_role_assignment": (
+        "(self, scope: 'str | KeyVaultRoleScope', name: 'str | uuid.UUID', **kwargs: 'Any') -> 'KeyVaultRoleAssignment'"
+    ),
+    "get_role_definition": (
+        "(self, scope: 'str | KeyVaultRoleScope', name: 'str | uuid.UUID', **kwargs: 'Any') -> 'KeyVaultRoleDefinition'"
+    ),
+    "list_role_assignments": (
+        "(self, scope: 'str | KeyVaultRoleScope', **kwargs: 'Any') -> 'AsyncItemPaged[KeyVaultRoleAssignment]'"
+    ),
+    "list_role_definitions": (
+        "(self, scope: 'str | KeyVaultRoleScope', **kwargs: 'Any') -> 'AsyncItemPaged[KeyVaultRoleDefinition]'"
+    ),
+    "send_request": (
+        "(self, request: 'HttpRequest', *, stream: 'bool' = False, **kwargs: 'Any') -> 'AsyncHttpResponse'"
+    ),
+    "set_role_definition": (
+        "(self, scope: 'str | KeyVaultRoleScope', *, name: 'str | uuid.UUID | None' = None,"
+        " role_name: 'str | None' = None, description: 'str | None' = None,"
+        " permissions: 'Iterable[KeyVaultPermission] | None' = None,"
+        " assignable_scopes: 'Iterable[str | KeyVaultRoleScope] | None' = None, **kwargs: 'Any')"
+        " -> 'KeyVaultRoleDefinition'"
+    ),
+}
+
+# Constructor keyword to attribute.
+MODELS: dict[type[Any], dict[str, str]] = {
+    KeyVaultPermission: {name: name for name in ("actions", "not_actions", "data_actions", "not_data_actions")},
+    KeyVaultRoleDefinition: {
+        name: name
+        for name in (
+            "id",
+            "name",
+            "role_name",
+            "description",
+            "role_type",
+            "type",
+            "permissions",
+            "assignable_scopes",
+        )
+    },
+    KeyVaultRoleAssignmentProperties: {name: name for name in ("principal_id", "role_definition_id", "scope")},
+    KeyVaultRoleAssignment: {
+        "name": "name",
+        "properties": "properties",
+        "role_assignment_id": "role_assignment_id",
+        "assignment_type": "type",
+    },
+    KeyVaultBackupResult: {"folder_url": "folder_url"},
+    KeyVaultJobDetails: {
+        name: name for name in ("kind", "job_id", "status", "status_details", "start_time", "end_time")
+    },
+}
+
+
+@pytest.mark.parametrize("module_name", PUBLIC_MODULES)
+def test_all_is_sorted_and_holds_exactly_the_public_names(module_name: str) -> None:
+    module = importlib.import_module(module_name)
+
+    public = {name for name, value in vars(module).items() if not name.startswith("_") and not inspect.ismodule(value)}
+
+    assert module.__all__ == sorted(public)
+
+
+def test_the_package_holds_the_published_names_and_those_of_this_library() -> None:
+    assert azure.keyvault.administration.__all__ == [
+        "ApiVersion",
+        "KeyVaultBackupResult",
+        "KeyVaultDataAction",
+        "KeyVaultJobDetails",
+        "KeyVaultPermission",
+        "KeyVaultRoleAssignment",
+        "KeyVaultRoleAssignmentProperties",
+        "KeyVaultRoleDefinition",
+        "KeyVaultRoleScope",
+    ]
+    assert {"KeyVaultAccessControlClient", "KeyVaultBackupClient"} <= set(azure.keyvault.administration.aio.__all__)
+
+
+def test_the_access_control_client_has_these_methods_with_these_signatures() -> None:
+    methods = {
+        name: str(inspect.signature(member))
+        for name, member in inspect.getmembers(KeyVaultAccessControlClient, inspect.isfunction)
+        if not name.startswith("_")
+    }
+
+    assert methods == SIGNATURES
+    assert isinstance(inspect.getattr_static(KeyVaultAccessControlClient, "vault_url"), property)
+
+
+def test_the_access_control_client_is_made_of_url_and_credential() -> None:
+    signature = str(inspect.signature(KeyVaultAccessControlClient))
+
+    assert signature == "(vault_url: 'str', credential: 'AsyncTokenCredential', **kwargs: 'Any') -> 'None'"
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: str(model.__name__))
+def test_a_model_takes_keywords_only_and_shows_them_as_attributes(model: type[Any]) -> None:
+    parameters = inspect.signature(model).parameters.values()
+    keywords = {parameter.name for parameter in parameters if parameter.kind is not inspect.Parameter.VAR_KEYWORD}
+    table = MODELS[model]
+
+    instance = model(**{keyword: [keyword] for keyword in table})
+
+    assert keywords == set(table)
+    assert {parameter.kind for parameter in parameters} <= {
+        inspect.Parameter.KEYWORD_ONLY,
+        inspect.Parameter.VAR_KEYWORD,
+    }
+    assert {attribute: getattr(instance, attribute) for attribute in table.values()} == {
+        attribute: [keyword] for keyword, attribute in table.items()
+    }
+    assert {name for name in dir(instance) if not name.startswith("_")} == set(table.values())
+
+
+@pytest.mark.parametrize("model", [model for model in MODELS if model is not KeyVaultJobDetails])
+def test_every_keyword_of_a_published_model_is_optional(model: type[Any]) -> None:
+    instance = model()
+
+    assert [getattr(instance, attribute) for attribute in MODELS[model].values()] == [None] * len(MODELS[model])
+
+
+def _module_names() -> list[str]:
+    package = importlib.import_module(PACKAGE)
+    names = [info.name for info in pkgutil.walk_packages(package.__path__, f"{PACKAGE}.")]
+    return [PACKAGE, *(name for name in names if not name.endswith("__main__"))]
+
+
+# Forgets the package between two imports, so that each module is the first of it to be imported.
+ALONE = f"""
+import importlib, sys
+for name in sys.argv[1:]:
+    for loaded in [loaded for loaded in sys.modules if loaded.startswith({PACKAGE!r})]:
+        del sys.modules[loaded]
+    try:
+        importlib.import_module(name)
+    except BaseException as error:
+        raise SystemExit(f"{{name}}: {{error!r}}")
+"""
+
+
+@pytest.mark.parametrize("part", range(2))
+def test_every_module_can_be_imported_alone_and_without_a_warning(part: int) -> None:
+    names = _module_names()[part::2]
+
+    _python(ALONE, *names)
+
+    assert names
+
+
+def test_importing_the_clients_imports_neither_transport_nor_identity_nor_emulator() -> None:
+    code = f"import sys, {PACKAGE}.aio; print(*sys.modules)"
+
+    loaded = _python(code).split()
+
+    assert f"{PACKAGE}.aio" in loaded
+    assert [
+        name for name in loaded if name.startswith(("aiohttp", "azure.identity", f"{PACKAGE}.emulator", "isodate"))
+    ] == []
+
+
+def _python(code: str, *arguments: str) -> str:
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code, *arguments], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout

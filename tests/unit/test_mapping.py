@@ -1,0 +1,133 @@
+"""Between wire and models."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from azure.core.exceptions import DecodeError
+from hypothesis import given
+from hypothesis import strategies as st
+
+from azure.keyvault.administration import (
+    KeyVaultDataAction,
+    KeyVaultPermission,
+    KeyVaultRoleAssignment,
+    KeyVaultRoleAssignmentProperties,
+    KeyVaultRoleDefinition,
+)
+from azure.keyvault.administration._mapping import (
+    role_assignment,
+    role_assignment_body,
+    role_assignments,
+    role_definition,
+    role_definition_body,
+    role_definitions,
+)
+
+WIRE_DEFINITION = {
+    "id": "i",
+    "name": "n",
+    "properties": {
+        "assignableScopes": ["/"],
+        "description": "d",
+        "permissions": [{"actions": ["a"], "dataActions": ["b"], "notActions": ["c"], "notDataActions": ["e"]}],
+        "roleName": "r",
+        "type": "CustomRole",
+    },
+    "type": "t",
+}
+DEFINITION = KeyVaultRoleDefinition(
+    id="i",
+    name="n",
+    type="t",
+    role_name="r",
+    role_type="CustomRole",
+    description="d",
+    permissions=[KeyVaultPermission(actions=["a"], data_actions=["b"], not_actions=["c"], not_data_actions=["e"])],
+    assignable_scopes=["/"],
+)
+WIRE_ASSIGNMENT = {
+    "id": "i",
+    "name": "n",
+    "type": "t",
+    "properties": {"principalId": "p", "roleDefinitionId": "r", "scope": "/"},
+}
+ASSIGNMENT = KeyVaultRoleAssignment(
+    role_assignment_id="i",
+    name="n",
+    assignment_type="t",
+    properties=KeyVaultRoleAssignmentProperties(principal_id="p", role_definition_id="r", scope="/"),
+)
+
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda children: (
+        st.lists(children)
+        | st.dictionaries(
+            st.sampled_from(
+                ["id", "name", "type", "properties", "permissions", "actions", "assignableScopes", "scope"]
+            ),
+            children,
+        )
+    ),
+    max_leaves=10,
+)
+
+
+def test_every_member_of_the_wire_has_its_attribute() -> None:
+    assert role_definitions([WIRE_DEFINITION]) == [DEFINITION]
+    assert role_assignments([WIRE_ASSIGNMENT]) == [ASSIGNMENT]
+
+
+@given(json_values)
+def test_any_json_becomes_a_model_or_a_decode_error(wire: Any) -> None:
+    for convert in (role_definition, role_assignment):
+        try:
+            model = convert(wire)
+        except DecodeError:
+            continue
+        assert isinstance(wire, dict)
+        assert repr(model)
+
+
+@pytest.mark.parametrize(
+    ("value", "kind"),
+    [({}, "an object"), ([], "a list"), (True, "a boolean"), (1, "a number"), (1.5, "a number")],
+    ids=["object", "list", "boolean", "integer", "float"],
+)
+def test_the_error_says_what_stood_where(value: Any, kind: str) -> None:
+    with pytest.raises(DecodeError, match=f"sent {kind} as 'roleName', where a string was expected"):
+        role_definition({"properties": {"roleName": value}})
+
+
+def test_a_body_holds_what_was_given_and_nothing_else() -> None:
+    empty = role_definition_body(role_name=None, description=None, permissions=None, assignable_scopes=None)
+    full = role_definition_body(
+        role_name="",
+        description="d",
+        permissions=[
+            KeyVaultPermission(actions=[], not_actions=["n"], not_data_actions=["x"]),
+            KeyVaultPermission(data_actions=[KeyVaultDataAction.READ_HSM_KEY]),
+        ],
+        assignable_scopes=["keys"],
+    )
+
+    assert empty == {"properties": {"permissions": []}}
+    assert full == {
+        "properties": {
+            "roleName": "",
+            "description": "d",
+            "permissions": [
+                {"actions": [], "notActions": ["n"], "notDataActions": ["x"]},
+                {"dataActions": ["Microsoft.KeyVault/managedHsm/keys/read/action"]},
+            ],
+            "assignableScopes": ["/keys"],
+        }
+    }
+
+
+def test_an_assignment_body_names_role_and_principal() -> None:
+    body = role_assignment_body(role_definition_id="r", principal_id="p")
+
+    assert body == {"properties": {"roleDefinitionId": "r", "principalId": "p"}}

@@ -1,0 +1,169 @@
+"""One execution of the same work at a time, shared by all who ask meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from azure.keyvault.administration._runtime.single_flight import SingleFlight
+from fakes import yield_to_loop
+
+
+class Work:
+    """Counts its executions and hangs until it is released."""
+
+    def __init__(self) -> None:
+        self.executions = 0
+        self.release = asyncio.Event()
+        self.error: Exception | None = None
+
+    async def __call__(self) -> int:
+        self.executions += 1
+        number = self.executions
+        await self.release.wait()
+        if self.error:
+            raise self.error
+        return number
+
+
+async def test_all_who_ask_meanwhile_share_one_execution() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    work = Work()
+    tasks = [asyncio.create_task(flights.run("a", work)) for _ in range(50)]
+    await yield_to_loop()
+
+    work.release.set()
+
+    assert await asyncio.gather(*tasks) == [1] * 50
+
+
+async def test_a_later_caller_starts_anew() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    work = Work()
+    work.release.set()
+
+    assert [await flights.run("a", work), await flights.run("a", work)] == [1, 2]
+
+
+async def test_different_keys_do_not_wait_for_each_other() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    slow, quick = Work(), Work()
+    quick.release.set()
+    waiting = asyncio.create_task(flights.run("slow", slow))
+    await yield_to_loop()
+
+    assert await flights.run("quick", quick) == 1
+
+    slow.release.set()
+    assert await waiting == 1
+
+
+async def test_an_error_is_shared_by_all_who_waited_and_by_nobody_else() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    work = Work()
+    work.error = ValueError("no")
+    tasks = [asyncio.create_task(flights.run("a", work)) for _ in range(10)]
+    await yield_to_loop()
+
+    work.release.set()
+
+    assert await asyncio.gather(*tasks, return_exceptions=True) == [work.error] * 10
+    work.error = None
+    assert await flights.run("a", work) == 2
+
+
+async def test_the_next_waiter_leads_when_the_leader_is_cancelled() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    work = Work()
+    leader, *others = [asyncio.create_task(flights.run("a", work)) for _ in range(10)]
+    await yield_to_loop()
+
+    leader.cancel()
+    await yield_to_loop()
+    work.release.set()
+
+    assert await asyncio.gather(*others) == [2] * 9
+    assert leader.cancelled()
+
+
+async def test_a_chain_of_cancelled_leaders_ends_with_the_last_waiter() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    work = Work()
+    tasks = [asyncio.create_task(flights.run("a", work)) for _ in range(5)]
+
+    for task in tasks[:-1]:
+        await yield_to_loop()
+        task.cancel()
+    await yield_to_loop()
+    work.release.set()
+
+    assert await tasks[-1] == 5
+    assert [task.cancelled() for task in tasks[:-1]] == [True] * 4
+
+
+async def test_a_waiter_that_is_cancelled_disturbs_nobody() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    work = Work()
+    leader, waiter, other = [asyncio.create_task(flights.run("a", work)) for _ in range(3)]
+    await yield_to_loop()
+
+    waiter.cancel()
+    await yield_to_loop()
+    work.release.set()
+
+    assert [await leader, await other] == [1, 1]
+    assert waiter.cancelled()
+
+
+async def test_a_leader_that_times_out_takes_nobody_with_it() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    work = Work()
+    leader = asyncio.create_task(asyncio.wait_for(flights.run("a", work), timeout=0.001))
+    await yield_to_loop()
+    other = asyncio.create_task(flights.run("a", work))
+
+    with pytest.raises(asyncio.TimeoutError):
+        await leader
+    await yield_to_loop()
+    work.release.set()
+
+    assert await other == 2
+
+
+async def test_those_who_waited_can_join_the_flight_that_the_first_of_them_starts_next() -> None:
+    first: SingleFlight[str, int] = SingleFlight()
+    second: SingleFlight[str, int] = SingleFlight()
+    work, next_work = Work(), Work()
+
+    async def both() -> int:
+        await first.run("a", work)
+        return await second.run("a", next_work)
+
+    tasks = [asyncio.create_task(both()) for _ in range(100)]
+    await yield_to_loop()
+    work.release.set()
+    await yield_to_loop()
+    next_work.release.set()
+
+    assert await asyncio.gather(*tasks) == [1] * 100
+
+
+def test_a_flight_of_another_loop_is_not_waited_for() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    first_loop = asyncio.new_event_loop()
+
+    async def released() -> int:
+        work = Work()
+        work.release.set()
+        return await flights.run("a", work)
+
+    stuck = first_loop.create_task(flights.run("a", Work()))
+    first_loop.run_until_complete(yield_to_loop())
+
+    assert asyncio.run(released()) == 1
+
+    stuck.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        first_loop.run_until_complete(stuck)
+    first_loop.close()
