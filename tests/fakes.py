@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import HttpResponseError, ResponseNotReadError
 from azure.core.pipeline.transport import AsyncHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.utils import CaseInsensitiveDict
@@ -67,8 +67,9 @@ class Sent(NamedTuple):
 class FakeResponse(AsyncHttpResponse):
     """A response of azure-core's that needs no connection."""
 
-    def __init__(self, request: HttpRequest, answer: Answer) -> None:
+    def __init__(self, request: HttpRequest, answer: Answer, *, stream: bool = False) -> None:
         self._request = request
+        self._unread = stream
         self._answer = answer
         self._headers = CaseInsensitiveDict({"Content-Type": "application/json; charset=utf-8", **answer.headers})
         self._encoding: str | None = None
@@ -116,6 +117,8 @@ class FakeResponse(AsyncHttpResponse):
 
     @property
     def content(self) -> bytes:
+        if self._unread:
+            raise ResponseNotReadError(self)
         return self._answer.content
 
     def text(self, encoding: str | None = None) -> str:
@@ -130,6 +133,7 @@ class FakeResponse(AsyncHttpResponse):
 
     async def read(self) -> bytes:
         self._closed = True
+        self._unread = False
         return self.content
 
     async def iter_raw(self, **_: Any) -> AsyncIterator[bytes]:
@@ -175,7 +179,8 @@ class ScriptedTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         answer = self._server(sent) if self._server else self._next()
         if isinstance(answer, Exception):
             raise answer
-        return FakeResponse(request, answer if isinstance(answer, Answer) else await answer)
+        given = answer if isinstance(answer, Answer) else await answer
+        return FakeResponse(request, given, stream=kwargs.get("stream", False))
 
     async def sleep(self, duration: float) -> None:
         self.waits.append(duration)

@@ -429,6 +429,32 @@ async def test_an_unanswerable_challenge_to_a_token_shows_no_token() -> None:
     assert "token-1" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "header",
+    ["Basic realm=x", resource_challenge("https://vault.azure.net")],
+    ids=["unanswerable", "foreign-resource"],
+)
+async def test_a_challenge_to_a_streamed_request_is_refused_as_any_other(header: str) -> None:
+    client, transport, _ = scripted(CHALLENGE, ROLE, unauthorized(header, message="Moved."))
+    await get(client)
+
+    with pytest.raises(ClientAuthenticationError, match=r"The service said: Moved\."):
+        await client.send_request(HttpRequest("GET", "/x"), stream=True)
+
+    assert tokens(transport) == [None, "token-1", "token-1"]
+
+
+async def test_a_challenged_streamed_request_is_sent_again_streamed() -> None:
+    client, transport, _ = scripted(CHALLENGE, ROLE, unauthorized(claims_challenge(CLAIMS)), ROLE)
+    await get(client)
+
+    response = await client.send_request(HttpRequest("GET", "/x"), stream=True)
+
+    assert await response.read() == ROLE.content
+    assert tokens(transport) == [None, "token-1", "token-1", "token-2"]
+    assert [options.get("stream") for options in transport.options[2:]] == [True, True]
+
+
 # Whether the resource can be trusted
 
 

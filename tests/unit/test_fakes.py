@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 import pytest
-from azure.core.exceptions import HttpResponseError, ServiceResponseError
+from azure.core.exceptions import HttpResponseError, ResponseNotReadError, ServiceResponseError
 from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration._challenge import Challenge, parse_challenge
@@ -77,6 +77,16 @@ async def test_a_response_reads_as_those_of_azure_core() -> None:
     assert (response.headers["x-y"], response.text(), response.is_closed) == ("z", "\ufffdabc", True)
     with pytest.raises(HttpResponseError):
         response.raise_for_status()
+
+
+async def test_a_streamed_response_has_no_content_before_it_is_read() -> None:
+    response = await ScriptedTransport(Answer(body=b"abc")).send(GET, stream=True)
+
+    with pytest.raises(ResponseNotReadError):
+        assert response.content
+    await response.read()
+
+    assert response.content == b"abc"
 
 
 async def test_a_credential_lets_others_run_and_numbers_its_tokens() -> None:

@@ -106,13 +106,14 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             response = await self._send_authorized(request, token, options)
             if response.http_response.status_code != _UNAUTHORIZED:
                 return response
+            # A streamed answer still has its body on the wire: read, it frees the connection, and an error can show it.
+            await response.http_response.read()
             challenge = self._challenge(response)
             if challenge is None:
                 self._forget(audience, token)
                 return response
             if answered_claims or (answered_resource and challenge.claims is None):
                 return response
-            await _discard(response)
             if challenge.claims is None:
                 answered_resource = True
                 audience = self._audience = self._trusted_audience(challenge, response)
@@ -241,9 +242,3 @@ def _refusal(
 def _restore(options: dict[str, Any], kept: dict[str, Any]) -> None:
     options.clear()
     options.update(kept)
-
-
-async def _discard(response: _Response) -> None:
-    """Free the connection of an answer that nobody will read: a streamed one still holds it."""
-    if not response.http_response.is_closed:
-        await response.http_response.close()
