@@ -6,7 +6,7 @@ import re
 from functools import partial
 from typing import TYPE_CHECKING
 
-from aiohttp import web
+from aiohttp import hdrs, web
 from yarl import URL
 
 from . import _responses
@@ -110,12 +110,12 @@ async def _body(request: web.Request, operation: Operation) -> Members:
         body = await request.read()
     except web.HTTPRequestEntityTooLarge as error:
         raise errors.body_too_large(MAX_BODY) from error
-    except web.RequestPayloadError as error:
+    except (web.RequestPayloadError, ConnectionError) as error:
         raise errors.bad_request("The request body cannot be read") from error
     if operation.body is Body.NONE:
         if body:
             raise errors.bad_request("This operation has no request body")
         return Members({})
-    if request.content_type != "application/json":
+    if request.content_type != "application/json" or hdrs.CONTENT_ENCODING in request.headers:
         raise errors.unsupported_media_type()
     return Members.parse(body)

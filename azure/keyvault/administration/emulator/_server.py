@@ -269,7 +269,13 @@ class ManagedHsmEmulator:
         )
 
     async def _serve(self, hsm: Hsm, certificates: _certificates.Certificates, resources: AsyncExitStack) -> int:
-        runner = web.AppRunner(make_app(hsm), access_log=None, shutdown_timeout=_SHUTDOWN_SECONDS)
+        runner = web.AppRunner(
+            make_app(hsm),
+            access_log=None,
+            shutdown_timeout=_SHUTDOWN_SECONDS,
+            # A compressed body is refused, so nothing needs to unfold it first.
+            auto_decompress=False,
+        )
         await runner.setup()
         resources.push_async_callback(runner.cleanup)
         context = certificates.server_context()

@@ -72,7 +72,7 @@ def body_too_large(limit: int) -> ServiceError:
 
 
 def unsupported_media_type() -> ServiceError:
-    return ServiceError(415, "UnsupportedMediaType", "The request body must be application/json")
+    return ServiceError(415, "UnsupportedMediaType", "The request body must be uncompressed application/json")
 
 
 def not_emulated(what: str) -> ServiceError:
