@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import pytest
 from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError
-from azure.core.rest import HttpRequest
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient
 from fakes import (
@@ -35,7 +37,6 @@ if TYPE_CHECKING:
     from azure.keyvault.administration.emulator import ManagedHsmEmulator
 
 CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1603742800"}}}'
-OTHER_CLAIMS = '{"access_token":{"nbf":{"essential":true,"value":"1603749999"}}}'
 ROLE = Answer(200, {"id": "id", "name": "n", "type": "t", "properties": {"roleName": "r"}})
 CREATED = Answer(201, ROLE.json)
 FIRST_TOKEN = TokenRequest(SCOPE, TENANT, None, enable_cae=True)
@@ -295,6 +296,37 @@ async def test_claims_asked_of_a_cached_token_send_the_same_request_once_more() 
     assert (refused.method, refused.url, refused.body) == (repeated.method, repeated.url, repeated.body)
     assert (refused.token, repeated.token, later.token) == ("token-1", "token-2", "token-2")
     assert credential.requests == [FIRST_TOKEN, TokenRequest(SCOPE, TENANT, CLAIMS, enable_cae=True)]
+
+
+async def test_policies_below_authentication_see_the_options_of_a_call_each_time_it_is_sent() -> None:
+    seen: list[Any] = []
+
+    class Taking(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+        def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
+            seen.append(request.context.options.pop("mine", None))
+
+    client, _, _ = scripted(CHALLENGE, unauthorized(claims_challenge(CLAIMS)), ROLE, per_retry_policies=[Taking()])
+
+    await client.get_role_definition("/", "n", mine="x")
+
+    assert seen == ["x"] * 3
+
+
+async def test_one_request_that_is_refused_without_a_challenge_decides_nothing_for_the_others() -> None:
+    def server(sent: Sent) -> Answer:
+        return Answer(403, error("Refused", "Not you.")) if "/bad?" in sent.url else hsm_server(sent)
+
+    client, transport, credential = scripted(server=server)
+
+    bad, good, other = await asyncio.gather(
+        get(client, "bad"), get(client, "good"), get(client, "other"), return_exceptions=True
+    )
+
+    assert isinstance(bad, HttpResponseError)
+    assert bad.status_code == 403
+    assert (good, other) == ("r", "r")
+    assert sum("/bad?" in sent.url for sent in transport.requests) == 1
+    assert credential.requests == [FIRST_TOKEN]
 
 
 async def test_a_vault_that_moved_to_another_tenant_is_followed() -> None:
