@@ -487,6 +487,14 @@ async def test_a_challenged_streamed_request_is_sent_again_streamed() -> None:
     assert [options.get("stream") for options in transport.options[2:]] == [True, True]
 
 
+async def test_a_streamed_request_whose_first_try_failed_is_sent_streamed() -> None:
+    client, transport, _ = scripted(Answer(503), CHALLENGE, ROLE)
+
+    await client.send_request(HttpRequest("GET", "/x"), stream=True)
+
+    assert [options.get("stream") for options in transport.options] == [False, False, True]
+
+
 # Whether the resource can be trusted
 
 
