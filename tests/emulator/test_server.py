@@ -144,6 +144,36 @@ def test_a_name_that_no_hsm_can_have_is_refused(name: str) -> None:
         ManagedHsmEmulator(name)
 
 
+@pytest.mark.parametrize("option", [{"job_duration": -1}, {"retry_after": -1}], ids=str)
+def test_a_negative_number_is_refused(option: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="must not be negative"):
+        ManagedHsmEmulator(**option)
+
+
+@pytest.mark.parametrize("domain", [b"", b"x" * 31], ids=["empty", "short"])
+async def test_a_security_domain_of_the_wrong_size_is_refused(domain: bytes) -> None:
+    with pytest.raises(ValueError, match="security_domain must be 32 bytes"):
+        await ManagedHsmEmulator(security_domain=domain).start()
+
+
+async def test_a_data_directory_keeps_its_security_domain(tmp_path: Path) -> None:
+    async with ManagedHsmEmulator(data=tmp_path, security_domain=b"d" * 32) as hsm:
+        assert hsm.security_domain == b"d" * 32
+
+    async with ManagedHsmEmulator(data=tmp_path) as hsm:
+        assert hsm.security_domain == b"d" * 32
+    with pytest.raises(ValueError, match="security_domain differs"):
+        await ManagedHsmEmulator(data=tmp_path, security_domain=b"e" * 32).start()
+
+    assert (tmp_path / "security-domain").stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost", "0.0.0.0", "::"])
+async def test_the_transport_follows_wherever_the_emulator_listens(host: str) -> None:
+    async with ManagedHsmEmulator(host=host) as hsm:
+        assert len(await RawClient(hsm).role_assignments()) == 1
+
+
 async def test_the_administrator_can_be_chosen() -> None:
     chosen = "c405e000-0000-4000-8000-000000000003"
 

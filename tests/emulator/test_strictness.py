@@ -178,3 +178,38 @@ async def test_a_body_where_none_belongs_is_refused(raw: RawClient, method: str)
     reply = await raw.send(method, URL, b"{}")
 
     assert reply.error == (400, "BadRequest", "This operation has no request body")
+
+
+async def by_hand(raw: RawClient, request_line: str, *headers: str) -> tuple[bytes, bytes]:
+    """Send a request that no client would, and return status line and body."""
+    context = ssl.create_default_context(cadata=raw.hsm.ca_certificate.decode())
+    reader, writer = await asyncio.open_connection("localhost", raw.hsm.port, ssl=context)
+    lines = [request_line, f"Authorization: Bearer {await raw.token()}", "Connection: close", *headers, "", ""]
+    writer.write("\r\n".join(lines).encode())
+    answer = await reader.read()
+    writer.close()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return head.partition(b"\r\n")[0], body
+
+
+@pytest.mark.parametrize(
+    "line", ["OPTIONS * HTTP/1.1", "GET http://localhost/nothing HTTP/1.1", "GET /a?b=c HTTP/1.0", "GET // HTTP/1.1"]
+)
+async def test_an_odd_request_line_is_not_found(raw: RawClient, line: str) -> None:
+    status, body = await by_hand(raw, line, "Host: localhost")
+
+    assert status.endswith(b" 404 Not Found")
+    assert json.loads(body)["error"]["code"] == "NotFound"
+
+
+async def test_a_request_without_a_host_is_answered(raw: RawClient) -> None:
+    status, _ = await by_hand(raw, f"GET {ROLE_DEFINITIONS}?api-version=7.6 HTTP/1.0")
+
+    assert status.endswith(b" 200 OK")
+
+
+async def test_an_expectation_that_nobody_knows_fails(raw: RawClient, caplog: pytest.LogCaptureFixture) -> None:
+    status, _ = await by_hand(raw, "GET / HTTP/1.1", "Host: localhost", "Expect: wonders")
+
+    assert status.endswith(b" 417 Expectation Failed")
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []

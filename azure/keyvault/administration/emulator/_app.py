@@ -10,6 +10,7 @@ from ._call import Body, Operation, Service
 from ._dispatch import MAX_BODY, dispatcher
 from ._exchange import HSM
 from ._handlers import access_control, backup, keys
+from ._handlers.not_emulated import not_emulated
 from ._headers import stamp
 from ._middleware import authenticate, identify, record, render_errors
 
@@ -146,9 +147,9 @@ OPERATIONS = (
         needs_version=False,
         while_restoring=True,
     ),
-    # A client that means the newest version leaves the version empty, and so sends a slash at the end.
     Operation("POST", _KEY + "/create", keys.create_key, "/keys/create", at="/keys", body=Body.JSON),
     Operation("GET", "/keys", keys.list_keys, "/keys/read/action", at="/keys", query=_PAGING),
+    # Who means the newest version leaves the version empty, and so may send a slash at the end.
     Operation("GET", _KEY, keys.get_key, "/keys/read/action", at=_KEY),
     Operation("GET", _KEY + "/", keys.get_key, "/keys/read/action", at=_KEY),
     Operation("GET", _KEY + "/versions", keys.list_key_versions, "/keys/read/action", at=_KEY, query=_PAGING),
@@ -168,7 +169,7 @@ OPERATIONS = (
 # What the service has and the emulator has not: allowed to whom it is allowed, and then refused by name. These stand
 # before the others on the way to a request: /keys/k/rotationpolicy is no version.
 NOT_EMULATED = tuple(
-    Operation(method, path, keys.not_emulated(what), action, at=at, body=Body.IGNORED)
+    Operation(method, path, not_emulated(what), action, at=at, body=Body.IGNORED)
     for method, path, what, action, at in (
         ("PUT", _KEY, "Importing a key", "/keys/import/action", "/keys"),
         ("POST", _KEY + "/backup", "Backing up a single key", "/keys/backup/action", _KEY),

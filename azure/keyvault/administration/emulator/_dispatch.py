@@ -53,6 +53,8 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
     """Check the call, in the order in which the service does, and let the operation answer it."""
     hsm = request.app[HSM]
     exchange = exchange_of(request)
+    content = await _read(request)
+    # From here on nothing waits before the handler does, so what is checked is still true when it acts.
     query = _query(request, operation)
     _check_version(query.get(_VERSION), operation)
     _check_key_name(exchange.parameters)
@@ -68,11 +70,20 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
         query=query,
         api_version=query.get(_VERSION, versions.NEWEST),
         scope=scope,
-        body=await _body(request, operation),
+        body=_parse(content, request, operation),
         base_url=base_url(request),
         now=hsm.clock.now(),
     )
     return _responses.success(await operation.handler(hsm, call))
+
+
+async def _read(request: web.Request) -> bytes:
+    try:
+        return await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise errors.body_too_large(MAX_BODY) from error
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise errors.bad_request("The request body cannot be read") from error
 
 
 def _query(request: web.Request, operation: Operation) -> Mapping[str, str]:
@@ -102,20 +113,12 @@ def _authorize(hsm: Hsm, principal: str | None, action: str, scope: str) -> None
     rbac.authorize(principal or "", action, scope, assignments=hsm.store.role_assignments(), roles=roles)
 
 
-async def _body(request: web.Request, operation: Operation) -> Members:
-    """Read the body that the operation has, or make sure that there is none."""
-    if operation.body is Body.IGNORED:
-        return Members({})
-    try:
-        body = await request.read()
-    except web.HTTPRequestEntityTooLarge as error:
-        raise errors.body_too_large(MAX_BODY) from error
-    except (web.RequestPayloadError, ConnectionError) as error:
-        raise errors.bad_request("The request body cannot be read") from error
-    if operation.body is Body.NONE:
-        if body:
-            raise errors.bad_request("This operation has no request body")
-        return Members({})
-    if request.content_type != "application/json" or hdrs.CONTENT_ENCODING in request.headers:
-        raise errors.unsupported_media_type()
-    return Members.parse(body)
+def _parse(content: bytes, request: web.Request, operation: Operation) -> Members:
+    """Return the body that the operation has, or make sure that there is none."""
+    if operation.body is Body.JSON:
+        if request.content_type != "application/json" or hdrs.CONTENT_ENCODING in request.headers:
+            raise errors.unsupported_media_type()
+        return Members.parse(content)
+    if operation.body is Body.NONE and content:
+        raise errors.bad_request("This operation has no request body")
+    return Members({})

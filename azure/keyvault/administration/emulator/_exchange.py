@@ -45,14 +45,12 @@ else:  # aiohttp before 3.14 takes any key.
     _EXCHANGE = web.AppKey("exchange", Exchange)
 
 
-def begin_exchange(request: web.Request) -> Exchange:
-    exchange = Exchange()
-    request[_EXCHANGE] = exchange
-    return exchange
-
-
 def exchange_of(request: BaseRequest) -> Exchange:
-    return request[_EXCHANGE]
+    """Return what is known of a request; who asks first begins it."""
+    exchange = request.get(_EXCHANGE)
+    if exchange is None:
+        exchange = request[_EXCHANGE] = Exchange()
+    return exchange
 
 
 def base_url(request: web.Request) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ._domain import errors
 
@@ -13,12 +13,19 @@ if TYPE_CHECKING:
     from typing_extensions import Self
 
 _T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
 
 _OBJECT: type[dict[str, Any]] = dict
 _ARRAY: type[list[Any]] = list
 
 # What fits everywhere a number may end up, and is far beyond the year 9999 in seconds.
 _LARGEST_INTEGER = 2**53
+
+
+class _Reader(Protocol[_T_co]):
+    """Turns a JSON value into what it must be; ``what`` names it in the error."""
+
+    def __call__(self, value: object, what: str, /) -> _T_co: ...
 
 
 class Members:
@@ -96,15 +103,6 @@ class Members:
         if value is None:
             raise errors.bad_request(f"The member {self._where}{name} is required")
         return value
-
-
-if TYPE_CHECKING:
-    from typing import Protocol
-
-    _T_co = TypeVar("_T_co", covariant=True)
-
-    class _Reader(Protocol[_T_co]):
-        def __call__(self, value: object, what: str, /) -> _T_co: ...
 
 
 def _typed(value: object, type_: type[_T], what: str, name: str) -> _T:

@@ -11,7 +11,7 @@ from . import _responses
 from ._domain import errors
 from ._domain.errors import ServiceError
 from ._domain.tokens import InvalidTokenError
-from ._exchange import HSM, begin_exchange, exchange_of
+from ._exchange import HSM, exchange_of
 from ._journal import JournalEntry
 from ._store.sqlite import StoreError
 
@@ -24,7 +24,7 @@ _LOGGER = logging.getLogger(__name__)
 @web.middleware
 async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Give the request its Activity ID."""
-    begin_exchange(request)
+    exchange_of(request)
     return await handler(request)
 
 
@@ -44,6 +44,9 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
         return await handler(request)
     except ServiceError as error:
         failure = error
+    except web.HTTPException as error:
+        # What aiohttp refuses by itself, such as OPTIONS *.
+        failure = errors.refused(error.status, error.reason)
     except StoreError as error:
         _LOGGER.exception("%s %s could not be stored", request.method, request.path)
         failure = errors.storage_unavailable(str(error))

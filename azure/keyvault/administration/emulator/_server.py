@@ -84,7 +84,8 @@ class ManagedHsmEmulator:
      ends it early.
     :keyword retry_after: Seconds that the start of a job tells clients to wait before they ask again. The service says
      10; the default is as short as the header allows, since nobody likes to wait for an emulator.
-    :raises ValueError: if the name is not one that an HSM can have, or the object id is not a GUID.
+    :raises ValueError: if the name is not one that an HSM can have, the object id is not a GUID, or a number is
+     negative.
     """
 
     def __init__(
@@ -101,6 +102,8 @@ class ManagedHsmEmulator:
     ) -> None:
         if not _NAME.fullmatch(name) or len(name) not in _NAME_LENGTH:
             raise ValueError(f"name must be 3 to 24 letters, digits and single dashes, got {name!r}")
+        if job_duration < 0 or retry_after < 0:
+            raise ValueError(f"job_duration and retry_after must not be negative, got {job_duration}, {retry_after}")
         self._name = name.lower()
         self._data = None if data is None else Path(data)
         self._host = host
@@ -253,8 +256,8 @@ class ManagedHsmEmulator:
         )
 
         certificates = _certificates.issue(hsm.host)
-        port = await self._serve(hsm, certificates, resources)
-        resolver = LoopbackResolver(hsm.host, self._host, port)
+        address, port = await self._serve(hsm, certificates, resources)
+        resolver = LoopbackResolver(hsm.host, address, port)
         session = loopback_session(resolver, certificates.client_context())
         resources.push_async_callback(session.close)
         return _Running(
@@ -268,7 +271,10 @@ class ManagedHsmEmulator:
             resources=resources.pop_all(),
         )
 
-    async def _serve(self, hsm: Hsm, certificates: _certificates.Certificates, resources: AsyncExitStack) -> int:
+    async def _serve(
+        self, hsm: Hsm, certificates: _certificates.Certificates, resources: AsyncExitStack
+    ) -> tuple[str, int]:
+        """Start listening, and return where."""
         runner = web.AppRunner(
             make_app(hsm),
             access_log=None,
@@ -280,8 +286,10 @@ class ManagedHsmEmulator:
         resources.push_async_callback(runner.cleanup)
         context = certificates.server_context()
         await web.TCPSite(runner, self._host, self._wanted_port, ssl_context=context).start()
-        port: int = runner.addresses[0][1]
-        return port
+        address: str
+        port: int
+        address, port, *_ = runner.addresses[0]
+        return address, port
 
 
 def _settle(store: Store, name: str, administrator: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import socket
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 from aiohttp import ClientSession, DummyCookieJar, TCPConnector
@@ -18,19 +19,26 @@ if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 
+_IPV4 = 4
+_LOOPBACK = {_IPV4: "127.0.0.1", 6: "::1"}
+
+
 class LoopbackResolver(AbstractResolver):
-    """Knows one host name, which leads to one port on loopback."""
+    """Knows one host name, which leads to where one emulator listens."""
 
     def __init__(self, host: str, address: str, port: int) -> None:
+        ip = ip_address(address)
         self._host = host
-        self._address = address
         self._port = port
+        self._family = socket.AF_INET if ip.version == _IPV4 else socket.AF_INET6
+        # Who listens on every address is reached on this machine's own.
+        self._address = str(_LOOPBACK[ip.version] if ip.is_unspecified else ip)
 
     async def resolve(
         self,
         host: str,
         port: int = 0,  # noqa: ARG002 - part of aiohttp's interface
-        family: socket.AddressFamily = socket.AF_INET,
+        family: socket.AddressFamily = socket.AF_INET,  # noqa: ARG002
     ) -> list[ResolveResult]:
         if host != self._host:
             raise OSError(errno.EHOSTUNREACH, f"This transport reaches only {self._host}, not {host}")
@@ -40,7 +48,7 @@ class LoopbackResolver(AbstractResolver):
                 host=self._address,
                 # aiohttp connects to the port that the resolver names, whatever the URL says.
                 port=self._port,
-                family=family,
+                family=self._family,
                 proto=socket.IPPROTO_TCP,
                 flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
             )

@@ -57,6 +57,10 @@ def access_denied(action: str, scope: str) -> ServiceError:
     return ServiceError(403, "AccessDenied", f"Not authorized to access {action} on {scope}")
 
 
+def refused(status: int, reason: str) -> ServiceError:
+    return ServiceError(status, reason.replace(" ", ""), f"The server refused the request: {reason}")
+
+
 def unknown_path() -> ServiceError:
     return ServiceError(404, "NotFound", "The requested resource does not exist on this Managed HSM")
 

@@ -14,7 +14,7 @@ from .._domain.records import Key, KeyVersion
 from .._keygen import generate
 
 if TYPE_CHECKING:
-    from .._call import Call, Handler
+    from .._call import Call
     from .._hsm import Hsm
     from .._members import Members
 
@@ -116,15 +116,6 @@ async def purge_deleted_key(hsm: Hsm, call: Call) -> Answer:
     with hsm.store.transaction():
         hsm.store.delete_key(_find_deleted(hsm, call).name)
     return Answer(None, status=204)
-
-
-def not_emulated(what: str) -> Handler:
-    """Return a handler for an operation that needs a private key, or that nobody needs here."""
-
-    async def refuse(_hsm: Hsm, _call: Call) -> Answer:
-        raise errors.not_emulated(what)
-
-    return refuse
 
 
 # Reading.

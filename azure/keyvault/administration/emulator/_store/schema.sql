@@ -22,6 +22,8 @@ CREATE TABLE keys (
     document TEXT NOT NULL
 );
 
+CREATE INDEX deleted_keys ON keys (deleted) WHERE deleted IS NOT NULL;
+
 CREATE TABLE jobs (
     id TEXT PRIMARY KEY NOT NULL,
     status TEXT NOT NULL,
