@@ -1,0 +1,216 @@
+"""How often the start of a job reaches the service, counted at a TLS server on real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.exceptions import AzureError, ServiceRequestError
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.core.rest import HttpRequest
+
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
+from fakes import FakeCredential, resource_challenge
+from raw_server import Act, RawServer, Received, http
+
+_CONTAINER = "https://account.blob.core.windows.net/backups"
+_FOLDER = f"{_CONTAINER}/mhsm-contoso-2026112416000000"
+_SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
+
+_STARTS = [
+    pytest.param(lambda client: client.begin_backup(_CONTAINER, _SAS), id="backup"),
+    pytest.param(lambda client: client.begin_pre_backup(_CONTAINER, _SAS), id="pre-backup"),
+    pytest.param(lambda client: client.begin_restore(_FOLDER, _SAS), id="restore"),
+    pytest.param(lambda client: client.begin_restore(_FOLDER, _SAS, key_name="k"), id="key restore"),
+    pytest.param(lambda client: client.begin_pre_restore(_FOLDER, _SAS), id="pre-restore"),
+]
+_LOST = [
+    *(pytest.param(http(status), id=str(status)) for status in (408, 500, 502, 503, 504)),
+    pytest.param(http(503, headers={"Retry-After": "1"}), id="503 with Retry-After"),
+    pytest.param(Act(b'HTTP/1.1 202 Accepted\r\nContent-Length: 200\r\n\r\n{"status"', "close"), id="half a body"),
+    pytest.param(Act(b"\x00\x01\x02 garbage \r\n\r\n", "close"), id="garbage"),
+    pytest.param(Act(b"", "close"), id="drop"),
+    pytest.param(Act(b"", "reset"), id="reset"),
+    pytest.param(Act(b"", "stall"), id="stall"),
+]
+
+
+def _challenge(*, close: bool = False) -> Act:
+    return http(401, b"OK", {"WWW-Authenticate": resource_challenge()}, close=close)
+
+
+def _behaviour(start: Act, *, reuse: bool = True) -> Callable[[Received], Act]:
+    return lambda received: start if received.token else _challenge(close=not reuse)
+
+
+def _client(server: RawServer, **options: Any) -> KeyVaultBackupClient:
+    return KeyVaultBackupClient(
+        server.url,
+        FakeCredential(),
+        transport=server.transport(read_timeout=0.3),
+        challenge_resource_domains=["managedhsm.azure.net"],
+        retry_backoff_factor=0,
+        **options,
+    )
+
+
+@pytest.mark.parametrize("reuse", [True, False], ids=["reused connection", "new connection"])
+@pytest.mark.parametrize("answer", _LOST)
+@pytest.mark.parametrize("begin", _STARTS)
+async def test_a_start_that_may_have_been_taken_is_on_the_wire_once(
+    tmp_path: Path, begin: Any, answer: Act, reuse: bool
+) -> None:
+    async with RawServer(tmp_path, _behaviour(answer, reuse=reuse)) as server, _client(server) as client:
+        with pytest.raises(AzureError, match="may have started the job"):
+            await begin(client)
+
+    (start,) = server.authorized()
+    assert start.on_reused_connection is reuse
+    assert _SAS in start.body.decode()
+
+
+@pytest.mark.parametrize("headers", [{}, {"Retry-After": "0.01"}], ids=["", "Retry-After"])
+async def test_a_throttled_start_is_sent_again(tmp_path: Path, headers: dict[str, str]) -> None:
+    answers = [http(429, headers=headers), http(429, headers=headers)]
+
+    def behave(received: Received) -> Act:
+        if received.method == "GET":
+            return http(200, json.dumps({"status": "Succeeded", "jobId": "5f"}).encode())
+        if not received.token:
+            return _challenge()
+        url = f"{server.url}/backup/5f/pending"
+        accepted = http(202, b'{"status":"InProgress","jobId":"5f"}', {"azure-asyncoperation": url})
+        return answers.pop() if answers else accepted
+
+    async with RawServer(tmp_path, behave) as server, _client(server) as client:
+        await (await client.begin_backup(_CONTAINER, _SAS)).result()
+
+    assert [received.method for received in server.authorized()] == ["POST", "POST", "POST", "GET"]
+
+
+class _CountTries(SansIOHTTPPolicy[Any, Any]):
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def on_request(self, request: Any) -> None:
+        del request
+        self.tries += 1
+
+
+async def test_a_start_that_finds_no_connection_is_tried_again(tmp_path: Path) -> None:
+    count = _CountTries()
+    # No connection is kept: a start on a kept one that breaks may have been taken.
+    behaviour = _behaviour(http(404, close=True), reuse=False)
+    async with RawServer(tmp_path, behaviour) as server, _client(server, per_retry_policies=[count]) as client:
+        response = await client.send_request(HttpRequest("GET", "/x"))
+        assert response.status_code == 404
+        await server.stop_listening()
+        count.tries = 0
+        with pytest.raises(ServiceRequestError) as caught:
+            await client.begin_backup(_CONTAINER, _SAS)
+
+    assert count.tries == 4
+    assert "may have started" not in str(caught.value)
+
+
+async def test_a_host_without_address_is_tried_again() -> None:
+    count = _CountTries()
+    async with KeyVaultBackupClient(
+        "https://contoso.invalid", FakeCredential(), per_retry_policies=[count], retry_backoff_factor=0
+    ) as client:
+        with pytest.raises(ServiceRequestError):
+            await client.begin_backup(_CONTAINER, _SAS)
+
+    assert count.tries == 4
+
+
+@pytest.mark.parametrize("reuse", [True, False], ids=["reused connection", "new connection"])
+@pytest.mark.parametrize("lost", [Act(b"", "close"), http(503)], ids=["drop", "503"])
+async def test_an_assignment_whose_answer_is_lost_is_created_once_and_returned(
+    tmp_path: Path, lost: Act, reuse: bool
+) -> None:
+    created: dict[str, Any] = {}
+
+    def behave(received: Received) -> Act:
+        if not received.token:
+            return _challenge(close=not reuse)
+        name = received.target.partition("?")[0].rpartition("/")[2]
+        if received.method == "GET":
+            return http(200, json.dumps(created[name]).encode())
+        if name not in created:
+            properties = {**json.loads(received.body)["properties"], "scope": "/"}
+            created[name] = {"name": name, "properties": properties}
+            return lost
+        return http(400, b'{"error":{"code":"MatchingRoleAssignmentExists","message":"It exists."}}')
+
+    async with (
+        RawServer(tmp_path, behave) as server,
+        KeyVaultAccessControlClient(
+            server.url,
+            FakeCredential(),
+            transport=server.transport(),
+            challenge_resource_domains=["managedhsm.azure.net"],
+            retry_backoff_factor=0,
+        ) as client,
+    ):
+        assignment = await client.create_role_assignment("/", "role", "principal")
+
+    assert list(created) == [assignment.name]
+    assert [received.method for received in server.authorized()] == ["PUT", "PUT", "GET"]
+
+
+async def test_a_netrc_entry_adds_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine localhost login user password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+
+    async with (
+        RawServer(tmp_path, _behaviour(http(404))) as server,
+        KeyVaultBackupClient(
+            server.url,
+            FakeCredential(),
+            connection_verify=server.ca_file,
+            challenge_resource_domains=["managedhsm.azure.net"],
+        ) as client,
+    ):
+        await client.send_request(HttpRequest("GET", "/x"))
+
+    assert [received.token for received in server.requests] == [None, "Bearer token-1"]
+
+
+@pytest.mark.parametrize("callers", [1, 10, 100, 1000])
+async def test_cold_concurrent_calls_cost_one_challenge_and_one_token_on_the_wire(tmp_path: Path, callers: int) -> None:
+    credential = FakeCredential()
+    async with (
+        RawServer(tmp_path, _behaviour(http(404))) as server,
+        KeyVaultAccessControlClient(
+            server.url,
+            credential,
+            transport=server.transport(),
+            challenge_resource_domains=["managedhsm.azure.net"],
+        ) as client,
+    ):
+        answers = await asyncio.gather(*(client.send_request(HttpRequest("GET", "/x")) for _ in range(callers)))
+
+    assert {answer.status_code for answer in answers} == {404}
+    assert len(server.requests) == callers + 1
+    assert len(server.authorized()) == callers
+    assert len(credential.requests) == 1
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+async def test_a_redirect_takes_neither_token_nor_body_to_another_host(tmp_path: Path, status: int) -> None:
+    (tmp_path / "other").mkdir()
+    async with RawServer(tmp_path / "other", _behaviour(http(200))) as other:
+        redirect = http(status, headers={"Location": f"{other.url}/backup"})
+        async with RawServer(tmp_path, _behaviour(redirect)) as server, _client(server) as client:
+            with pytest.raises(AzureError):
+                await client.begin_backup(_CONTAINER, _SAS)
+            with pytest.raises(AzureError):
+                await client.send_request(HttpRequest("GET", "/x"))
+
+    assert other.requests == []

@@ -1,0 +1,148 @@
+"""A TLS server on a real socket that answers as no well-behaved server would, and counts what reaches it."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import aiohttp
+import trustme
+from azure.core.pipeline.transport import AioHttpTransport
+
+if TYPE_CHECKING:
+    from pathlib import Path
+    from types import TracebackType
+
+    from azure.core.pipeline.transport import AsyncHttpTransport
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
+    from typing_extensions import Self
+
+
+class Received(NamedTuple):
+    """A request as it came over the wire."""
+
+    method: str
+    target: str
+    headers: Mapping[str, str]
+    body: bytes
+    on_reused_connection: bool
+
+    @property
+    def token(self) -> str | None:
+        return self.headers.get("authorization")
+
+
+@dataclass(frozen=True)
+class Act:
+    """What the server does about a request."""
+
+    answer: bytes = b""
+    then: str = "keep"
+    """``keep`` the connection, ``close`` it, ``reset`` it, or ``stall``: keep it without a word."""
+
+
+def http(status: int, body: bytes = b"", headers: Mapping[str, str] | None = None, *, close: bool = False) -> Act:
+    """Return a well-formed answer."""
+    lines = [f"HTTP/1.1 {status} Reason", f"Content-Length: {len(body)}", "Content-Type: application/json"]
+    lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
+    lines += ["Connection: close"] if close else []
+    return Act("\r\n".join(lines).encode() + b"\r\n\r\n" + body, "close" if close else "keep")
+
+
+class RawServer:
+    """Serves TLS on loopback; a function says what is done about each request.
+
+    :param folder: Where the certificate of its authority is written.
+    :param behaviour: Says what to do about a request.
+    """
+
+    def __init__(self, folder: Path, behaviour: Callable[[Received], Act]) -> None:
+        authority = trustme.CA()
+        self.ca_file = str(folder / "ca.pem")
+        authority.cert_pem.write_to_path(self.ca_file)
+        self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        authority.issue_cert("localhost").configure_cert(self._context)
+        self._behaviour = behaviour
+        self._connections: set[asyncio.Task[None]] = set()
+        self.requests: list[Received] = []
+
+    @property
+    def url(self) -> str:
+        return f"https://localhost:{self._port}"
+
+    def authorized(self) -> list[Received]:
+        """Return the requests that carried a token."""
+        return [request for request in self.requests if request.token]
+
+    def transport(self, **options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHttpResponse]:
+        """Return a transport that trusts the server and keeps connections, as the default one does.
+
+        :param options: Options of azure-core's transport.
+        """
+        connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=self.ca_file))
+        session = aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), auto_decompress=False)
+        # azure-core declares the transport for its older request type only; it sends both.
+        return cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", AioHttpTransport(session=session, **options))
+
+    async def stop_listening(self) -> None:
+        """Refuse new connections from now on."""
+        self._server.close()
+        for connection in self._connections:
+            connection.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_server(self._connect, "127.0.0.1", 0, ssl=self._context)
+        self._port: int = self._server.sockets[0].getsockname()[1]
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.stop_listening()
+
+    async def _connect(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        connection = asyncio.current_task()
+        assert connection is not None
+        self._connections.add(connection)
+        try:
+            with suppress(asyncio.IncompleteReadError, ConnectionError, ssl.SSLError):
+                await self._serve(reader, writer)
+        finally:
+            self._connections.discard(connection)
+            writer.transport.abort()
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        reused = False
+        while True:
+            received = await _read(reader, reused=reused)
+            reused = True
+            self.requests.append(received)
+            act = self._behaviour(received)
+            writer.write(act.answer)
+            await writer.drain()
+            if act.then == "stall":
+                await asyncio.sleep(3600)
+            if act.then == "reset":
+                writer.transport.abort()
+            if act.then != "keep":
+                writer.close()
+                with suppress(ConnectionError, ssl.SSLError):
+                    await writer.wait_closed()
+                return
+
+
+async def _read(reader: asyncio.StreamReader, *, reused: bool) -> Received:
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+    request_line, *lines = head.rstrip("\r\n").split("\r\n")
+    method, target, _ = request_line.split(" ")
+    headers = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    body = await reader.readexactly(int(headers.get("content-length", 0)))
+    return Received(method, target, headers, body, reused)
