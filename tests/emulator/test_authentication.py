@@ -131,3 +131,31 @@ async def test_the_credential_wants_exactly_one_scope(hsm: ManagedHsmEmulator, s
 async def test_a_credential_is_for_an_object_id(hsm: ManagedHsmEmulator) -> None:
     with pytest.raises(ValueError, match="badly formed"):
         hsm.credential_for("nobody")
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        pytest.param({"oid": 5}, "The token names no principal.", id="number-as-oid"),
+        pytest.param({"exp": 9.5e9}, "The token has expired.", id="fraction-as-expiry"),
+    ],
+)
+async def test_a_signed_token_with_odd_claims_is_refused(
+    raw: RawClient, changes: dict[str, object], reason: str
+) -> None:
+    key = raw.hsm._run.hsm.authority._private_key
+
+    reply = await raw.send("GET", ROLE_DEFINITIONS, token=forged(await raw.token(), key, "ES256", **changes))
+
+    assert reply.error == (401, "Unauthorized", reason)
+
+
+@pytest.mark.parametrize("claim", ["oid", "aud", "exp"])
+async def test_a_signed_token_that_lacks_a_claim_is_refused(raw: RawClient, claim: str) -> None:
+    claims = jwt.decode(await raw.token(), options={"verify_signature": False})
+    del claims[claim]
+    token = jwt.encode(claims, raw.hsm._run.hsm.authority._private_key, algorithm="ES256")
+
+    reply = await raw.send("GET", ROLE_DEFINITIONS, token=token)
+
+    assert reply.error == (401, "Unauthorized", f"The token lacks the claim {claim}.")

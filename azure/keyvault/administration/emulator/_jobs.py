@@ -106,11 +106,10 @@ class Jobs:
             self._store.save_job(jobs.fail(job, self._clock.now(), failure))
 
     async def close(self) -> None:
-        """Stop what is under way."""
+        """Stop what is under way; the next life of the HSM reports it as interrupted."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        self.fail_interrupted()
 
     def _begin(self, kind: JobKind) -> Job:
         job = jobs.begin(kind, uuid4().hex, self._clock.now(), self._store.running_job())

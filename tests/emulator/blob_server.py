@@ -1,0 +1,80 @@
+"""As much of a blob service as a backup needs, on loopback: one account, one container, SAS permissions."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from xml.sax.saxutils import escape
+
+from aiohttp import web
+from typing_extensions import Self
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+ACCOUNT = "devstoreaccount1"
+CONTAINER = "backups"
+
+_NEEDED = {"PUT": "w", "DELETE": "d", "GET": "r"}
+
+
+class BlobServer:
+    """Keeps blobs in a dict; a SAS token counts by its ``sp`` alone, a shared key by its account."""
+
+    def __init__(self) -> None:
+        self.blobs: dict[str, bytes] = {}
+        app = web.Application()
+        app.router.add_route("*", "/{account}/{container}", self._list)
+        app.router.add_route("*", "/{account}/{container}/{blob:.+}", self._blob)
+        self._runner = web.AppRunner(app)
+
+    async def __aenter__(self) -> Self:
+        await self._runner.setup()
+        await web.TCPSite(self._runner, "127.0.0.1", 0).start()
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self._runner.cleanup()
+
+    @property
+    def account_url(self) -> str:
+        return f"http://127.0.0.1:{self._runner.addresses[0][1]}/{ACCOUNT}"
+
+    async def _list(self, request: web.Request) -> web.Response:
+        if refusal := _refusal(request, "l"):
+            return refusal
+        prefix = request.query["prefix"]
+        names = "".join(f"<Blob><Name>{escape(name)}</Name></Blob>" for name in self.blobs if name.startswith(prefix))
+        body = f"<?xml version='1.0'?><EnumerationResults><Blobs>{names}</Blobs><NextMarker/></EnumerationResults>"
+        return web.Response(text=body, content_type="application/xml")
+
+    async def _blob(self, request: web.Request) -> web.Response:
+        if refusal := _refusal(request, _NEEDED[request.method]):
+            return refusal
+        name = request.match_info["blob"]
+        if request.method == "PUT":
+            self.blobs[name] = await request.read()
+            return web.Response(status=201)
+        if request.method == "DELETE":
+            del self.blobs[name]
+            return web.Response(status=202)
+        content = self.blobs[name]
+        last = max(len(content) - 1, 0)
+        headers = {"Content-Range": f"bytes 0-{last}/{len(content)}", "x-ms-blob-type": "BlockBlob"}
+        return web.Response(status=206, body=content, headers=headers)
+
+
+def _refusal(request: web.Request, needed: str) -> web.Response | None:
+    if request.match_info["container"] != CONTAINER:
+        return _error(404, "ContainerNotFound", "The specified container does not exist.")
+    by_key = request.headers.get("Authorization", "").startswith(f"SharedKey {ACCOUNT}:")
+    if not by_key and needed not in request.query.get("sp", ""):
+        return _error(403, "AuthorizationPermissionMismatch", "This request lacks a permission.")
+    return None
+
+
+def _error(status: int, code: str, message: str) -> web.Response:
+    text = f"{message}\nRequestId:secret\nTime:now"
+    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{text}</Message></Error>"
+    return web.Response(status=status, text=body, content_type="application/xml", headers={"x-ms-error-code": code})

@@ -1,0 +1,285 @@
+"""Where backups lie: containers as callers write them, a blob service on this machine, storage that fails."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import pytest_asyncio
+
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
+from azure.keyvault.administration.emulator._domain import containers
+from azure.keyvault.administration.emulator._domain.containers import Container
+from emulator.blob_server import BlobServer
+from emulator.operator_client import DURATION, Operator, failed
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+SAS = "sv=2025-01-05&sr=c&sp={}&se=2099-01-01T00:00:00Z&sig=x"
+
+
+@pytest_asyncio.fixture(name="operator")
+async def _operator() -> AsyncIterator[Operator]:
+    async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
+        yield Operator(hsm)
+
+
+@pytest_asyncio.fixture(name="blobs")
+async def _blobs() -> AsyncIterator[BlobServer]:
+    async with BlobServer() as blobs:
+        yield blobs
+
+
+@pytest.mark.parametrize(
+    ("resource", "folder", "expected"),
+    [
+        pytest.param(
+            "https://contoso.blob.core.windows.net/backups/",
+            "f",
+            (Container("https://contoso.blob.core.windows.net/backups", "contoso", "backups", is_loopback=False), "f"),
+            id="azure",
+        ),
+        pytest.param(
+            "https://contoso.blob.core.chinacloudapi.cn/backups",
+            "a/f",
+            (
+                Container(
+                    "https://contoso.blob.core.chinacloudapi.cn/backups", "contoso", "backups", is_loopback=False
+                ),
+                "a/f",
+            ),
+            id="another-cloud",
+        ),
+        pytest.param(
+            "http://127.0.0.1:10000/devstoreaccount1/backups",
+            "f",
+            (
+                Container(
+                    "http://127.0.0.1:10000/devstoreaccount1/backups", "devstoreaccount1", "backups", is_loopback=True
+                ),
+                "f",
+            ),
+            id="loopback",
+        ),
+        pytest.param(
+            "http://localhost:10000/devstoreaccount1",
+            "backups/f",
+            (
+                Container(
+                    "http://localhost:10000/devstoreaccount1/backups", "devstoreaccount1", "backups", is_loopback=True
+                ),
+                "f",
+            ),
+            id="loopback-split-as-if-it-were-azure",
+        ),
+        pytest.param(
+            "https://[::1]:10000/devstoreaccount1/backups",
+            "f",
+            (
+                Container(
+                    "https://[::1]:10000/devstoreaccount1/backups", "devstoreaccount1", "backups", is_loopback=True
+                ),
+                "f",
+            ),
+            id="loopback-6",
+        ),
+        pytest.param(
+            "http://devstoreaccount1.blob.localhost:10000/backups",
+            "f",
+            (
+                Container(
+                    "http://devstoreaccount1.blob.localhost:10000/backups",
+                    "devstoreaccount1",
+                    "backups",
+                    is_loopback=True,
+                ),
+                "f",
+            ),
+            id="account-in-the-host",
+        ),
+    ],
+)
+def test_a_container_is_found_in_every_way_of_writing_it(
+    resource: str, folder: str, expected: tuple[Container, str]
+) -> None:
+    assert containers.locate(resource, folder) == expected
+
+
+# A blob service on this machine.
+
+
+async def test_a_container_on_this_machine_is_really_written_and_read(operator: Operator, blobs: BlobServer) -> None:
+    await operator.furnish()
+    before = await operator.state()
+    storage = {"storageResourceUri": f"{blobs.account_url}/backups", "token": SAS.format("racwdl")}
+
+    backed_up = await operator.finish(await operator.back_up(**storage))
+    url, _, folder = backed_up.json["azureStorageBlobContainerUri"].rpartition("/")
+    await operator.wreck()
+    restored = await operator.finish(await operator.restore(folder, **storage))
+
+    assert url == f"{blobs.account_url}/backups"
+    assert sorted(blobs.blobs) == [
+        f"{folder}/keys.json",
+        f"{folder}/manifest.json",
+        f"{folder}/role-assignments.json",
+        f"{folder}/role-definitions.json",
+    ]
+    assert restored.json["status"] == "Succeeded"
+    assert await operator.state() == before
+
+
+async def test_a_client_that_takes_the_account_for_the_container_restores_too(
+    operator: Operator, blobs: BlobServer
+) -> None:
+    storage = {"storageResourceUri": f"{blobs.account_url}/backups", "token": SAS.format("racwdl")}
+    backed_up = await operator.finish(await operator.back_up(**storage))
+    folder = backed_up.json["azureStorageBlobContainerUri"].rpartition("/")[2]
+
+    storage["storageResourceUri"] = blobs.account_url
+    restored = await operator.finish(await operator.restore(f"backups/{folder}", **storage))
+
+    assert restored.json["status"] == "Succeeded"
+
+
+async def test_a_tampered_blob_is_noticed(operator: Operator, blobs: BlobServer) -> None:
+    storage = {"storageResourceUri": f"{blobs.account_url}/backups", "token": SAS.format("racwdl")}
+    backed_up = await operator.finish(await operator.back_up(**storage))
+    folder = backed_up.json["azureStorageBlobContainerUri"].rpartition("/")[2]
+    blobs.blobs[f"{folder}/keys.json"] += b" "
+
+    restored = await operator.finish(await operator.restore(folder, **storage))
+
+    assert failed(restored) == ("InvalidBackup", "Invalid backup provided: keys.json is damaged")
+
+
+async def test_the_managed_identity_of_this_machine_may_use_the_development_account(
+    operator: Operator, blobs: BlobServer
+) -> None:
+    storage = {"storageResourceUri": f"{blobs.account_url}/backups", "useManagedIdentity": True}
+
+    checked = await operator.status(await operator.send("POST", "/prebackup", storage))
+    backed_up = await operator.finish(await operator.send("POST", "/backup", storage))
+
+    assert [checked.json["status"], backed_up.json["status"]] == ["Succeeded", "Succeeded"]
+    assert len(blobs.blobs) == 4
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        pytest.param(
+            {"token": SAS.format("rl")},
+            ("AuthorizationPermissionMismatch", "This request lacks a permission."),
+            id="read-only",
+        ),
+        pytest.param(
+            {"storageResourceUri": "{}/missing"},
+            ("ContainerNotFound", "The specified container does not exist."),
+            id="no-container",
+        ),
+        pytest.param(
+            {"storageResourceUri": "{}-other/backups", "useManagedIdentity": True},
+            (
+                "BadRequest",
+                "storageResourceUri must be the https URL of a blob container",
+            ),
+            id="account-that-cannot-be",
+        ),
+        pytest.param(
+            {"storageResourceUri": "{}x/backups", "useManagedIdentity": True},
+            (
+                "AuthorizationFailure",
+                "On this machine the managed identity may use only the account devstoreaccount1",
+            ),
+            id="identity-elsewhere",
+        ),
+    ],
+)
+@pytest.mark.parametrize("path", ["/backup", "/prebackup"])
+async def test_what_the_blob_service_refuses_fails_the_job_in_its_words(
+    operator: Operator, blobs: BlobServer, path: str, changes: dict[str, Any], expected: tuple[str, str]
+) -> None:
+    storage = {"storageResourceUri": "{}/backups", "token": SAS.format("racwdl"), **changes}
+    storage["storageResourceUri"] = storage["storageResourceUri"].format(blobs.account_url)
+
+    started = await operator.send("POST", path, storage)
+
+    if started.status == 400:
+        assert started.backup_error[1:] == expected
+    else:
+        assert failed(await operator.finish(started)) == expected
+    assert blobs.blobs == {}
+
+
+async def test_a_folder_that_is_not_in_the_container_fails_the_job(operator: Operator, blobs: BlobServer) -> None:
+    storage = {"storageResourceUri": f"{blobs.account_url}/backups", "token": SAS.format("rl")}
+
+    done = await operator.finish(await operator.restore("mhsm-x-2026042916082769", **storage))
+
+    expected = "Invalid backup provided: the folder 'mhsm-x-2026042916082769' does not exist"
+    assert failed(done) == ("InvalidBackup", expected)
+
+
+async def test_a_blob_service_that_does_not_answer_fails_the_job(operator: Operator) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        uri = f"http://127.0.0.1:{nobody.getsockname()[1]}/devstoreaccount1/backups"
+
+        done = await operator.finish(await operator.back_up(storageResourceUri=uri))
+
+    assert failed(done) == ("StorageUnavailable", f"{uri} cannot be reached")
+
+
+async def test_no_proxy_of_the_environment_is_asked(
+    operator: Operator, blobs: BlobServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+    storage = {"storageResourceUri": f"{blobs.account_url}/backups", "token": SAS.format("racwdl")}
+
+    done = await operator.finish(await operator.back_up(**storage))
+
+    assert done.json["status"] == "Succeeded"
+
+
+# A data folder that fails.
+
+
+async def test_a_data_folder_that_cannot_be_written_fails_the_job(tmp_path: Path) -> None:
+    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
+        operator = Operator(hsm)
+        # Where the container of this account would have to be, there is a file.
+        (tmp_path / "storage" / "contoso").write_text("")
+        uri = "https://contoso.blob.core.windows.net/backups"
+
+        done = await operator.finish(await operator.back_up(storageResourceUri=uri))
+
+        assert failed(done) == ("StorageUnavailable", "The data folder cannot be written: Not a directory")
+
+
+async def test_a_file_that_cannot_be_read_fails_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
+        operator = Operator(hsm)
+        folder = await operator.folder()
+        monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
+
+        done = await operator.finish(await operator.restore(folder))
+
+        assert failed(done) == ("StorageUnavailable", "The data folder cannot be read: Input/output error")
+
+
+def refuse(_path: Path) -> bytes:
+    raise OSError(5, "Input/output error")
+
+
+async def test_a_store_that_cannot_be_used_is_answered_503_in_the_shape_of_the_service(operator: Operator) -> None:
+    operator.hsm._run.hsm.store.close()
+
+    status, code, message = (await operator.send("GET", "/keys")).error
+
+    assert (status, code) == (503, "ServiceUnavailable")
+    assert message == "The emulator cannot use its data directory: memory: Cannot operate on a closed database."
