@@ -232,6 +232,10 @@ class FakeCredential:
         self.refresh_on = refresh_on
         self.requests: list[TokenRequest] = []
 
+    def fail_with(self, *failures: Exception) -> None:
+        """Raise these in turn, before any further token is given."""
+        self._failures += failures
+
     async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
         (scope,) = scopes
         wanted = options or {}

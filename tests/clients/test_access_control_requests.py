@@ -330,7 +330,6 @@ async def test_an_item_that_is_not_what_was_promised_is_an_azure_core_exception(
         pytest.param(b'{"value": 1}', id="value-number"),
         pytest.param(b'{"value": [], "nextLink": 5}', id="link-number"),
         pytest.param(b'{"value": [], "nextLink": {"a": 1}}', id="link-object"),
-        pytest.param(b'{"value": [], "nextLink": "somewhere"}', id="link-relative"),
         pytest.param(b'{"value": [], "nextLink": "https://[x"}', id="link-broken"),
     ],
 )
@@ -467,7 +466,7 @@ async def test_a_list_follows_its_links_with_its_own_api_version() -> None:
     assert [request.url for request in sent(transport)] == [
         f"{VAULT}{DEFINITIONS}?{VERSION}",
         f"{VAULT}/x?skip=2&{VERSION}",
-        f"{VAULT}/y?%24skiptoken=q%2Bz&{VERSION}",
+        f"{VAULT}/y?$skiptoken=q%2Bz&{VERSION}",
     ]
 
 

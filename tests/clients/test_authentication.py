@@ -791,3 +791,48 @@ def test_a_client_works_in_a_second_event_loop_after_the_first_one_is_gone() -> 
     hang = False
 
     assert asyncio.run(get(client)) == "r"
+
+
+async def test_a_redirect_of_the_probe_keeps_the_body_of_the_request() -> None:
+    transport = ScriptedTransport(
+        Answer(307, headers={"Location": f"{VAULT}/elsewhere"}), CHALLENGE, Answer(200, {"ok": True})
+    )
+    client = KeyVaultAccessControlClient(VAULT, FakeCredential(), transport=transport)
+
+    await client.send_request(HttpRequest("PUT", "/x", json={"a": 1}))
+
+    assert [(request.token, request.body) for request in transport.requests] == [
+        (None, None),
+        (None, None),
+        ("token-1", '{"a": 1}'),
+    ]
+
+
+async def test_a_failure_of_the_leaders_own_request_is_its_own() -> None:
+    class Hook(Exception):  # noqa: N818 - what a user's hook raises is none of ours
+        pass
+
+    def refuse(_: Any) -> None:
+        raise Hook
+
+    transport = ScriptedTransport(CHALLENGE, CHALLENGE, Answer(200, {}))
+    client = KeyVaultAccessControlClient(VAULT, FakeCredential(), transport=transport)
+
+    outcomes = await asyncio.gather(
+        client.send_request(HttpRequest("GET", "/x"), raw_response_hook=refuse),
+        client.send_request(HttpRequest("GET", "/y")),
+        return_exceptions=True,
+    )
+
+    assert [type(outcome).__name__ for outcome in outcomes] == ["Hook", "FakeResponse"]
+
+
+async def test_a_broken_probe_is_no_earlier_try_of_a_create() -> None:
+    matching = Answer(400, error("MatchingRoleAssignmentExists", "It exists."))
+    transport = ScriptedTransport(Answer(503), CHALLENGE, matching)
+    client = KeyVaultAccessControlClient(VAULT, FakeCredential(), transport=transport)
+
+    with pytest.raises(HttpResponseError, match="MatchingRoleAssignmentExists"):
+        await client.create_role_assignment("/", "role", "principal")
+
+    assert len(transport.requests) == 3

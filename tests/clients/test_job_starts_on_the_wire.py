@@ -33,6 +33,10 @@ _LOST = [
     pytest.param(http(503, headers={"Retry-After": "1"}), id="503 with Retry-After"),
     pytest.param(Act(b'HTTP/1.1 202 Accepted\r\nContent-Length: 200\r\n\r\n{"status"', "close"), id="half a body"),
     pytest.param(Act(b"\x00\x01\x02 garbage \r\n\r\n", "close"), id="garbage"),
+    pytest.param(
+        Act(b"HTTP/1.1 202 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd"), id="no gzip after all"
+    ),
+    pytest.param(Act(b"HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabcd", "close"), id="broken chunk"),
     pytest.param(Act(b"", "close"), id="drop"),
     pytest.param(Act(b"", "reset"), id="reset"),
     pytest.param(Act(b"", "stall"), id="stall"),
@@ -58,6 +62,14 @@ def _client(server: RawServer, **options: Any) -> KeyVaultBackupClient:
     )
 
 
+def _chain(raised: BaseException | None) -> list[BaseException | None]:
+    chain: list[BaseException | None] = []
+    while raised is not None:
+        chain += [raised, getattr(raised, "inner_exception", None)]
+        raised = raised.__cause__ or raised.__context__
+    return chain
+
+
 @pytest.mark.parametrize("reuse", [True, False], ids=["reused connection", "new connection"])
 @pytest.mark.parametrize("answer", _LOST)
 @pytest.mark.parametrize("begin", _STARTS)
@@ -65,9 +77,10 @@ async def test_a_start_that_may_have_been_taken_is_on_the_wire_once(
     tmp_path: Path, begin: Any, answer: Act, reuse: bool
 ) -> None:
     async with RawServer(tmp_path, _behaviour(answer, reuse=reuse)) as server, _client(server) as client:
-        with pytest.raises(AzureError, match="may have started the job"):
+        with pytest.raises(AzureError, match="may have started the job") as caught:
             await begin(client)
 
+    assert "token-1" not in "".join(repr(raised) for raised in _chain(caught.value))
     (start,) = server.authorized()
     assert start.on_reused_connection is reuse
     assert _SAS in start.body.decode()
@@ -129,7 +142,15 @@ async def test_a_host_without_address_is_tried_again() -> None:
 
 
 @pytest.mark.parametrize("reuse", [True, False], ids=["reused connection", "new connection"])
-@pytest.mark.parametrize("lost", [Act(b"", "close"), http(503)], ids=["drop", "503"])
+@pytest.mark.parametrize(
+    "lost",
+    [
+        Act(b"", "close"),
+        http(503),
+        Act(b'HTTP/1.1 201 Created\r\nContent-Length: 200\r\n\r\n{"name"', "close"),
+    ],
+    ids=["drop", "503", "half a body"],
+)
 async def test_an_assignment_whose_answer_is_lost_is_created_once_and_returned(
     tmp_path: Path, lost: Act, reuse: bool
 ) -> None:

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
-from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.core.pipeline.policies import AsyncRetryPolicy
 
 from azure.keyvault.administration.aio import KeyVaultBackupClient
 from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, error
@@ -134,6 +142,89 @@ async def test_a_start_whose_answer_is_lost_is_not_sent_again() -> None:
         await _begin(transport)
 
     assert len(transport.requests) == 2
+
+
+@pytest.mark.parametrize("status", [307, 308])
+async def test_a_start_follows_no_redirect(status: int) -> None:
+    redirect = Answer(status, headers={"Location": f"{VAULT}/elsewhere"})
+    transport = ScriptedTransport(CHALLENGE, redirect)
+
+    with pytest.raises(HttpResponseError):
+        await _begin(transport)
+
+    assert [sent.url for sent in transport.requests] == [f"{VAULT}/backup?api-version=2026-04-01"] * 2
+
+
+@pytest.mark.parametrize("answer", [Answer(503), ServiceResponseError("lost")], ids=["503", "lost"])
+async def test_a_retry_policy_of_the_user_does_not_repeat_a_start(answer: Any) -> None:
+    transport = ScriptedTransport(CHALLENGE, answer)
+    client = KeyVaultBackupClient(
+        VAULT, FakeCredential(), transport=transport, retry_policy=AsyncRetryPolicy(retry_on_methods=["POST"])
+    )
+
+    with pytest.raises(AzureError, match="may have started the job"):
+        await client.begin_backup(_CONTAINER, _SAS)
+
+    assert len(transport.requests) == 2
+    assert "job_start" not in transport.options[-1]
+
+
+async def test_a_lost_probe_of_a_start_is_sent_again() -> None:
+    transport = ScriptedTransport(ServiceResponseError("lost"), CHALLENGE, _started())
+
+    poller = await _begin(transport)
+
+    assert poller.details.job_id == "5f"
+
+
+async def test_an_error_that_several_pollers_share_speaks_of_none_of_them() -> None:
+    credential = FakeCredential(expires_on=0)
+    transport = ScriptedTransport(CHALLENGE, _started(), _started())
+    client = KeyVaultBackupClient(VAULT, credential, transport=transport)
+    pollers = [await client.begin_backup(_CONTAINER, _SAS) for _ in range(2)]
+    credential.fail_with(ClientAuthenticationError(message="no token"))
+
+    errors = await asyncio.gather(*(poller.update_status() for poller in pollers), return_exceptions=True)
+
+    assert [str(raised) for raised in errors] == ["no token", "no token"]
+
+
+async def test_an_answer_that_was_overtaken_does_not_reopen_a_job() -> None:
+    reached, overtaken = asyncio.Event(), asyncio.Event()
+
+    async def slow() -> Answer:
+        reached.set()
+        await overtaken.wait()
+        return _polled("InProgress")
+
+    answers: list[Any] = [CHALLENGE, _started(), slow(), _polled("Succeeded")]
+    poller = await _begin(ScriptedTransport(server=lambda _: answers.pop(0)))
+    first = asyncio.create_task(poller.update_status())
+    await reached.wait()
+    await poller.update_status()
+    overtaken.set()
+    await first
+
+    assert poller.status() == "Succeeded"
+    assert poller.done()
+
+
+async def test_an_unintelligible_retry_after_is_none() -> None:
+    transport = ScriptedTransport(
+        CHALLENGE, _started(), _polled("InProgress", {"Retry-After": "soon"}), _polled("Succeeded")
+    )
+
+    await (await _begin(transport, polling_interval=2)).result()
+
+    assert transport.waits == [2]
+
+
+async def test_a_poll_without_job_id_leaves_the_one_that_is_known() -> None:
+    transport = ScriptedTransport(CHALLENGE, _started(), Answer(200, {"status": "Failed"}))
+    poller = await _begin(transport)
+
+    with pytest.raises(HttpResponseError, match="the backup job 5f"):
+        await poller.result()
 
 
 @pytest.mark.parametrize(

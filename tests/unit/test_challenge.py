@@ -265,3 +265,9 @@ def test_a_resource_host_has_one_form() -> None:
     urls = ["https://A.b:443/x", "http://a.b:80", "https://a.b:80", "https://a.b", "a.b", "https://[a"]
 
     assert [resource_host(url) for url in urls] == ["a.b", "a.b", "a.b:80", "a.b", None, None]
+
+
+@pytest.mark.parametrize("scope", ["https://a.example/.default https://b.example/.default", "https://a.example/\t"])
+def test_a_scope_that_is_more_than_one_is_refused(scope: str) -> None:
+    with pytest.raises(ValueError, match="resource"):
+        parse_challenge(f'Bearer authorization="https://login.example/t", scope="{scope}"')

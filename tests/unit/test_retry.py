@@ -83,6 +83,7 @@ def test_a_request_carries_a_token_if_it_is_authorized() -> None:
 class Attempt(NamedTuple):
     http_response: Any = None
     error: Exception | None = None
+    http_request: HttpRequest = start()
 
 
 @pytest.mark.parametrize(
@@ -92,6 +93,7 @@ class Attempt(NamedTuple):
         pytest.param(Attempt(FakeResponse(start(), Answer(429))), False, id="429"),
         pytest.param(Attempt(error=ServiceRequestError("a")), False, id="never-left"),
         pytest.param(Attempt(error=ServiceResponseError("a")), True, id="lost-answer"),
+        pytest.param(Attempt(error=ServiceResponseError("a"), http_request=start({})), False, id="without-token"),
     ],
 )
 def test_what_an_earlier_try_may_have_done(attempt: Attempt, accepted: bool) -> None:
@@ -110,7 +112,8 @@ def test_without_earlier_tries_nothing_was_done() -> None:
         pytest.param(VAULT, f"{VAULT}?api-version=7.6", id="none"),
         pytest.param(f"{VAULT}?a=1&a=2", f"{VAULT}?a=1&a=2&api-version=7.6", id="others-stay"),
         pytest.param(f"{VAULT}?api-version=7.2&b=", f"{VAULT}?b=&api-version=7.6", id="replaced"),
-        pytest.param(f"{VAULT}/x#f", f"{VAULT}/x?api-version=7.6#f", id="before-the-fragment"),
+        pytest.param(f"{VAULT}/x#f", f"{VAULT}/x?api-version=7.6", id="the-fragment-stays-here"),
+        pytest.param(f"{VAULT}?$t=%FFa&flag", f"{VAULT}?$t=%FFa&flag&api-version=7.6", id="others-stay-as-they-are"),
     ],
 )
 def test_a_query_parameter_is_added_or_replaced(url: str, expected: str) -> None:

@@ -98,6 +98,7 @@ def test_what_is_no_folder_url_is_refused(value: object) -> None:
         pytest.param("se=2026-11-24T14%3A00%3A00%2B02%3A00&sig=a", id="offset"),
         pytest.param("se=soon&sig=a", id="unreadable-expiry-is-left-to-the-service"),
         pytest.param("se=99999-01-01&sig=a", id="impossible-expiry-is-left-to-the-service"),
+        pytest.param("se=9999-12-31T23%3A59%3A59Z&sig=a", id="never"),
         pytest.param("se=&sig=a", id="empty-expiry"),
         pytest.param("bad_token", id="no-sas-at-all-is-left-to-the-service"),
     ],

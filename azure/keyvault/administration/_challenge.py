@@ -135,7 +135,7 @@ def _bearer(parameters: dict[str, str]) -> Challenge:
         scope = f"{resource}/.default"
     if not scope and claims is None:
         raise ValueError("the Bearer challenge names no resource")
-    if scope and resource_host(scope) is None:
+    if scope and (resource_host(scope) is None or not scope.isprintable() or " " in scope):
         raise ValueError("the resource of the Bearer challenge is no absolute URL")
     return Challenge(scope or None, _tenant(authority), claims)
 

@@ -16,7 +16,7 @@ from uuid import UUID
 # RFC 3986: scheme "://" host [":" port], where the host is a plain ASCII name, an IPv4 address or a bracketed IPv6
 # address. No userinfo. What follows the authority can only be a path, a query, a fragment or nothing.
 _HTTPS_AUTHORITY = re.compile(
-    r"https://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?=[/?#]|\Z)", re.IGNORECASE
+    r"https://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?=[/?#]|\Z)", re.IGNORECASE | re.ASCII
 )
 
 # RFC 3986 pchar without percent-encoding: the service takes the scope unencoded, so no encoded character can be meant.
@@ -35,6 +35,15 @@ def origin(url: str) -> str:
     port = match["port"]
     suffix = "" if port is None or int(port) == 443 else f":{int(port)}"  # noqa: PLR2004 - the https port
     return f"https://{match['host'].lower()}{suffix}"
+
+
+def absolute(url: str, endpoint: str) -> str:
+    """Return a URL that may be relative to an endpoint as an absolute one.
+
+    :param url: A URL.
+    :param endpoint: URL of the vault.
+    """
+    return url if "://" in url.partition("?")[0] else f"{endpoint}/{url.lstrip('/')}"
 
 
 def hostname(url: str) -> str:

@@ -84,7 +84,7 @@ def sas_token(value: object, *, now: datetime) -> str:
         raise ValueError(f"sas_token must be a Shared Access Signature as a string, got {given}")
     token = value.strip().lstrip("?")
     expiry = _expiry(token)
-    if expiry is not None and expiry + _EXPIRY_LEEWAY < now:
+    if expiry is not None and expiry < now - _EXPIRY_LEEWAY:
         raise ValueError(f"sas_token expired at {expiry.isoformat()}: a token that is still valid is needed")
     return token
 

@@ -124,16 +124,23 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     async def _discover(self, request: _Request) -> _Demand | _Response:
         """Learn what the origin wants, together with all who ask now; or return what it answered instead."""
         response: _Response | None = None
+        failure: Exception | None = None
 
         async def probe() -> _Demand | None:
-            nonlocal response
-            response = await self._send_bare(request)
+            nonlocal response, failure
+            try:
+                response = await self._send_bare(request)
+            except Exception as error:  # noqa: BLE001 - raised below, to the one whose request it was
+                failure = error
+                return None
             return self._learn(response)
 
         demand = await self._discoveries.run(None, probe)
-        if demand is None and response is None:
+        if demand is None and response is None and failure is None:
             # The one who asked got no challenge, which says nothing about this request: ask for it alone.
             demand = await probe()
+        if failure is not None:
+            raise failure
         return demand or cast("_Response", response)
 
     def _learn(self, response: _Response) -> _Demand | None:
@@ -149,15 +156,19 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     async def _send_bare(self, request: _Request) -> _Response:
         """Send a copy of a request without token and body, so that a 401 costs nothing and leaks nothing."""
         original = request.http_request
+        # A try before this one may have left its token. What sends requests again asks whether one carried a token.
+        original.headers.pop("Authorization", None)
         headers = {name: value for name, value in original.headers.items() if name.lower() not in _NOT_IN_A_PROBE}
         bare = HttpRequest(original.method, original.url, headers={**headers, "Content-Length": "0"})
         options = request.context.options
         kept = options.copy()
         options["stream"] = False
         try:
-            return await self.next.send(PipelineRequest(bare, request.context))
+            response = await self.next.send(PipelineRequest(bare, request.context))
         finally:
             _restore(options, kept)
+        # The policies above know the request with its body: a redirect must not make them go on with the bare one.
+        return PipelineResponse(original, response.http_response, response.context)
 
     async def _send_authorized(self, request: _Request, token: str, options: dict[str, Any]) -> _Response:
         # The policies below consume options, so each time the request is sent it gets all of them anew.

@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from azure.core.async_paging import AsyncItemPaged, AsyncList
 from azure.core.exceptions import DecodeError
 
+from .._identifiers import absolute, origin
 from .rest import decode_object, is_list, with_query
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 
-    from .rest import RestClient
+    from .._identifiers import absolute, origin
+from .rest import RestClient
 
 T = TypeVar("T")
 
@@ -36,10 +38,11 @@ def item_paged(
         if link is None:
             return await first_page()
         # As every generated Azure client does: the link's own parameters, but the version that this client speaks.
+        url = with_query(absolute(link, client.endpoint), {"api-version": client.api_version})
         try:
-            url = with_query(link, {"api-version": client.api_version})
+            origin(url)
         except ValueError as error:
-            raise DecodeError(message="The service sent a page whose 'nextLink' is no URL.") from error
+            raise DecodeError(message="The service sent a page whose 'nextLink' is no URL to follow.") from error
         return decode_object((await client.get(url, **options)).http_response)
 
     async def extract_data(page: Mapping[str, Any]) -> tuple[str, AsyncIterator[T]]:

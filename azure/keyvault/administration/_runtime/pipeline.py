@@ -51,7 +51,7 @@ def build_pipeline(
     :keyword per_retry_policies: A policy or several of the user's, run each time a request is sent.
     """
     # These import aiohttp, so they come in with the first client, not with the package.
-    from .transport import NoReplayPolicy, OneLoopPolicy, default_transport, environment_proxies  # noqa: PLC0415
+    from .transport import OneLoopPolicy, SendOncePolicy, default_transport, environment_proxies  # noqa: PLC0415
 
     if transport is None:
         transport = default_transport(**options)
@@ -79,7 +79,7 @@ def build_pipeline(
         DistributedTracingPolicy(**options),
         SensitiveHeaderCleanupPolicy(**options),
         options.get("http_logging_policy") or HttpLoggingPolicy(**options),
-        NoReplayPolicy(),
+        SendOncePolicy(),
     ]
     return AsyncPipeline(transport, policies)
 

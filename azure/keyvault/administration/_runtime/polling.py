@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from azure.core.exceptions import DecodeError, HttpResponseError, ODataV4Format
-from azure.core.pipeline.policies import AsyncRetryPolicy
+from azure.core.exceptions import ClientAuthenticationError, DecodeError, HttpResponseError, ODataV4Format
 from azure.core.polling import AsyncLROPoller, AsyncPollingMethod
 
 from .. import _identifiers
@@ -18,6 +17,7 @@ from .._models import KeyVaultJobDetails
 from .errors import with_sentence
 from .redaction import readable, redact, secrets_of
 from .rest import RestClient, decode_object
+from .retry import JobAwareRetryPolicy
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -52,7 +52,7 @@ class JobPolling(AsyncPollingMethod[T]):
         self._to_details = to_details
         self._interval = polling_interval
         self._options = options
-        self._retry_after = AsyncRetryPolicy[Any, Any]().get_retry_after
+        self._retry_after = JobAwareRetryPolicy().get_retry_after
         self._body: dict[str, Any] | None = None
         self._response: AsyncHttpResponse | None = None
         self._secrets: list[str] = []
@@ -79,10 +79,12 @@ class JobPolling(AsyncPollingMethod[T]):
         self._status_url = response.headers.get("azure-asyncoperation") or ""
         try:
             self._require_own_job_url(response)
-            self._take(response)
-        except HttpResponseError as error:
-            if self._status_url:
+            try:
+                self._take(response)
+            except HttpResponseError as error:
                 error.continuation_token = self.get_continuation_token()
+                raise
+        except HttpResponseError as error:
             with_sentence(error, f"The {self.details.kind} may be running all the same.")
             raise
 
@@ -92,14 +94,14 @@ class JobPolling(AsyncPollingMethod[T]):
         except ValueError as error:
             raise DecodeError(
                 message="The service accepted the job, but its answer names no status URL in 'azure-asyncoperation'.",
-                response=response,
+                response=readable(response, self._secrets),
             ) from error
         own_origin = _identifiers.origin(self._client.endpoint)
         if job_origin != own_origin:
             raise DecodeError(
                 message=f"The service at {own_origin} named a status URL at {job_origin}: this client talks to its own"
                 " service only.",
-                response=response,
+                response=readable(response, self._secrets),
             )
 
     async def run(self) -> None:
@@ -125,6 +127,9 @@ class JobPolling(AsyncPollingMethod[T]):
         try:
             response = await self._client.get(self._status_url, secrets=self._secrets, **self._options)
             self._take(response.http_response)
+        except ClientAuthenticationError:
+            # Shared by all who wait for the same token: it must not speak of one job.
+            raise
         except HttpResponseError as error:
             with_sentence(error, f"This was the status of {self._job()}.")
             raise
@@ -136,7 +141,13 @@ class JobPolling(AsyncPollingMethod[T]):
         if details.status_details:
             details.status_details = redact(details.status_details, self._secrets)
         if not details.status:
-            raise DecodeError(message="The service sent a job without a status.", response=response)
+            raise DecodeError(
+                message="The service sent a job without a status.", response=readable(response, self._secrets)
+            )
+        if self.finished():
+            # An answer that was under way for longer than the one that told the end.
+            return
+        details.job_id = details.job_id or self.details.job_id
         self._body, self._response, self.details = body, response, details
 
     def _failure(self) -> HttpResponseError:
@@ -146,7 +157,7 @@ class JobPolling(AsyncPollingMethod[T]):
         code, message = reported.get("code"), reported.get("message")
         error_format = ODataV4Format(
             {
-                "code": code if isinstance(code, str) else self.status(),
+                "code": redact(code, self._secrets) if isinstance(code, str) else self.status(),
                 "message": redact(message, self._secrets) if isinstance(message, str) else self.details.status_details,
             }
         )

@@ -18,7 +18,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .errors import with_sentence
 from .redaction import readable
-from .retry import JOB_START, may_have_been_accepted, may_have_started
+from .retry import may_have_been_accepted, may_have_started, start_options
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -42,14 +42,21 @@ class RestClient:
     :param endpoint: URL of the HSM, without a trailing slash.
     :param api_version: The service version to speak.
     :param pipeline: The pipeline to send through.
+    :keyword retry_policy: The retry policy that the user brought, if any.
     """
 
     def __init__(
-        self, endpoint: str, api_version: str, pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse]
+        self,
+        endpoint: str,
+        api_version: str,
+        pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse],
+        *,
+        retry_policy: object = None,
     ) -> None:
         self.endpoint = endpoint
         self.api_version = api_version
         self.pipeline = pipeline
+        self._start_options = start_options(retry_policy)
 
     async def send(self, request: HttpRequest, expected_status: int, **options: Any) -> dict[str, Any]:
         """Send a request and return the JSON object that it is answered with.
@@ -87,7 +94,7 @@ class RestClient:
             if the job may be running all the same.
         """
         try:
-            return await self._run_checked(request, expected_status, {**options, JOB_START: True})
+            return await self._run_checked(request, expected_status, {**options, **self._start_options})
         except AzureError as error:
             if may_have_started(request, error):
                 with_sentence(error, "The service may have started the job: see what runs before you start another.")
@@ -167,14 +174,25 @@ def status_error(
     return error_type(response=readable(response, secrets))
 
 
+def has_query_parameter(url: str, name: str) -> bool:
+    """Tell whether a URL has a query parameter.
+
+    :param url: A URL.
+    :param name: The parameter's name.
+    """
+    query = url.partition("#")[0].partition("?")[2]
+    return any(part.partition("=")[0] == name for part in query.split("&"))
+
+
 def with_query(url: str, params: Mapping[str, Any]) -> str:
     """Return a URL with query parameters added; those that it already has are replaced.
 
     :param url: A URL.
     :param params: The parameters.
     """
-    from urllib.parse import parse_qsl, urlencode, urlsplit  # noqa: PLC0415 - off the usual path
+    from urllib.parse import unquote_plus, urlencode  # noqa: PLC0415 - off the usual path
 
-    parts = urlsplit(url)
-    query = [(name, value) for name, value in parse_qsl(parts.query, keep_blank_values=True) if name not in params]
-    return parts._replace(query=urlencode([*query, *params.items()], doseq=True)).geturl()
+    # What is not replaced stays as it is, byte for byte: a link's own parameters are the service's affair.
+    base, _, query = url.partition("#")[0].partition("?")
+    kept = [part for part in query.split("&") if part and unquote_plus(part.partition("=")[0]) not in params]
+    return f"{base}?{'&'.join([*kept, urlencode(params, doseq=True)])}"

@@ -4,8 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpResponseError, ServiceRequestError
-from azure.core.pipeline.policies import AsyncRetryPolicy
+from azure.core.exceptions import (
+    AzureError,
+    ClientAuthenticationError,
+    HttpResponseError,
+    ServiceRequestError,
+    ServiceResponseError,
+)
+from azure.core.pipeline.policies import AsyncRetryPolicy, RequestHistory
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 JOB_START = "job_start"
@@ -17,11 +23,23 @@ _SERVER_ERROR = 500
 _UNDECIDED = frozenset({200, 201, 202, 204, 408})
 
 
+def start_options(retry_policy: object) -> dict[str, Any]:
+    """Return the options that keep a pipeline from sending the start of a job twice.
+
+    A redirect is refused as well: to follow it would be a second start.
+
+    :param retry_policy: The retry policy that the user brought, or None. It knows no starts, so it must not retry them.
+    """
+    if retry_policy is None or isinstance(retry_policy, JobAwareRetryPolicy):
+        return {JOB_START: True, "permit_redirects": False}
+    return {"retry_total": 0, "permit_redirects": False}
+
+
 class JobAwareRetryPolicy(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
     """azure-core's retries, but for the starts of jobs, of which a second one would be a second job.
 
     A start is sent again only if the service cannot have taken it: it said so (429), the request never left this
-    machine (``ServiceRequestError``), or it carried no token yet.
+    machine, or it carried no token yet.
     """
 
     def configure_retries(self, options: dict[str, Any]) -> dict[str, Any]:
@@ -58,9 +76,40 @@ class JobAwareRetryPolicy(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
         :param response: The answer, or the request if there was none.
         :param error: Why there was no answer.
         """
-        if settings[JOB_START] and error is not None and not isinstance(error, ServiceRequestError):
+        if (
+            settings[JOB_START]
+            and error is not None
+            and carries_token(response.http_request)
+            and not _never_left(error)
+        ):
             return False
+        if error is not None and not isinstance(error, (ServiceRequestError, ServiceResponseError)):
+            # azure-core retries after a broken-off body, but leaves the try out of the history.
+            settings["history"].append(RequestHistory(response.http_request, error=error))
         return super().increment(settings, response, error)
+
+    def get_retry_after(self, response: Any) -> float | None:
+        """Return how many seconds the service wants to be left alone, or None if it says nothing intelligible.
+
+        :param response: The answer.
+        """
+        try:
+            return super().get_retry_after(response)
+        except ValueError:
+            return None
+
+
+def _never_left(error: Exception) -> bool:
+    """Tell whether an error proves that the request was not sent.
+
+    azure-core's class alone does not: it stands for nearly every error of aiohttp.
+    """
+    from aiohttp import ClientConnectorError, ClientError, ConnectionTimeoutError  # noqa: PLC0415 - seldom needed
+
+    if not isinstance(error, ServiceRequestError):
+        return False
+    cause = error.inner_exception
+    return not isinstance(cause, ClientError) or isinstance(cause, (ClientConnectorError, ConnectionTimeoutError))
 
 
 def carries_token(request: HttpRequest) -> bool:
@@ -88,9 +137,10 @@ def may_have_been_accepted(history: list[Any]) -> bool:
 
     :param history: The tries, as azure-core's retry policy records them.
     """
-    return any(
-        not isinstance(attempt.error, ServiceRequestError)
-        if attempt.http_response is None
-        else attempt.http_response.status_code >= _SERVER_ERROR
-        for attempt in history
-    )
+    return any(carries_token(attempt.http_request) and _may_have_worked(attempt) for attempt in history)
+
+
+def _may_have_worked(attempt: RequestHistory[Any, Any]) -> bool:
+    if attempt.http_response is None:
+        return not isinstance(attempt.error, ServiceRequestError)
+    return bool(attempt.http_response.status_code >= _SERVER_ERROR)

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import urllib.request
+import zlib
 from typing import TYPE_CHECKING, Any, cast
 
+from aiohttp import ClientConnectionError, ClientConnectorError, ClientResponseError, ServerTimeoutError
 from typing_extensions import override
 
-from azure.core.exceptions import ServiceRequestError, ServiceResponseError
-from azure.core.pipeline.policies import SansIOHTTPPolicy
+from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
+from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
@@ -18,7 +20,7 @@ from .._identifiers import hostname
 if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
-    from azure.core.pipeline import PipelineRequest
+    from azure.core.pipeline import PipelineRequest, PipelineResponse
     from azure.core.pipeline.transport import AsyncHttpTransport
 
 
@@ -70,17 +72,27 @@ class OneLoopPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             )
 
 
-class NoReplayPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Makes aiohttp send each request once. The last policy before the transport.
+class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """Makes aiohttp send each request once, and its errors fit to be shown. The last policy before the transport.
 
     aiohttp sends PUT, GET and DELETE again if a kept-alive connection breaks, whether or not the service got the
     request. How often a request is sent must be the retry policy's decision alone.
     """
 
     @override
-    def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
+    async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
         if isinstance(request.context.transport, AioHttpTransport):
             request.context.options["middlewares"] = (_send_once,)
+        try:
+            return await self.next.send(request)
+        except AzureError as error:
+            if not isinstance(error.inner_exception, ClientResponseError):
+                raise
+            shown = type(error)(error.message)
+        except zlib.error as error:
+            shown = ServiceResponseError(f"The answer's content encoding is broken: {error}")
+        # Raised out here, without a cause: aiohttp's error holds the request's headers, and its repr shows the token.
+        raise shown
 
 
 async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
@@ -88,12 +100,6 @@ async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> Clie
 
     A connection that was never made proves that nothing was sent, and time-outs are no reason for a replay: those pass.
     """
-    from aiohttp import (  # noqa: PLC0415 - imported late: only those who use this transport need aiohttp
-        ClientConnectionError,
-        ClientConnectorError,
-        ServerTimeoutError,
-    )
-
     try:
         return await handler(request)
     except (ClientConnectorError, ServerTimeoutError):

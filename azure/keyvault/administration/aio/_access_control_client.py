@@ -85,23 +85,28 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
             role_definition_id=required_text(definition_id, "definition_id"),
             principal_id=required_text(principal_id, "principal_id"),
         )
-        recover = partial(self._own_assignment, scope, name, body["properties"])
+        recover = partial(self._own_assignment, scope, name, body["properties"], kwargs)
         wire = await self._assignments.create(scope, name, body, recover=recover, **kwargs)
         return _mapping.role_assignment(wire)
 
     async def _own_assignment(
-        self, scope: str, name: str, wanted: Any, error: HttpResponseError
+        self, scope: str, name: str, wanted: Any, options: dict[str, Any], error: HttpResponseError
     ) -> dict[str, Any] | None:
         """Return the assignment that a lost answer was about, or None if it is not ours."""
         code = error.error.code if error.error else None
         if not isinstance(error, ResourceExistsError) and code != "MatchingRoleAssignmentExists":
             return None
         try:
-            found: Any = await self._assignments.get(scope, name)
+            found: Any = await self._assignments.get(scope, name, **options)
+            properties = _mapping.role_assignment(found).properties
         except AzureError:
             return None
-        properties = found.get("properties")
-        return found if properties == {**wanted, "scope": scope} else None
+        same = properties is not None and (
+            _same(properties.principal_id, wanted["principalId"])
+            and _same(properties.role_definition_id, wanted["roleDefinitionId"])
+            and _same(properties.scope, scope)
+        )
+        return found if same else None
 
     @distributed_trace_async
     async def delete_role_assignment(
@@ -262,3 +267,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
 def _name_or_new(name: str | uuid.UUID | None) -> str:
     """Return a given name, or a new one: made once per call, so that every try of the call means the same resource."""
     return str(uuid.uuid4()) if name is None else path_name(name, "name")
+
+
+def _same(one: str | None, other: str) -> bool:
+    """Tell whether two ids mean the same: the service compares them without case."""
+    return one is not None and one.lower() == other.lower()

@@ -10,7 +10,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from .. import _identifiers
 from .._enums import DEFAULT_API_VERSION, ApiVersion
 from .._runtime.pipeline import build_pipeline
-from .._runtime.rest import RestClient, with_query
+from .._runtime.rest import RestClient, has_query_parameter, with_query
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -42,7 +42,7 @@ class KeyVaultClientBase:
         # A version that the library does not know is passed on, so the argument may be any string.
         version = api_version.value if isinstance(api_version, ApiVersion) else str(api_version)
         pipeline = build_pipeline(self._vault_url, credential, **kwargs)
-        self._client = RestClient(self._vault_url, version, pipeline)
+        self._client = RestClient(self._vault_url, version, pipeline, retry_policy=kwargs.get("retry_policy"))
 
     @property
     def vault_url(self) -> str:
@@ -64,14 +64,13 @@ class KeyVaultClientBase:
         :raises ValueError: If the URL is of another origin.
         :raises ~azure.core.exceptions.AzureError: If there is no response.
         """
-        if "://" not in request.url.partition("?")[0]:
-            request.url = f"{self._vault_url}/{request.url.lstrip('/')}"
-        elif _identifiers.origin(request.url) != _identifiers.origin(self._vault_url):
+        request.url = _identifiers.absolute(request.url, self._vault_url)
+        if _identifiers.origin(request.url) != _identifiers.origin(self._vault_url):
             raise ValueError(
                 f"the request is for {_identifiers.origin(request.url)}, but this client's vault is"
                 f" {_identifiers.origin(self._vault_url)}"
             )
-        if "api-version=" not in request.url.partition("?")[2]:
+        if not has_query_parameter(request.url, "api-version"):
             request.url = with_query(request.url, {"api-version": self._client.api_version})
         response = await self._client.pipeline.run(request, stream=stream, **kwargs)
         return response.http_response
