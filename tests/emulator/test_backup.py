@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -331,26 +332,29 @@ async def test_while_a_restore_runs_the_data_plane_is_disabled_but_for_its_statu
     assert (await operator.send("GET", "/keys")).status == 200
 
 
-async def test_a_key_that_is_being_made_while_a_restore_starts_is_refused(operator: Operator) -> None:
+async def test_a_key_that_is_being_made_while_a_restore_starts_is_refused(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await operator.furnish()
     folder = await operator.folder()
     before = await operator.state()
-    making = operator.send("POST", "/keys/late/create", {"kty": "RSA", "key_size": 4096})
-    restoring = operator.restore(folder)
+    begun, may_end = threading.Event(), threading.Event()
 
-    created, restore = await gather_in_order(making, restoring)
-    await operator.finish(restore)
+    def generate_slowly(_spec: object) -> dict[str, str]:
+        begun.set()
+        may_end.wait(10)
+        return {}
+
+    monkeypatch.setattr("azure.keyvault.administration.emulator._handlers.keys.generate", generate_slowly)
+    creating = asyncio.create_task(operator.send("POST", "/keys/late/create", {"kty": "RSA"}))
+    await asyncio.to_thread(begun.wait, 10)
+    started = await operator.restore(folder)
+    may_end.set()
+    created = await creating
+    await operator.finish(started)
 
     assert created.error == RESTORING
     assert await operator.state() == before
-
-
-async def gather_in_order(first: Any, second: Any) -> tuple[Reply, Reply]:
-    """Start one request, and another while the first is under way."""
-    task = asyncio.create_task(first)
-    await asyncio.sleep(0.02)
-    other: Reply = await second
-    return await task, other
 
 
 # Jobs that fail.

@@ -194,7 +194,7 @@ NOT_EMULATED = tuple(
 
 
 def make_app(hsm: Hsm) -> web.Application:
-    app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY)
+    app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY + 1)
     app[HSM] = hsm
     app.router.add_route("*", "/{path:.*}", dispatcher(NOT_EMULATED + OPERATIONS))
     app.on_response_prepare.append(stamp)
