@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncGenerator
 
     from azure.core.credentials_async import AsyncTokenCredential
 
@@ -25,11 +25,11 @@ class SampleHsm:
     sas_token: str
     polling_interval: float
     """Seconds between two looks at a job."""
-    client_kwargs: dict[str, Any] = field(default_factory=dict)
+    client_kwargs: dict[str, Any]
 
 
 @asynccontextmanager
-async def sample_hsm() -> AsyncIterator[SampleHsm]:
+async def sample_hsm() -> AsyncGenerator[SampleHsm, None]:
     """Open the HSM that the environment names, or an emulator."""
     vault_url = os.environ.get("AZURE_MANAGEDHSM_URL")
     if vault_url:
@@ -43,6 +43,7 @@ async def sample_hsm() -> AsyncIterator[SampleHsm]:
                 container_url=os.environ.get("BLOB_CONTAINER_URL", ""),
                 sas_token=os.environ.get("BLOB_SAS_TOKEN", ""),
                 polling_interval=5,
+                client_kwargs={},
             )
     else:
         from azure.keyvault.administration.emulator import ManagedHsmEmulator  # noqa: PLC0415 - not needed with an HSM
