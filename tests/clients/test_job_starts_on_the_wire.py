@@ -184,6 +184,25 @@ async def test_an_assignment_whose_answer_is_lost_is_created_once_and_returned(
     assert [received.method for received in server.authorized()] == ["PUT", "PUT", "GET"]
 
 
+def test_a_client_whose_event_loop_is_gone_says_so(tmp_path: Path) -> None:
+    async def closed_server() -> str:
+        async with RawServer(tmp_path, _behaviour(http(404))) as server:
+            return server.url
+
+    async def call() -> None:
+        with pytest.raises(ServiceRequestError):
+            await client.send_request(HttpRequest("GET", "/x"))
+
+    async def call_again() -> None:
+        with pytest.raises(ServiceRequestError, match="another event loop"):
+            await client.send_request(HttpRequest("GET", "/x"))
+        await client.close()
+
+    client = KeyVaultBackupClient(asyncio.run(closed_server()), FakeCredential(), retry_total=0)
+    asyncio.run(call())
+    asyncio.run(call_again())
+
+
 async def test_a_netrc_entry_adds_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     netrc = tmp_path / "netrc"
     netrc.write_text("machine localhost login user password secret\n")

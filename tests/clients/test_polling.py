@@ -16,7 +16,16 @@ from azure.core.exceptions import (
 from azure.core.pipeline.policies import AsyncRetryPolicy
 
 from azure.keyvault.administration.aio import KeyVaultBackupClient
-from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, error
+from fakes import (
+    CHALLENGE,
+    VAULT,
+    Answer,
+    FakeCredential,
+    ScriptedTransport,
+    claims_challenge,
+    error,
+    unauthorized,
+)
 
 _CONTAINER = "https://account.blob.core.windows.net/backups"
 _SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
@@ -278,6 +287,22 @@ async def test_a_challenged_poll_sends_the_poll_again_and_never_the_start() -> N
 
     assert [sent.method for sent in transport.requests] == ["POST", "POST", "GET", "GET"]
     assert [sent.body is None for sent in transport.requests] == [True, False, True, True]
+
+
+async def test_a_poll_that_is_asked_for_claims_sends_the_poll_again_with_them() -> None:
+    claims = '{"access_token":{"nbf":{"essential":true,"value":"1603742800"}}}'
+    transport = ScriptedTransport(
+        CHALLENGE, _started(), _polled("InProgress"), unauthorized(claims_challenge(claims)), _polled("Succeeded")
+    )
+    credential = FakeCredential()
+    client = KeyVaultBackupClient(VAULT, credential, transport=transport)
+
+    await (await client.begin_backup(_CONTAINER, _SAS, polling_interval=0)).result()
+
+    assert [sent.method for sent in transport.requests] == ["POST", "POST", "GET", "GET", "GET"]
+    assert [sent.token for sent in transport.requests[2:]] == ["token-1", "token-1", "token-2"]
+    assert [request.claims for request in credential.requests] == [None, claims]
+    assert len({(request.scope, request.tenant_id) for request in credential.requests}) == 1
 
 
 async def test_a_poll_is_retried() -> None:
