@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from azure.core.async_paging import AsyncPageIterator
 from azure.core.exceptions import AzureError, ServiceRequestError
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.rest import HttpRequest
@@ -168,20 +169,69 @@ async def test_an_assignment_whose_answer_is_lost_is_created_once_and_returned(
             return lost
         return http(400, b'{"error":{"code":"MatchingRoleAssignmentExists","message":"It exists."}}')
 
-    async with (
-        RawServer(tmp_path, behave) as server,
-        KeyVaultAccessControlClient(
-            server.url,
-            FakeCredential(),
-            transport=server.transport(),
-            challenge_resource_domains=["managedhsm.azure.net"],
-            retry_backoff_factor=0,
-        ) as client,
-    ):
+    async with RawServer(tmp_path, behave) as server, _access(server) as client:
         assignment = await client.create_role_assignment("/", "role", "principal")
 
     assert list(created) == [assignment.name]
     assert [received.method for received in server.authorized()] == ["PUT", "PUT", "GET"]
+
+
+def _access(server: RawServer) -> KeyVaultAccessControlClient:
+    return KeyVaultAccessControlClient(
+        server.url,
+        FakeCredential(),
+        transport=server.transport(),
+        challenge_resource_domains=["managedhsm.azure.net"],
+        retry_backoff_factor=0,
+    )
+
+
+@pytest.mark.parametrize("lost", [Act(b"", "close"), http(503)], ids=["drop", "503"])
+async def test_a_definition_whose_answer_is_lost_is_created_once_and_returned(tmp_path: Path, lost: Act) -> None:
+    created: dict[str, Any] = {}
+
+    def behave(received: Received) -> Act:
+        if not received.token:
+            return _challenge()
+        name = received.target.partition("?")[0].rpartition("/")[2]
+        is_first = name not in created
+        created[name] = {**json.loads(received.body), "name": name}
+        return lost if is_first else http(201, json.dumps(created[name]).encode())
+
+    async with RawServer(tmp_path, behave) as server, _access(server) as client:
+        definition = await client.set_role_definition("/", role_name="Reader")
+
+    assert list(created) == [definition.name]
+    assert definition.role_name == "Reader"
+
+
+def _page(server: RawServer, received: Received) -> Act:
+    """Answer with one of 100 pages of 100 assignments each."""
+    number = int(received.target.partition("page=")[2].partition("&")[0] or 0)
+    items = [{"name": str(number * 100 + index)} for index in range(100)]
+    # An empty link ends the list as a missing one does.
+    link = f"{server.url}/next?page={number + 1}" if number < 99 else ""
+    return http(200, json.dumps({"value": items, "nextLink": link}).encode())
+
+
+async def test_a_long_list_is_whole_resumes_at_a_page_and_can_be_left_early(tmp_path: Path) -> None:
+    def behave(received: Received) -> Act:
+        return _page(server, received) if received.token else _challenge()
+
+    async with RawServer(tmp_path, behave) as server, _access(server) as client:
+        everything = [item.name async for item in client.list_role_assignments("/")]
+        pages = client.list_role_assignments("/").by_page()
+        assert isinstance(pages, AsyncPageIterator)
+        first = [item.name async for item in await pages.__anext__()]
+        resumed = client.list_role_assignments("/").by_page(pages.continuation_token)
+        rest = [item.name async for page in resumed async for item in page]
+        async for item in client.list_role_assignments("/"):
+            assert item.name == "0"
+            break
+
+    assert everything == [str(number) for number in range(10_000)]
+    assert first + rest == everything
+    assert {received.on_reused_connection for received in server.requests[1:]} == {True}
 
 
 def test_a_client_whose_event_loop_is_gone_says_so(tmp_path: Path) -> None:

@@ -323,3 +323,27 @@ async def test_a_service_that_echoes_the_sas_does_not_get_it_into_an_error(where
 
     assert "cannot use" in str(caught.value)
     assert "c2VjcmV0" not in f"{caught.value}{caught.value!r}"
+
+
+@pytest.mark.parametrize("stop", ["cancel", "time out"])
+async def test_to_stop_waiting_stops_no_job_and_the_token_resumes_it(stop: str) -> None:
+    still_running = ScriptedTransport(
+        server=lambda sent: _polled("InProgress") if sent.method == "GET" else _started() if sent.token else CHALLENGE
+    )
+    poller = await _begin(still_running)
+    token = poller.continuation_token()
+    waiting = asyncio.create_task(asyncio.wait_for(poller.result(), 0.05 if stop == "time out" else None))
+    if stop == "cancel":
+        await asyncio.sleep(0)
+        waiting.cancel()
+    with pytest.raises((asyncio.TimeoutError, asyncio.CancelledError)):
+        await waiting
+
+    ended = ScriptedTransport(CHALLENGE, _polled("Succeeded"))
+    other = KeyVaultBackupClient(VAULT, FakeCredential(), transport=ended)
+    resumed = await other.begin_backup("", "", continuation_token=token)
+    await resumed.result()
+
+    assert resumed.details.job_id == "5f"
+    assert {sent.method for sent in ended.requests} == {"GET"}
+    assert [sent.method for sent in still_running.requests].count("POST") == 2

@@ -12,6 +12,11 @@ import pytest
 from azure.core.credentials import AccessTokenInfo
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
+from azure.core.settings import settings
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, Sent, error
@@ -140,9 +145,21 @@ def _shown(raised: BaseException | None) -> list[str]:
     return seen
 
 
+@pytest.fixture(name="spans", scope="session")
+def _spans() -> InMemorySpanExporter:
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    trace.set_tracer_provider(provider)
+    return exporter
+
+
 @pytest.mark.parametrize("server", _SERVERS)
 @pytest.mark.parametrize("call", _CALLS)
-async def test_no_secret_is_seen(call: Any, server: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_no_secret_is_seen(
+    call: Any, server: Any, caplog: pytest.LogCaptureFixture, spans: InMemorySpanExporter
+) -> None:
+    spans.clear()
     caplog.set_level(logging.DEBUG)
     transport = ScriptedTransport(server=lambda sent: server(sent) if sent.token else CHALLENGE)
     options: dict[str, Any] = {"transport": transport, "logging_enable": True, "retry_total": 0}
@@ -150,14 +167,19 @@ async def test_no_secret_is_seen(call: Any, server: Any, caplog: pytest.LogCaptu
     backup = KeyVaultBackupClient(VAULT, _Credential(), **options)
 
     seen: list[str] = []
+    settings.tracing_enabled = True
     try:
         seen.append(repr(await call(access, backup)))
     except AzureError as raised:
         seen += _shown(raised)
+    finally:
+        settings.tracing_enabled = None
+    seen += [span.to_json() for span in spans.get_finished_spans()]
     seen += [record.getMessage() for record in caplog.records]
     seen += [str(record.exc_text) for record in caplog.records]
     seen += [repr(access), repr(backup)]
 
     assert any(sent.token == _TOKEN for sent in transport.requests)
     assert "Request URL" in caplog.text
+    assert spans.get_finished_spans()
     assert [text for text in seen for secret in _SECRETS if secret in text] == []
