@@ -279,3 +279,9 @@ def _token(url: str) -> str:
 def test_a_continuation_token_that_cannot_be_resumed_here_is_refused(token: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         job_url_from_token(token, family="backup", endpoint=VAULT)
+
+
+@pytest.mark.parametrize("host", ["\u212aeys.managedhsm.azure.net", "conto\u017fo.managedhsm.azure.net"])
+def test_a_host_with_letters_that_only_fold_to_ascii_is_refused(host: str) -> None:
+    with pytest.raises(ValueError, match="plain host name"):
+        origin(f"https://{host}/")
