@@ -159,3 +159,9 @@ async def test_a_signed_token_that_lacks_a_claim_is_refused(raw: RawClient, clai
     reply = await raw.send("GET", ROLE_DEFINITIONS, token=token)
 
     assert reply.error == (401, "Unauthorized", f"The token lacks the claim {claim}.")
+
+
+async def test_a_token_that_is_no_text_is_refused_as_any_other_bad_one(raw: RawClient) -> None:
+    reply = await raw.send("GET", ROLE_DEFINITIONS, headers={"Authorization": "Bearer \udcff\udcfe"})
+
+    assert reply.status == 401

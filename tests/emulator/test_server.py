@@ -241,3 +241,27 @@ async def test_the_journal_says_what_was_asked_by_whom_and_how_it_was_answered(r
 
     journal.clear()
     assert journal == []
+
+
+def test_an_empty_host_is_no_address() -> None:
+    with pytest.raises(ValueError, match="host"):
+        ManagedHsmEmulator(host="")
+
+
+async def test_the_data_is_for_its_owner_only(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with ManagedHsmEmulator(data=data):
+        modes = {path.name: path.stat().st_mode & 0o077 for path in [data, *data.iterdir()] if path.is_file()}
+
+    assert set(modes.values()) == {0}
+
+
+@pytest.mark.parametrize("kept", ["", "ab"], ids=["empty", "cut"])
+async def test_a_damaged_security_domain_is_refused_and_kept(tmp_path: Path, kept: str) -> None:
+    file = tmp_path / "security-domain"
+    file.write_text(kept)
+
+    with pytest.raises(ValueError, match="damaged"):
+        await ManagedHsmEmulator(data=tmp_path).start()
+
+    assert file.read_text() == kept

@@ -11,6 +11,7 @@ import pytest_asyncio
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from azure.keyvault.administration.emulator._domain import containers
 from azure.keyvault.administration.emulator._domain.containers import Container
+from azure.keyvault.administration.emulator._domain.errors import ServiceError
 from emulator.blob_server import BlobServer
 from emulator.operator_client import DURATION, Operator, failed
 
@@ -86,26 +87,26 @@ async def _blobs() -> AsyncIterator[BlobServer]:
             ),
             id="loopback-6",
         ),
-        pytest.param(
-            "http://devstoreaccount1.blob.localhost:10000/backups",
-            "f",
-            (
-                Container(
-                    "http://devstoreaccount1.blob.localhost:10000/backups",
-                    "devstoreaccount1",
-                    "backups",
-                    is_loopback=True,
-                ),
-                "f",
-            ),
-            id="account-in-the-host",
-        ),
     ],
 )
 def test_a_container_is_found_in_every_way_of_writing_it(
     resource: str, folder: str, expected: tuple[Container, str]
 ) -> None:
     assert containers.locate(resource, folder) == expected
+
+
+@pytest.mark.parametrize(
+    "resource",
+    [
+        "http://devstoreaccount1.blob.localhost:10000/backups",
+        "https://:password@account.blob.core.windows.net/backups",
+        "https://account.notblob.example/backups",
+    ],
+    ids=["name-that-may-be-elsewhere", "password", "look-alike"],
+)
+def test_what_may_lie_outside_this_machine_or_is_no_container_is_refused(resource: str) -> None:
+    with pytest.raises(ServiceError):
+        containers.locate(resource, "f")
 
 
 # A blob service on this machine.

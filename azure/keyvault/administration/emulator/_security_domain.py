@@ -22,10 +22,12 @@ def settle(path: Path | None, given: bytes | None) -> bytes:
     if given is not None and len(given) != SIZE:
         raise ValueError(f"security_domain must be {SIZE} bytes, got {len(given)}")
     kept = bytes.fromhex(path.read_text("ascii")) if path and path.exists() else None
-    if kept and given and kept != given:
+    if kept is not None and len(kept) != SIZE:
+        raise ValueError(f"{path} is damaged: a security domain has {SIZE} bytes, not {len(kept)}")
+    if kept is not None and given is not None and kept != given:
         raise ValueError(f"security_domain differs from the one in {path}")
     domain = kept or given or secrets.token_bytes(SIZE)
-    if path and not kept:
+    if path and kept is None:
         _write(path, domain)
     return domain
 

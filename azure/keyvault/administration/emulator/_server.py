@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -58,8 +58,8 @@ class _Running:
     administrator: str
     certificates: _certificates.Certificates
     port: int
-    security_domain: bytes
-    sas_token: str
+    security_domain: bytes = field(repr=False)
+    sas_token: str = field(repr=False)
     transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse]
     resources: AsyncExitStack
 
@@ -104,6 +104,8 @@ class ManagedHsmEmulator:
             raise ValueError(f"name must be 3 to 24 letters, digits and single dashes, got {name!r}")
         if job_duration < 0 or retry_after < 0:
             raise ValueError(f"job_duration and retry_after must not be negative, got {job_duration}, {retry_after}")
+        if not host:
+            raise ValueError("host must be an address to listen on: an empty one would be every address")
         self._name = name.lower()
         self._data = None if data is None else Path(data)
         self._host = host
@@ -228,7 +230,8 @@ class ManagedHsmEmulator:
 
     async def _start(self, resources: AsyncExitStack) -> _Running:
         data = self._data or Path(resources.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
-        data.mkdir(parents=True, exist_ok=True)
+        # The data holds the keys of the HSM: nobody else on the machine may read it.
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         store = SqliteStore(data / "hsm.sqlite" if self._data else None)
         resources.callback(store.close)
         administrator = _settle(store, self._name, self._admin_object_id)

@@ -36,6 +36,9 @@ _PROBE = "mhsm-prebackup-check"
 _DEVELOPMENT_ACCOUNT = "devstoreaccount1"
 _DEVELOPMENT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
 
+# The secret part of a SAS token, wherever it is quoted.
+_SIGNATURE = re.compile(r"sig=[^&\s]+", re.IGNORECASE)
+
 
 class BackupStorage(Protocol):
     """One container, opened for one job; what goes wrong is a ``JobFailure``."""
@@ -153,7 +156,7 @@ class BlobContainer:
             container.url,
             credential=self._target.sas.token if self._target.sas else _identity(container),
             # No proxy, no redirect and no second try: what this machine does not answer at once is an answer, too.
-            transport=AioHttpTransport(use_env_settings=False),
+            transport=AioHttpTransport(use_env_settings=False, connection_timeout=5, read_timeout=30),
             permit_redirects=False,
             retry_total=0,
         )
@@ -161,7 +164,9 @@ class BlobContainer:
             try:
                 yield client
             except HttpResponseError as error:
-                raise JobFailure(_error_code(error), error.message.partition("\n")[0]) from error
+                # Storage may quote the token, and what a job says is kept and shown.
+                said = _SIGNATURE.sub("sig=REDACTED", error.message.partition("\n")[0])
+                raise JobFailure(_error_code(error), said) from error
             except AzureError as error:
                 raise JobFailure("StorageUnavailable", f"{container.url} cannot be reached") from error
 

@@ -52,7 +52,9 @@ def unpack(files: Mapping[str, bytes], *, security_domain: bytes) -> Snapshot:
     if manifest.get("securityDomain") != _fingerprint(security_domain):
         raise _invalid("it was made with another security domain")
     seal = manifest.pop("hmac", None)
-    if not isinstance(seal, str) or not hmac.compare_digest(seal.encode(), _seal(manifest, security_domain).encode()):
+    if not isinstance(seal, str) or not hmac.compare_digest(
+        seal.encode("utf-8", "replace"), _seal(manifest, security_domain).encode()
+    ):
         raise _invalid("its manifest was changed")
     for name, checksum in manifest["files"].items():
         if name not in files:

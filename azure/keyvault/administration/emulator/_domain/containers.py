@@ -47,11 +47,11 @@ def locate(resource: str, folder: str = "") -> tuple[Container, str]:
     """
     parts = _split(resource)
     host = parts.hostname or ""
-    if parts.query or parts.fragment or parts.username or parts.scheme not in {"https", "http"}:
+    if parts.query or parts.fragment or "@" in parts.netloc or parts.scheme not in {"https", "http"}:
         raise _no_container()
     segments = [segment for segment in parts.path.split("/") if segment]
     is_loopback = _is_loopback(host)
-    if is_loopback and not host.endswith(".localhost"):
+    if is_loopback:
         account, *segments = segments or [""]
         prefix = f"/{account}"
         if not segments and "/" in folder:
@@ -60,7 +60,7 @@ def locate(resource: str, folder: str = "") -> tuple[Container, str]:
     else:
         account, _, suffix = host.partition(".")
         prefix = ""
-        if not is_loopback and (parts.scheme != "https" or "blob." not in suffix + "."):
+        if parts.scheme != "https" or not suffix.startswith("blob."):
             raise _no_container()
     if len(segments) != 1 or not _ACCOUNT.fullmatch(account) or not _CONTAINER.fullmatch(segments[0]):
         raise _no_container()
@@ -76,7 +76,8 @@ def _split(resource: str) -> SplitResult:
 
 
 def _is_loopback(host: str) -> bool:
-    if host == "localhost" or host.endswith(".localhost"):
+    # Not names below localhost: a resolver may look for those outside this machine.
+    if host == "localhost":
         return True
     try:
         return ip_address(host).is_loopback

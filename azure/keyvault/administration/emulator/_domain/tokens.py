@@ -74,6 +74,8 @@ class TokenAuthority:
         return oid
 
     def _decode(self, token: str) -> dict[str, Any]:
+        if not token.isascii():
+            raise InvalidTokenError("The token is no JSON Web Token.")
         # The library would compare the times with the wall clock; ours is the emulator's, so exp is checked above.
         options: Any = {"require": ["aud", "exp", "oid"], "verify_exp": False, "verify_iat": False, "verify_nbf": False}
         try:

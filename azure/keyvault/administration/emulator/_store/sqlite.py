@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +31,10 @@ class SqliteStore:
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
+        if path is not None and not path.exists():
+            # It holds the key that signs tokens. SQLite gives its side files the same mode.
+            with suppress(OSError):
+                path.touch(mode=0o600)
         # Autocommit: a statement of its own is a transaction of its own, longer ones are opened by name.
         self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0)
         try:
