@@ -14,6 +14,7 @@ from azure.core.exceptions import (
     ServiceResponseError,
 )
 from azure.core.pipeline.policies import AsyncRetryPolicy
+from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration.aio import KeyVaultBackupClient
 from fakes import (
@@ -347,3 +348,25 @@ async def test_to_stop_waiting_stops_no_job_and_the_token_resumes_it(stop: str) 
     assert resumed.details.job_id == "5f"
     assert {sent.method for sent in ended.requests} == {"GET"}
     assert [sent.method for sent in still_running.requests].count("POST") == 2
+
+
+async def test_the_token_of_an_earlier_try_does_not_pass_for_that_of_a_probe() -> None:
+    async def throttle_while_another_request_is_told_nothing() -> Answer:
+        await client.send_request(HttpRequest("GET", "/x"))
+        return Answer(429)
+
+    answers: list[Any] = [
+        CHALLENGE,
+        throttle_while_another_request_is_told_nothing(),
+        unauthorized(None),
+        ServiceResponseError("the probe is lost"),
+        CHALLENGE,
+        _started(),
+    ]
+    transport = ScriptedTransport(server=lambda _: answers.pop(0))
+    client = KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport)
+
+    poller = await client.begin_backup(_CONTAINER, _SAS)
+
+    assert poller.details.job_id == "5f"
+    assert [sent.token is None for sent in transport.requests] == [True, False, False, True, True, False]
