@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
-from azure.keyvault.administration.emulator._store.sqlite import SqliteStore
+from azure.keyvault.administration.emulator._domain.records import JobStatus
+from azure.keyvault.administration.emulator._store.sqlite import SqliteStore, StoreError
 from emulator.operator_client import DURATION, Operator, failed
 from emulator.raw import ROLE_DEFINITIONS
 
 if TYPE_CHECKING:
-    from azure.keyvault.administration.emulator._domain.records import Snapshot
+    from pathlib import Path
+
+    from azure.keyvault.administration.emulator._domain.records import Job, Snapshot
 
 INTERNAL = ("InternalError", "The emulator failed; its log has the details")
 
@@ -32,6 +37,11 @@ class FaultyStore(SqliteStore):
         super().replace(snapshot)
         self._stumble("replace")
 
+    def save_job(self, job: Job) -> None:
+        if self.step == "end" and job.status is not JobStatus.IN_PROGRESS:
+            raise StoreError("hsm.sqlite: database or disk is full")
+        super().save_job(job)
+
     def _stumble(self, step: str) -> None:
         if step == self.step:
             raise RuntimeError("secret")
@@ -39,10 +49,10 @@ class FaultyStore(SqliteStore):
 
 @pytest.fixture(name="faulty")
 def _faulty(monkeypatch: pytest.MonkeyPatch) -> Any:
-    def install(step: str) -> None:
-        monkeypatch.setattr(
-            "azure.keyvault.administration.emulator._server.SqliteStore", lambda _path: FaultyStore(step)
-        )
+    def install(step: str) -> FaultyStore:
+        store = FaultyStore(step)
+        monkeypatch.setattr("azure.keyvault.administration.emulator._server.SqliteStore", lambda _path: store)
+        return store
 
     return install
 
@@ -79,3 +89,75 @@ async def test_a_restore_that_stumbles_changes_nothing_and_is_reported_failed(
         assert await operator.state() == before
         assert (await operator.back_up()).status == 202
     assert "failed" in caplog.text
+
+
+async def test_a_job_whose_end_cannot_be_stored_ends_when_it_can(faulty: Any, caplog: pytest.LogCaptureFixture) -> None:
+    store = faulty("nothing")
+    async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
+        operator = Operator(hsm)
+        await operator.furnish()
+        folder = await operator.folder()
+        await operator.wreck()
+        before = await operator.state()
+        store.step = "end"
+        started = await operator.restore(folder)
+        hsm.clock.advance(DURATION)
+        while caplog.text.count("could not be stored") < 2:
+            assert (await operator.status(started)).json["status"] == "InProgress"
+
+        store.step = "nothing"
+        done = await operator.finish(started)
+
+        message = "The emulator cannot use its data directory: hsm.sqlite: database or disk is full"
+        assert failed(done) == ("StorageUnavailable", message)
+        assert await operator.state() == before
+        assert (await operator.back_up()).status == 202
+
+
+async def test_a_check_whose_end_cannot_be_stored_is_an_error_and_holds_up_nothing(faulty: Any) -> None:
+    store = faulty("end")
+    async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
+        operator = Operator(hsm)
+
+        reply = await operator.send("POST", "/prebackup", operator.storage)
+        store.step = "nothing"
+
+        assert reply.status == 503
+        assert (await operator.back_up()).status == 202
+
+
+async def test_nothing_is_written_behind_an_emulator_that_was_closed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    ended = False
+
+    def write_slowly(*_arguments: object) -> None:
+        nonlocal ended
+        begun.set()
+        may_end.wait(10)
+        ended = True
+
+    monkeypatch.setattr("azure.keyvault.administration.emulator._storage._write_folder", write_slowly)
+    hsm = ManagedHsmEmulator(data=tmp_path)
+    async with hsm:
+        operator = Operator(hsm)
+        await operator.back_up()
+        await asyncio.to_thread(begun.wait, 10)
+        asyncio.get_running_loop().call_later(0.05, may_end.set)
+
+    assert ended
+
+
+async def test_the_newest_jobs_are_remembered_and_the_others_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("azure.keyvault.administration.emulator._jobs._MEMORY", 3)
+    async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
+        operator = Operator(hsm)
+        started = [await operator.back_up()]
+        for _ in range(3):
+            await operator.finish(started[-1])
+            started.append(await operator.back_up())
+
+        statuses = [(await operator.status(each)).status for each in started]
+
+    assert statuses == [404, 200, 200, 200]

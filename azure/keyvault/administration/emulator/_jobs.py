@@ -11,6 +11,8 @@ from uuid import uuid4
 from ._domain import archive, jobs
 from ._domain.jobs import JobFailure
 from ._domain.records import Job, JobKind
+from ._store.sqlite import StoreError
+from ._threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,6 +24,11 @@ if TYPE_CHECKING:
     from ._store import Store
 
 _LOGGER = logging.getLogger(__name__)
+
+# So many jobs are remembered, the newest.
+_MEMORY = 1000
+# How long to wait before another try to write down how a job ended.
+_RETRY_SECONDS = 1.0
 
 # How a job ends: changes the state, and returns the finished job. Runs inside the transaction that saves the job, so
 # that a restore and the news of it become true together.
@@ -77,27 +84,13 @@ class Jobs:
 
     async def check_backup(self, target: Target) -> Job:
         """Find out whether a backup would work; the job has ended when this returns."""
-        job = self._begin(JobKind.PRE_BACKUP)
         storage = self._storage.open(target)
-
-        async def check() -> Finish:
-            await storage.check()
-            return partial(jobs.succeed, job)
-
-        self._finish(job, await self._outcome(job, check))
-        return job
+        return await self._check(JobKind.PRE_BACKUP, storage.check)
 
     async def check_restore(self, target: Target, folder: str) -> Job:
         """Find out whether a restore would work; the job has ended when this returns."""
-        job = self._begin(JobKind.PRE_RESTORE)
         storage = self._storage.open(target)
-
-        async def check() -> Finish:
-            await self._read(storage, folder)
-            return partial(jobs.succeed, job)
-
-        self._finish(job, await self._outcome(job, check))
-        return job
+        return await self._check(JobKind.PRE_RESTORE, partial(self._read, storage, folder))
 
     def fail_interrupted(self) -> None:
         """Report the job that an earlier life of the HSM left unfinished."""
@@ -111,16 +104,34 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
+    def _new(self, kind: JobKind) -> Job:
+        return jobs.begin(kind, uuid4().hex, self._clock.now(), self._store.running_job())
+
     def _begin(self, kind: JobKind) -> Job:
-        job = jobs.begin(kind, uuid4().hex, self._clock.now(), self._store.running_job())
+        job = self._new(kind)
         self._store.save_job(job)
+        self._store.forget_jobs(keep=_MEMORY)
+        return job
+
+    async def _check(self, kind: JobKind, check: Callable[[], Awaitable[object]]) -> Job:
+        """Return the job as it was in the beginning, which is what the caller is told; how it ended is saved."""
+        job = self._new(kind)
+
+        async def work() -> Finish:
+            await check()
+            return partial(jobs.succeed, job)
+
+        # It becomes known when it has ended, and so cannot be interrupted.
+        finish = await self._outcome(job, work)
+        self._store.save_job(finish(self._clock.now()))
         return job
 
     def _start_reading(
         self, kind: JobKind, target: Target, folder: str, end: Callable[[Job, Snapshot, float], Job]
     ) -> Job:
         storage = self._storage.open(target)
-        job = self._begin(kind)
+        with self._store.transaction():
+            job = self._begin(kind)
 
         async def read() -> Finish:
             return partial(end, job, await self._read(storage, folder))
@@ -137,7 +148,7 @@ class Jobs:
         due = self._clock.now() + self._duration
         finish = await self._outcome(job, work)
         await self._clock.sleep_until(due)
-        self._finish(job, finish)
+        await self._finish(job, finish)
 
     async def _outcome(self, job: Job, work: Work) -> Finish:
         try:
@@ -148,16 +159,26 @@ class Jobs:
             _LOGGER.exception("The job %s failed", job.id)
             return partial(jobs.fail, job, failure=_internal())
 
-    def _finish(self, job: Job, finish: Finish) -> None:
-        now = self._clock.now()
+    async def _finish(self, job: Job, finish: Finish) -> None:
+        """End the job, however long it takes to write that down: one that never ended would hold up all others."""
+        failure = self._save(job, finish)
+        while failure and self._save(job, partial(jobs.fail, job, failure=failure)):
+            await self._clock.sleep_until(self._clock.now() + _RETRY_SECONDS)
+
+    def _save(self, job: Job, finish: Finish) -> JobFailure | None:
+        """Write down how the job ended, and return what was in the way."""
         try:
             with self._store.transaction():
-                self._store.save_job(finish(now))
+                self._store.save_job(finish(self._clock.now()))
         except JobFailure as failure:
-            self._store.save_job(jobs.fail(job, now, failure))
+            return failure
+        except StoreError as error:
+            _LOGGER.warning("The end of the job %s could not be stored: %s", job.id, error)
+            return JobFailure("StorageUnavailable", f"The emulator cannot use its data directory: {error}")
         except Exception:
             _LOGGER.exception("The job %s failed", job.id)
-            self._store.save_job(jobs.fail(job, now, _internal()))
+            return _internal()
+        return None
 
     def _new_folder(self) -> str:
         # Two backups within a hundredth of a second must not meet in one folder.
@@ -167,7 +188,7 @@ class Jobs:
     async def _back_up(
         self, job: Job, storage: BackupStorage, target: Target, snapshot: Snapshot, folder: str
     ) -> Finish:
-        files = await asyncio.to_thread(
+        files = await run_in_thread(
             archive.pack,
             snapshot,
             security_domain=self._security_domain,
@@ -179,7 +200,7 @@ class Jobs:
 
     async def _read(self, storage: BackupStorage, folder: str) -> Snapshot:
         files = await storage.read(folder)
-        return await asyncio.to_thread(archive.unpack, files, security_domain=self._security_domain)
+        return await run_in_thread(archive.unpack, files, security_domain=self._security_domain)
 
     def _replace_state(self, job: Job, snapshot: Snapshot, now: float) -> Job:
         self._store.replace(snapshot)

@@ -5,7 +5,6 @@ Nothing here ever opens a connection that leaves the machine.
 
 from __future__ import annotations
 
-import asyncio
 import re
 import secrets
 import shutil
@@ -22,6 +21,7 @@ from azure.storage.blob.aio import ContainerClient
 
 from ._domain.jobs import JobFailure
 from ._domain.sas import BACKUP_PERMISSIONS, RESTORE_PERMISSIONS
+from ._threads import run_in_thread
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
@@ -100,7 +100,7 @@ class DataFolder:
     async def write(self, folder: str, files: Mapping[str, bytes]) -> None:
         await self.check()
         try:
-            await asyncio.to_thread(_write_folder, self._path, folder, files)
+            await run_in_thread(_write_folder, self._path, folder, files)
         except OSError as error:
             raise JobFailure("StorageUnavailable", f"The data folder cannot be written: {error.strerror}") from error
 
@@ -110,7 +110,7 @@ class DataFolder:
         if not _FOLDER.fullmatch(folder) or not (self._path / folder).is_dir():
             raise folder_not_found(folder)
         try:
-            return await asyncio.to_thread(_read_folder, self._path / folder)
+            return await run_in_thread(_read_folder, self._path / folder)
         except OSError as error:
             raise JobFailure("StorageUnavailable", f"The data folder cannot be read: {error.strerror}") from error
 

@@ -66,6 +66,10 @@ class Store(Protocol):
 
     def save_job(self, job: Job) -> None: ...
 
+    def forget_jobs(self, *, keep: int) -> None:
+        """Forget all jobs but the newest, and those in progress."""
+        ...
+
     def snapshot(self) -> Snapshot: ...
 
     def replace(self, snapshot: Snapshot) -> None:

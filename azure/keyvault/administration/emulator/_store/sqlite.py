@@ -142,6 +142,13 @@ class SqliteStore:
             _dump(job),
         )
 
+    def forget_jobs(self, *, keep: int) -> None:
+        self._execute(
+            "DELETE FROM jobs WHERE status != ? AND rowid NOT IN (SELECT rowid FROM jobs ORDER BY rowid DESC LIMIT ?)",
+            JobStatus.IN_PROGRESS.value,
+            keep,
+        )
+
     def snapshot(self) -> Snapshot:
         keys = self._execute("SELECT document FROM keys ORDER BY rowid")
         return Snapshot(
