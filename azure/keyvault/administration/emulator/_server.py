@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import secrets
+from base64 import b64encode
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,14 +18,14 @@ from . import _certificates, _security_domain
 from ._app import make_app
 from ._clock import Clock
 from ._credential import EmulatorCredential
-from ._domain import rbac
+from ._domain import rbac, sas
 from ._domain.builtin_roles import ADMINISTRATOR
 from ._domain.records import RoleAssignment
 from ._domain.tokens import TokenAuthority, new_signing_key
 from ._hsm import Hsm
 from ._jobs import Jobs
 from ._journal import Journal
-from ._storage import Storage, new_sas_token
+from ._storage import Storage
 from ._store.sqlite import SqliteStore
 from ._transport import LoopbackResolver, loopback_session, shared_transport
 
@@ -269,7 +271,7 @@ class ManagedHsmEmulator:
             certificates=certificates,
             port=port,
             security_domain=security_domain,
-            sas_token=new_sas_token(self._storage_account, CONTAINER, self._clock.now()),
+            sas_token=sas.issue(b64encode(secrets.token_bytes(32)).decode(), self._clock.now()),
             transport=shared_transport(session),
             resources=resources.pop_all(),
         )

@@ -67,6 +67,10 @@ def backup_folder(hsm_name: str, hundredths: int) -> str:
     return f"mhsm-{hsm_name}-{moment:%Y%m%d%H%M%S}{rest:02}"
 
 
+def folder_not_found(folder: str) -> JobFailure:
+    return JobFailure("InvalidBackup", f"Invalid backup provided: the folder {folder!a} does not exist")
+
+
 def restore_key(name: str, backed_up: Key | None, existing: Key | None) -> tuple[Key | None, str]:
     """Return the key to bring back, if any, and the sentence that says what became of its versions.
 

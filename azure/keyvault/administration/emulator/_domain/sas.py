@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 from . import errors
 from .jobs import JobFailure
 
 BACKUP_PERMISSIONS = "crdw"
 RESTORE_PERMISSIONS = "rl"
+_STORAGE_VERSION = "2025-01-05"
+_EARLIER = 15 * 60
+_LATER = 7 * 24 * 60 * 60
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -32,8 +35,7 @@ class Sas:
         if not self.is_signed:
             raise JobFailure("AuthenticationFailed", "The SAS token has no signature")
         if now >= self.expiry:
-            moment = datetime.fromtimestamp(self.expiry, timezone.utc)
-            raise JobFailure("AuthenticationFailed", f"The SAS token expired at {moment:%Y-%m-%dT%H:%M:%SZ}")
+            raise JobFailure("AuthenticationFailed", f"The SAS token expired at {_text(self.expiry)}")
         if self.start is not None and now < self.start:
             raise JobFailure("AuthenticationFailed", "The SAS token is not valid yet")
         if missing := [letter for letter in needed if letter not in self.permissions]:
@@ -54,6 +56,27 @@ def parse(token: str) -> Sas:
         permissions=fields.get("sp", ""),
         is_signed="sig" in fields,
     )
+
+
+def issue(signature: str, now: float) -> str:
+    """Return a token with every permission on a container, good for a week.
+
+    :param signature: Anything: the emulator keeps the container itself, and believes what a token says.
+    :param now: The time in unix seconds.
+    """
+    fields = {
+        "sv": _STORAGE_VERSION,
+        "sr": "c",
+        "sp": "rcwdl",
+        "st": _text(now - _EARLIER),
+        "se": _text(now + _LATER),
+        "sig": signature,
+    }
+    return urlencode(fields)
+
+
+def _text(moment: float) -> str:
+    return f"{datetime.fromtimestamp(moment, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def _moment(text: str, field: str) -> float:
