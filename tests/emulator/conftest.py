@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from emulator.raw import RawClient
+from emulator.slow_key import SlowKey
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -23,3 +24,10 @@ async def _hsm() -> AsyncIterator[ManagedHsmEmulator]:
 @pytest.fixture(name="raw")
 def _raw(hsm: ManagedHsmEmulator) -> RawClient:
     return RawClient(hsm)
+
+
+@pytest.fixture(name="slow_key")
+def _slow_key(monkeypatch: pytest.MonkeyPatch) -> SlowKey:
+    slow_key = SlowKey()
+    monkeypatch.setattr("azure.keyvault.administration.emulator._handlers.keys.generate", slow_key.generate)
+    return slow_key

@@ -5,10 +5,13 @@ from __future__ import annotations
 import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from emulator.raw import ROLE_DEFINITIONS, SCOPE, RawClient
 
+INVALID_AUDIENCE = "AKV10022: Invalid audience. Expected https://managedhsm.azure.net."
+INVALID_ISSUER = "AKV10032: Invalid issuer. Expected https://sts.windows.net/9b1f0c52-3c8e-4f0d-8f6e-51f2f4c7d6aa/."
 NO_SIGNATURE = "The token is not signed by the authority of the challenge."
 
 
@@ -48,6 +51,16 @@ async def test_the_scheme_is_compared_without_regard_to_case(raw: RawClient, sch
     assert reply.status == 200
 
 
+async def test_two_authorizations_are_none(raw: RawClient) -> None:
+    headers = [("Authorization", f"Bearer {await raw.token()}"), ("Authorization", "Bearer other")]
+
+    async with raw.hsm.client_kwargs["transport"].session.get(raw.hsm.vault_url, headers=headers) as reply:
+        body = await reply.json()
+
+    assert (reply.status, reply.headers["WWW-Authenticate"].partition("=")[0]) == (401, "Bearer authorization")
+    assert body["error"]["message"].startswith("The request has more than one Authorization header.")
+
+
 def forged(token: str, key: ec.EllipticCurvePrivateKey | str, algorithm: str, **changes: object) -> str:
     claims = jwt.decode(token, options={"verify_signature": False})
     return jwt.encode({**claims, **changes}, key, algorithm=algorithm)
@@ -57,12 +70,23 @@ async def test_an_unsigned_token_is_refused(raw: RawClient) -> None:
     reply = await raw.send("GET", ROLE_DEFINITIONS, token=forged(await raw.token(), "", "none"))
 
     assert reply.error == (401, "Unauthorized", NO_SIGNATURE)
+    assert reply.headers["WWW-Authenticate"].startswith("Bearer authorization=")
 
 
 async def test_a_token_signed_by_somebody_else_is_refused(raw: RawClient) -> None:
     foreign = ec.generate_private_key(ec.SECP256R1())
 
     reply = await raw.send("GET", ROLE_DEFINITIONS, token=forged(await raw.token(), foreign, "ES256"))
+
+    assert reply.error == (401, "Unauthorized", NO_SIGNATURE)
+
+
+async def test_a_token_signed_with_the_public_key_as_a_shared_secret_is_refused(raw: RawClient) -> None:
+    public_key = raw.hsm._run.hsm.authority._public_key
+    # Not as PEM: the library that forges refuses to take that for a secret.
+    secret = public_key.public_bytes(Encoding.X962, PublicFormat.UncompressedPoint).hex()
+
+    reply = await raw.send("GET", ROLE_DEFINITIONS, token=forged(await raw.token(), secret, "HS256"))
 
     assert reply.error == (401, "Unauthorized", NO_SIGNATURE)
 
@@ -87,8 +111,8 @@ async def test_a_token_for_another_resource_is_refused(raw: RawClient) -> None:
 
     reply = await raw.send("GET", ROLE_DEFINITIONS, token=token.token)
 
-    expected = "AKV10022: Invalid audience. Expected https://managedhsm.azure.net."
-    assert reply.error == (401, "Unauthorized", expected)
+    assert reply.error == (401, "Unauthorized", INVALID_AUDIENCE)
+    assert reply.headers["WWW-Authenticate"].startswith("Bearer authorization=")
 
 
 async def test_a_token_expires_when_the_clock_says_so(raw: RawClient) -> None:
@@ -138,6 +162,11 @@ async def test_a_credential_is_for_an_object_id(hsm: ManagedHsmEmulator) -> None
     [
         pytest.param({"oid": 5}, "The token names no principal.", id="number-as-oid"),
         pytest.param({"exp": 9.5e9}, "The token has expired.", id="fraction-as-expiry"),
+        pytest.param({"nbf": 9_500_000_000}, "The token is not valid yet.", id="not-yet-valid"),
+        pytest.param({"nbf": 1.5}, "The token is not valid yet.", id="fraction-as-beginning"),
+        pytest.param({"iss": "https://sts.windows.net/other/"}, INVALID_ISSUER, id="other-issuer"),
+        pytest.param({"aud": ["https://vault.azure.net"]}, INVALID_AUDIENCE, id="list-of-other-audiences"),
+        pytest.param({"aud": "https://managedhsm.azure.net/"}, INVALID_AUDIENCE, id="audience-with-slash"),
     ],
 )
 async def test_a_signed_token_with_odd_claims_is_refused(
@@ -150,7 +179,7 @@ async def test_a_signed_token_with_odd_claims_is_refused(
     assert reply.error == (401, "Unauthorized", reason)
 
 
-@pytest.mark.parametrize("claim", ["oid", "aud", "exp"])
+@pytest.mark.parametrize("claim", ["oid", "aud", "iss", "nbf", "exp", "generation"])
 async def test_a_signed_token_that_lacks_a_claim_is_refused(raw: RawClient, claim: str) -> None:
     claims = jwt.decode(await raw.token(), options={"verify_signature": False})
     del claims[claim]

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import re
-import threading
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -14,6 +13,7 @@ import pytest_asyncio
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from emulator.operator_client import ALICE, DURATION, Operator, failed
 from emulator.raw import ACTION, BACKUP_USER, CRYPTO_OFFICER, CRYPTO_USER, RESTORE_USER, ROLE_DEFINITIONS
+from emulator.slow_key import SlowKey
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -333,23 +333,16 @@ async def test_while_a_restore_runs_the_data_plane_is_disabled_but_for_its_statu
 
 
 async def test_a_key_that_is_being_made_while_a_restore_starts_is_refused(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, slow_key: SlowKey
 ) -> None:
     await operator.furnish()
     folder = await operator.folder()
     before = await operator.state()
-    begun, may_end = threading.Event(), threading.Event()
 
-    def generate_slowly(_spec: object) -> dict[str, str]:
-        begun.set()
-        may_end.wait(10)
-        return {}
-
-    monkeypatch.setattr("azure.keyvault.administration.emulator._handlers.keys.generate", generate_slowly)
     creating = asyncio.create_task(operator.send("POST", "/keys/late/create", {"kty": "RSA"}))
-    await asyncio.to_thread(begun.wait, 10)
+    await slow_key.begun()
     started = await operator.restore(folder)
-    may_end.set()
+    slow_key.end()
     created = await creating
     await operator.finish(started)
 

@@ -11,6 +11,8 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from yarl import URL
 
+from azure.keyvault.administration.emulator._domain import keys
+from azure.keyvault.administration.emulator._domain.errors import ServiceError
 from emulator.raw import ACTION, CRYPTO_OFFICER, CRYPTO_USER, RawClient
 
 WEEK = 7 * 86400
@@ -127,7 +129,7 @@ async def test_what_is_asked_for_is_kept(user: RawClient) -> None:
         pytest.param({"kty": "EC-HSM", "key_size": 256}, "key_size has no meaning for the kty EC-HSM", id="ec-size"),
         pytest.param({"kty": "oct", "key_size": 8}, "key_size must be one of 256, 192, 128", id="oct-size"),
         pytest.param({"kty": "EC", "key_ops": ["fly"]}, "The key operation 'fly' does not exist", id="operation"),
-        pytest.param({"kty": "EC", "tags": {"a": 1}}, "tags must be a string", id="tag"),
+        pytest.param({"kty": "EC", "tags": {"a": 1}}, "tags['a'] must be a string", id="tag"),
         pytest.param(
             {"kty": "EC", "attributes": {"created": 1}},
             "The request body has unknown members: 'attributes.created'",
@@ -321,6 +323,32 @@ async def test_a_page_of_versions_that_does_not_exist_is_refused(user: RawClient
     reply = await user.send("GET", "/keys/k/versions", query="$skiptoken=x")
 
     assert reply.error == (400, "BadParameter", "The $skiptoken is not one of this list")
+
+
+@pytest.mark.parametrize("token", ["", "a%0A", "a%00", "a/b", "k" * 128, "%C3%A4"])
+@pytest.mark.parametrize("path", ["/keys", "/deletedkeys"])
+async def test_a_page_of_keys_that_cannot_exist_is_refused(user: RawClient, path: str, token: str) -> None:
+    reply = await user.send("GET", path, query=f"$skiptoken={token}")
+
+    assert reply.error == (400, "BadParameter", "The $skiptoken is not one of this list")
+
+
+async def test_a_list_goes_on_after_a_key_that_is_gone(user: RawClient) -> None:
+    for name in ("a", "b", "c"):
+        await user.send("POST", f"/keys/{name}/create", {"kty": "oct"})
+    page = (await user.send("GET", "/keys", query="maxresults=2")).json
+    await user.send("DELETE", "/keys/b")
+
+    rest = await user.send("GET", "/keys", query=URL(page["nextLink"]).raw_query_string, version=None)
+
+    assert [item["kid"] for item in rest.json["value"]] == [f"{BASE}/keys/c"]
+
+
+async def test_five_thousand_keys_are_the_limit() -> None:
+    keys.check_room("k", None, 4999)
+
+    with pytest.raises(ServiceError, match="No more than 5000 keys are allowed"):
+        keys.check_room("k", None, 5000)
 
 
 async def test_a_hundred_versions_are_the_limit(user: RawClient) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from emulator.raw import (
@@ -14,6 +16,7 @@ from emulator.raw import (
     ROLE_ID,
     RawClient,
 )
+from emulator.slow_key import SlowKey
 
 ALICE = "a11ce000-0000-4000-8000-000000000001"
 NAME = "ff388517-2e5c-4d0f-8a0b-0d6f5c3b7a01"
@@ -80,6 +83,21 @@ async def test_a_role_loses_what_is_taken_from_it_at_once(raw: RawClient) -> Non
     after = await raw.as_(ALICE).send("GET", ROLE_DEFINITIONS)
 
     assert (before.status, after.status) == (200, 403)
+
+
+async def test_a_key_that_is_being_made_when_its_maker_loses_the_role_is_refused(
+    raw: RawClient, slow_key: SlowKey
+) -> None:
+    assigned = await raw.assign(ALICE, CRYPTO_USER)
+    await raw.assign(raw.principal, CRYPTO_USER)
+
+    creating = asyncio.create_task(raw.as_(ALICE).send("POST", "/keys/late/create", {"kty": "RSA"}))
+    await slow_key.begun()
+    await raw.send("DELETE", f"{ROLE_ASSIGNMENTS}/{assigned.json['name']}")
+    slow_key.end()
+
+    assert (await creating).error == (403, "AccessDenied", f"Not authorized to access {ACTION}/keys/create on /keys")
+    assert (await raw.send("GET", "/keys")).json == {"value": []}
 
 
 async def test_actions_are_not_data_actions_and_grant_nothing(raw: RawClient) -> None:

@@ -277,7 +277,25 @@ async def test_a_list_shows_what_its_scope_and_its_filter_ask_for(
     assert shown == [everything[label] for label in expected]
 
 
-@pytest.mark.parametrize("filter_", ["", "atScope", "principalId eq", "principalId eq 'x", "roleName eq 'x'"])
+@pytest.mark.parametrize(
+    "filter_",
+    [
+        "",
+        "atScope",
+        "atscope()",
+        "principalId eq",
+        "principalId eq 'x",
+        "principalId eq 'x'",
+        "principalId eq ''",
+        f"principalId eq {BOB} or true",
+        f"principalId eq '{BOB}",
+        f"principalId eq {BOB}'",
+        f"principalid eq '{BOB}'",
+        f"principalId eq '{BOB}'%0A",
+        f"principalId eq '{BOB[:-1]}%D9%A4'",
+        "roleName eq 'x'",
+    ],
+)
 async def test_a_filter_that_is_not_understood_is_refused(raw: RawClient, filter_: str) -> None:
     reply = await raw.send("GET", ROLE_ASSIGNMENTS, query=f"$filter={filter_.replace(' ', '%20')}")
 

@@ -183,10 +183,10 @@ async def test_a_role_without_permissions_grants_nothing(raw: RawClient, body: A
     [
         pytest.param({}, "The member properties is required", id="no-properties"),
         pytest.param(create(permissions={}), "properties.permissions must be an array", id="permissions-object"),
-        pytest.param(create(permissions=["x"]), "properties.permissions must be an object", id="permission-text"),
+        pytest.param(create(permissions=["x"]), "properties.permissions[0] must be an object", id="permission-text"),
         pytest.param(
-            create(permissions=[{"dataActions": [1]}]),
-            "properties.permissions.dataActions must be a string",
+            create(permissions=[{}, {"dataActions": ["x", 1]}]),
+            "properties.permissions[1].dataActions[1] must be a string",
             id="number-as-action",
         ),
         pytest.param(
@@ -210,7 +210,7 @@ async def test_a_role_without_permissions_grants_nothing(raw: RawClient, body: A
         ),
         pytest.param(
             create(permissions=[{"dataAction": []}]),
-            "The request body has unknown members: 'properties.permissions.dataAction'",
+            "The request body has unknown members: 'properties.permissions[0].dataAction'",
             id="unknown-in-permission",
         ),
         pytest.param({**create(), "id": "x"}, "The request body has unknown members: 'id'", id="unknown-at-the-top"),
@@ -281,6 +281,7 @@ async def test_the_fifty_first_custom_role_is_refused_but_a_replacement_is_not(r
         pytest.param("atScopeAndBelow()", None, id="at-scope-and-below-called"),
         pytest.param("roleName eq 'Managed HSM Crypto User'", [CRYPTO_USER], id="one-role"),
         pytest.param("roleName eq 'nothing'", [], id="no-role"),
+        pytest.param("roleName eq ''", [], id="empty-name"),
     ],
 )
 async def test_a_filter_chooses_roles(raw: RawClient, filter_: str, names: list[str] | None) -> None:
@@ -290,7 +291,34 @@ async def test_a_filter_chooses_roles(raw: RawClient, filter_: str, names: list[
     assert reply.json == {"value": [each for each in expected if names is None or each["name"] in names]}
 
 
-@pytest.mark.parametrize("filter_", ["", "roleName eq x", "principalId eq 'x'", "atScope()"])
+async def test_a_quote_in_a_filter_is_written_twice(raw: RawClient) -> None:
+    created = await raw.send("PUT", URL, create(roleName="Alice's 'own'"))
+
+    reply = await raw.send("GET", ROLE_DEFINITIONS, query="$filter=roleName%20eq%20'Alice''s%20''own'''")
+
+    assert reply.json == {"value": [created.json]}
+
+
+async def test_a_data_action_of_a_role_of_the_past_is_accepted(raw: RawClient) -> None:
+    actions = [f"{ACTION}/keys/createIfNotExists"]
+
+    reply = await raw.send("PUT", URL, create(permissions=[{"dataActions": actions}]))
+
+    assert reply.json == role([permission(data_actions=actions)])
+
+
+@pytest.mark.parametrize(
+    "filter_",
+    [
+        "",
+        "roleName eq x",
+        "roleName eq 'it's'",
+        "roleName eq x y",
+        "rolename eq 'x'",
+        "principalId eq 'x'",
+        "atScope()",
+    ],
+)
 async def test_a_filter_that_is_not_understood_is_refused(raw: RawClient, filter_: str) -> None:
     reply = await raw.send("GET", ROLE_DEFINITIONS, query=f"$filter={filter_.replace(' ', '%20')}")
 

@@ -62,6 +62,9 @@ async def test_a_query_parameter_that_is_given_twice_is_refused(raw: RawClient) 
         "/%00",
         "/%ff%fe",
         "/%E2%82",
+        f"/%0A{ROLE_DEFINITIONS}%0A",
+        "/backup%0A",
+        "/keys/k/versions%0D%0Ax/y",
     ],
 )
 async def test_an_unknown_path_is_not_found(raw: RawClient, path: str) -> None:
@@ -97,6 +100,7 @@ async def test_a_wrong_method_is_told_the_right_ones(raw: RawClient, method: str
         pytest.param(b'{"a":' * 100_000 + b"1" + b"}" * 100_000, id="deep-object"),
         pytest.param(b'{"a": ' + b"9" * 10_000 + b"}", id="long-number"),
         pytest.param(b"{'a': 1}", id="python"),
+        pytest.param(b"{}{}", id="two-objects"),
     ],
 )
 async def test_a_body_that_is_no_json_is_refused(raw: RawClient, body: bytes) -> None:
@@ -108,6 +112,21 @@ async def test_a_body_that_is_no_object_is_refused(raw: RawClient, body: bytes) 
     reply = await raw.send("PUT", URL, body)
 
     assert reply.error == (400, "BadRequest", "The request body must be an object")
+
+
+@pytest.mark.parametrize(
+    ("body", "name"),
+    [
+        pytest.param(b'{"properties": {}, "properties": {}}', "'properties'", id="top"),
+        pytest.param(b'{"properties": {"roleName": "a", "roleName": "a"}}', "'roleName'", id="below"),
+        pytest.param(b'{"properties": {"permissions": [{"x": [], "\\u0078": []}]}}', "'x'", id="escaped"),
+        pytest.param(b'{"\\ud800": 1, "\\ud800": 1}', "'\\ud800'", id="surrogate"),
+    ],
+)
+async def test_a_member_that_is_there_twice_is_refused(raw: RawClient, body: bytes, name: str) -> None:
+    reply = await raw.send("PUT", URL, body)
+
+    assert reply.error == (400, "BadRequest", f"The request body holds the member {name} twice")
 
 
 async def test_half_a_surrogate_pair_is_refused(raw: RawClient) -> None:
@@ -170,6 +189,47 @@ async def test_a_caller_that_goes_away_is_nobody_s_error(raw: RawClient, caplog:
 
     assert (await raw.send("GET", URL)).status == 404
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/keys%0A{ROLE_ASSIGNMENTS}",
+        f"/keys/k%0A{ROLE_ASSIGNMENTS}",
+        f"/%0A/{ROLE_ASSIGNMENTS}",
+        f"/keys/k%0D%0Ax{ROLE_ASSIGNMENTS}",
+        f"/keys/k%0A{ROLE_DEFINITIONS}",
+        "/keys/k%0A",
+        "/keys/k%00/versions",
+    ],
+)
+async def test_what_a_path_encodes_is_no_part_of_a_scope(raw: RawClient, path: str) -> None:
+    assert (await raw.send("GET", path)).error == (400, "Invalidkeyidentifier", "Invalid key identifier")
+
+
+@pytest.mark.parametrize("name", ["2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11%0A", "%0A", "a%2Fb", "%00"])
+async def test_what_a_path_encodes_is_no_part_of_a_name(raw: RawClient, name: str) -> None:
+    read = await raw.send("GET", f"{ROLE_DEFINITIONS}/{name}")
+    written = await raw.send("PUT", f"{ROLE_DEFINITIONS}/{name}", VALID)
+
+    assert read.error == (404, "RoleDefinitionNotFound", "Requested role definition not found")
+    assert written.error == (400, "BadRequest", "The name of a role definition must be a GUID")
+
+
+async def test_a_failure_is_logged_in_one_line_whatever_the_path_encodes(
+    raw: RawClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(_hsm: object) -> None:
+        raise RuntimeError("made up")
+
+    monkeypatch.setattr(type(raw.hsm._run.hsm.store), "role_definitions", fail)
+
+    reply = await raw.send("GET", f"{ROLE_DEFINITIONS}/x%0D%0AERROR%20forged")
+
+    assert reply.status == 500
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == [
+        f"GET {ROLE_DEFINITIONS}/x%0D%0AERROR%20forged failed"
+    ]
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])

@@ -12,20 +12,21 @@ from ._exchange import HSM
 from ._handlers import access_control, backup, keys
 from ._handlers.not_emulated import not_emulated
 from ._headers import stamp
-from ._middleware import authenticate, identify, record, render_errors
+from ._middleware import authenticate, record, render_errors
 
 if TYPE_CHECKING:
     from ._hsm import Hsm
 
 MIDDLEWARES = (
-    identify,  # every request has an Activity ID
-    record,  # every answer is in the journal
+    record,  # every request has an Activity ID, and every answer is in the journal
     render_errors,  # nothing below answers with anything but the service's error shape
     authenticate,  # no token, no answer: a request without one is challenged whatever it asks for
 )
 
-_ROLE_DEFINITIONS = "/{scope:(?:.+/)?}providers/Microsoft.Authorization/roleDefinitions"
-_ROLE_ASSIGNMENTS = "/{scope:(?:.+/)?}providers/Microsoft.Authorization/roleAssignments"
+# Whatever a path encodes, line breaks too: the scope is refused by the rules, not by the router.
+_SCOPE = r"{scope:(?:[\s\S]+/)?}"
+_ROLE_DEFINITIONS = f"/{_SCOPE}providers/Microsoft.Authorization/roleDefinitions"
+_ROLE_ASSIGNMENTS = f"/{_SCOPE}providers/Microsoft.Authorization/roleAssignments"
 _KEY = "/keys/{key_name}"
 _DELETED_KEY = "/deletedkeys/{key_name}"
 _FILTER = frozenset({"$filter"})
@@ -196,6 +197,6 @@ NOT_EMULATED = tuple(
 def make_app(hsm: Hsm) -> web.Application:
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY + 1)
     app[HSM] = hsm
-    app.router.add_route("*", "/{path:.*}", dispatcher(NOT_EMULATED + OPERATIONS))
+    app.router.add_route("*", r"/{path:[\s\S]*}", dispatcher(NOT_EMULATED + OPERATIONS))
     app.on_response_prepare.append(stamp)
     return app

@@ -44,6 +44,8 @@ class Call:
     base_url: str
     """How the caller addresses the HSM: scheme and authority."""
     now: float
+    admit_again: Callable[[], None]
+    """Refuses what is no longer allowed; for a handler that has waited, before it acts."""
 
 
 @dataclass(frozen=True, slots=True)

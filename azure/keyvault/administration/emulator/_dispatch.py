@@ -59,9 +59,8 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
     _check_version(query.get(_VERSION), operation)
     _check_key_name(exchange.parameters)
     scope = rbac.parse_scope(operation.at.format_map(exchange.parameters))
-    _authorize(hsm, exchange.principal, operation.action, scope)
-    if not operation.while_restoring:
-        jobs.refuse_while_restoring(hsm.store.running_job())
+    admit = partial(_admit, hsm, exchange.principal or "", operation, scope)
+    admit()
     hsm.store.delete_keys_deleted_before(keys.purge_time(hsm.clock.now()))
 
     exchange.service = operation.service
@@ -73,6 +72,7 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
         body=_parse(content, request, operation),
         base_url=base_url(request),
         now=hsm.clock.now(),
+        admit_again=admit,
     )
     return _responses.success(await operation.handler(hsm, call))
 
@@ -112,9 +112,11 @@ def _check_key_name(parameters: Mapping[str, str]) -> None:
         rbac.parse_scope(f"{rbac.KEYS}/{parameters['key_name']}")
 
 
-def _authorize(hsm: Hsm, principal: str | None, action: str, scope: str) -> None:
-    roles = rbac.all_roles(hsm.store.role_definitions())
-    rbac.authorize(principal or "", action, scope, assignments=hsm.store.role_assignments(), roles=roles)
+def _admit(hsm: Hsm, principal: str, operation: Operation, scope: str) -> None:
+    """Refuse a caller who may not do this, or not now."""
+    hsm.access.authorize(principal, operation.action, scope)
+    if not operation.while_restoring:
+        jobs.refuse_while_restoring(hsm.store.running_job())
 
 
 def _parse(content: bytes, request: web.Request, operation: Operation) -> Members:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from ._access import Access
     from ._clock import Clock
     from ._domain.tokens import TokenAuthority
     from ._jobs import Jobs
@@ -20,6 +21,7 @@ class Hsm:
     name: str
     store: Store
     clock: Clock
+    access: Access
     authority: TokenAuthority
     jobs: Jobs
     journal: Journal

@@ -17,6 +17,7 @@ from ._threads import run_in_thread
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from ._access import Access
     from ._clock import Clock
     from ._domain.containers import Target
     from ._domain.records import Snapshot
@@ -41,6 +42,7 @@ class Jobs:
 
     :param hsm_name: Part of the names of backup folders.
     :param store: The state that is backed up and restored.
+    :param access: Is told of a restore that replaces roles and assignments.
     :param clock: Tells when a job is due.
     :param storage: Where backups lie.
     :param security_domain: Ties a backup to the HSMs that may restore it.
@@ -52,6 +54,7 @@ class Jobs:
         *,
         hsm_name: str,
         store: Store,
+        access: Access,
         clock: Clock,
         storage: Storage,
         security_domain: bytes,
@@ -59,6 +62,7 @@ class Jobs:
     ) -> None:
         self._hsm_name = hsm_name
         self._store = store
+        self._access = access
         self._clock = clock
         self._storage = storage
         self._security_domain = security_domain
@@ -203,7 +207,8 @@ class Jobs:
         return await run_in_thread(archive.unpack, files, security_domain=self._security_domain)
 
     def _replace_state(self, job: Job, snapshot: Snapshot, now: float) -> Job:
-        self._store.replace(snapshot)
+        with self._access.changing():
+            self._store.replace(snapshot)
         return jobs.succeed(job, now)
 
     def _bring_key_back(self, key_name: str, job: Job, snapshot: Snapshot, now: float) -> Job:

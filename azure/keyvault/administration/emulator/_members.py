@@ -43,7 +43,7 @@ class Members:
         """Read a body that must be a JSON object in UTF-8."""
         try:
             # Deep nesting exhausts the stack, and integers of many thousand digits are a ValueError.
-            value: object = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant)
+            value: object = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique)
         except (ValueError, RecursionError) as error:
             raise errors.bad_request("The request body is not valid JSON") from error
         return cls(_object(value, "The request body"))
@@ -70,12 +70,15 @@ class Members:
         return self._required(name, self.text(name))
 
     def texts(self, name: str) -> list[str] | None:
-        return self._take(name, lambda value, what: [_text(each, what) for each in _list(value, what)])
+        return self._take(name, lambda value, what: [_text(*each) for each in _elements(value, what)])
 
     def text_map(self, name: str) -> dict[str, str] | None:
         return self._take(
             name,
-            lambda value, what: {_text(key, what): _text(each, what) for key, each in _object(value, what).items()},
+            lambda value, what: {
+                _text(key, f"A name in {what}"): _text(each, f"{what}[{key!a}]")
+                for key, each in _object(value, what).items()
+            },
         )
 
     def flag(self, name: str) -> bool | None:
@@ -92,7 +95,7 @@ class Members:
 
     def list_of_members(self, name: str) -> list[Members] | None:
         return self._take(
-            name, lambda value, what: [Members(_object(each, what), f"{what}.") for each in _list(value, what)]
+            name, lambda value, what: [Members(_object(*each), f"{each[1]}.") for each in _elements(value, what)]
         )
 
     def _take(self, name: str, read: _Reader[_T]) -> _T | None:
@@ -115,8 +118,9 @@ def _object(value: object, what: str) -> dict[str, Any]:
     return _typed(value, _OBJECT, what, "an object")
 
 
-def _list(value: object, what: str) -> list[Any]:
-    return _typed(value, _ARRAY, what, "an array")
+def _elements(value: object, what: str) -> list[tuple[Any, str]]:
+    """Return the elements of an array, each with what names it."""
+    return [(each, f"{what}[{index}]") for index, each in enumerate(_typed(value, _ARRAY, what, "an array"))]
 
 
 def _text(value: object, what: str) -> str:
@@ -133,6 +137,16 @@ def _integer(value: object, what: str) -> int:
     if isinstance(value, bool) or abs(number) > _LARGEST_INTEGER:
         raise errors.bad_request(f"{what} must be an integer")
     return number
+
+
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that names a member twice: its readers would disagree about which one counts."""
+    unique: dict[str, Any] = {}
+    for name, value in members:
+        if name in unique:
+            raise errors.bad_request(f"The request body holds the member {name!a} twice")
+        unique[name] = value
+    return unique
 
 
 def _refuse_constant(name: str) -> object:

@@ -22,18 +22,12 @@ _LOGGER = logging.getLogger(__name__)
 
 
 @web.middleware
-async def identify(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Give the request its Activity ID."""
-    exchange_of(request)
-    return await handler(request)
-
-
-@web.middleware
 async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Write down what was asked, by whom, and the status of the answer."""
+    exchange = exchange_of(request)  # begins here: it has an Activity ID from now on, and its time is taken
     response = await handler(request)
-    principal = exchange_of(request).principal
-    request.app[HSM].journal.append(JournalEntry(request.method, request.rel_url.raw_path, principal, response.status))
+    entry = JournalEntry(request.method, request.rel_url.raw_path, exchange.principal, response.status)
+    request.app[HSM].journal.append(entry)
     return response
 
 
@@ -48,10 +42,11 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
         # What aiohttp refuses by itself, such as OPTIONS *.
         failure = errors.refused(error.status, error.reason)
     except StoreError as error:
-        _LOGGER.exception("%s %s could not be stored", request.method, request.path)
+        # The path as it was sent: it holds no line break, whatever it encodes.
+        _LOGGER.exception("%s %s could not be stored", request.method, request.rel_url.raw_path)
         failure = errors.storage_unavailable(str(error))
     except Exception:
-        _LOGGER.exception("%s %s failed", request.method, request.path)
+        _LOGGER.exception("%s %s failed", request.method, request.rel_url.raw_path)
         failure = errors.internal()
     return _responses.failure(failure, exchange_of(request))
 
@@ -61,11 +56,14 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
     """Ask for a token before anything else of the request is looked at."""
     hsm = request.app[HSM]
     authority = hsm.authority
-    scheme, _, token = request.headers.get(hdrs.AUTHORIZATION, "").partition(" ")
+    fields = request.headers.getall(hdrs.AUTHORIZATION, [""])
+    if len(fields) > 1:
+        raise errors.invalid_token("The request has more than one Authorization header.", authority.challenge)
+    scheme, _, token = fields[0].partition(" ")
     if scheme.lower() != "bearer":
         return _responses.challenge(request.method, authority.challenge)
     try:
         exchange_of(request).principal = authority.principal(token.strip(), hsm.clock.now())
     except InvalidTokenError as error:
-        raise errors.invalid_token(str(error), authority.challenge) from error
+        raise errors.invalid_token(str(error), error.challenge) from error
     return await handler(request)

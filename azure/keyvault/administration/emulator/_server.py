@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
 import secrets
 from base64 import b64encode
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -15,13 +16,14 @@ from uuid import UUID, uuid4
 from aiohttp import web
 
 from . import _certificates, _security_domain
+from ._access import Access
 from ._app import make_app
 from ._clock import Clock
 from ._credential import EmulatorCredential
 from ._domain import rbac, sas
 from ._domain.builtin_roles import ADMINISTRATOR
 from ._domain.records import RoleAssignment
-from ._domain.tokens import TokenAuthority, new_signing_key
+from ._domain.tokens import Revocation, TokenAuthority, new_signing_key
 from ._hsm import Hsm
 from ._jobs import Jobs
 from ._journal import Journal
@@ -86,6 +88,8 @@ class ManagedHsmEmulator:
      ends it early.
     :keyword retry_after: Seconds that the start of a job tells clients to wait before they ask again. The service says
      10; the default is as short as the header allows, since nobody likes to wait for an emulator.
+    :keyword propagation_delay: How many seconds of the emulator's clock it takes until a change of role definitions or
+     assignments counts for what callers may do; lists show it at once.
     :raises ValueError: if the name is not one that an HSM can have, the object id is not a GUID, or a number is
      negative.
     """
@@ -101,11 +105,17 @@ class ManagedHsmEmulator:
         security_domain: bytes | None = None,
         job_duration: float = 0.05,
         retry_after: int = 1,
+        propagation_delay: float = 0,
     ) -> None:
         if not _NAME.fullmatch(name) or len(name) not in _NAME_LENGTH:
             raise ValueError(f"name must be 3 to 24 letters, digits and single dashes, got {name!r}")
-        if job_duration < 0 or retry_after < 0:
-            raise ValueError(f"job_duration and retry_after must not be negative, got {job_duration}, {retry_after}")
+        for number, value in (
+            ("job_duration", job_duration),
+            ("retry_after", retry_after),
+            ("propagation_delay", propagation_delay),
+        ):
+            if value < 0:
+                raise ValueError(f"{number} must not be negative, got {value!r}")
         if not host:
             raise ValueError("host must be an address to listen on: an empty one would be every address")
         self._name = name.lower()
@@ -116,6 +126,7 @@ class ManagedHsmEmulator:
         self._security_domain = security_domain
         self._job_duration = job_duration
         self._retry_after = retry_after
+        self._propagation_delay = propagation_delay
         self._storage_account = re.sub("[^a-z0-9]", "", self._name)[:_ACCOUNT_LENGTH] + "store"
         self._clock = Clock()
         self._journal = Journal()
@@ -195,6 +206,19 @@ class ManagedHsmEmulator:
         """
         return EmulatorCredential(str(UUID(object_id)), self._run.hsm.authority, self._clock)
 
+    def revoke_tokens(self, object_id: str | None = None) -> None:
+        """Take back the access tokens that were issued so far, as Continuous Access Evaluation does.
+
+        A request that bears one is answered 401 with a claims challenge. Tokens that are issued from now on are good.
+
+        :param object_id: Object id of the principal whose tokens are taken back; everybody's if left out.
+        :raises ValueError: if the object id is not a GUID.
+        """
+        hsm = self._run.hsm
+        hsm.authority.revoke(object_id and str(UUID(object_id)), self._clock.now())
+        revocations = {each: asdict(revocation) for each, revocation in hsm.authority.revocations.items()}
+        hsm.store.save_fact("revocations", json.dumps(revocations))
+
     @property
     def security_domain(self) -> bytes:
         """The secret that an HSM needs to restore this one's backups; give it to another emulator."""
@@ -240,9 +264,11 @@ class ManagedHsmEmulator:
         security_domain = _security_domain.settle(data / "security-domain", self._security_domain)
         storage = Storage(data / "storage", self._storage_account, self._clock)
         storage.create_container(CONTAINER)
+        access = Access(store, self._clock, self._propagation_delay)
         jobs = Jobs(
             hsm_name=self._name,
             store=store,
+            access=access,
             clock=self._clock,
             storage=storage,
             security_domain=security_domain,
@@ -254,7 +280,8 @@ class ManagedHsmEmulator:
             name=self._name,
             store=store,
             clock=self._clock,
-            authority=TokenAuthority(store.fact("signing_key") or "", DEFAULT_TENANT_ID),
+            access=access,
+            authority=TokenAuthority(store.fact("signing_key") or "", DEFAULT_TENANT_ID, _revocations(store)),
             jobs=jobs,
             journal=self._journal,
             retry_after=self._retry_after,
@@ -309,3 +336,9 @@ def _settle(store: Store, name: str, administrator: str) -> str:
         store.save_fact("signing_key", new_signing_key())
         store.save_role_assignment(RoleAssignment(str(uuid4()), rbac.ROOT, ADMINISTRATOR.name, administrator))
     return administrator
+
+
+def _revocations(store: Store) -> dict[str, Revocation]:
+    """Return the revocations of earlier lives: the signing key is the same, so the tokens would be good again."""
+    revocations: dict[str, dict[str, int]] = json.loads(store.fact("revocations") or "{}")
+    return {each: Revocation(**revocation) for each, revocation in revocations.items()}

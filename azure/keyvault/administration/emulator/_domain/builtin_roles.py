@@ -127,7 +127,14 @@ BUILT_IN_ROLES = (
     ADMINISTRATOR,
 )
 
-# The built-in roles use every data action that the service is known to have, so they are the vocabulary.
+# What only roles of the past had.
+_RETIRED = ("/keys/createIfNotExists",)
+
+# The built-in roles use every other data action that the service is known to have, so they are the vocabulary.
 DATA_ACTIONS = frozenset(
-    action.casefold() for role in BUILT_IN_ROLES for entry in role.permissions for action in entry.data_actions
+    action.casefold()
+    for action in (
+        *(action for role in BUILT_IN_ROLES for entry in role.permissions for action in entry.data_actions),
+        *(PREFIX + action for action in _RETIRED),
+    )
 )

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from .records import Job, JobKind, JobStatus, Key, KeyVersion, Permission, RoleAssignment, RoleDefinition
+from .records import Job, JobKind, JobStatus, Key, KeyVersion, Permission, RoleAssignment, RoleDefinition, Superseded
 
-Record: TypeAlias = RoleDefinition | RoleAssignment | Key | Job
+Record: TypeAlias = RoleDefinition | RoleAssignment | Superseded | Key | Job
 Document: TypeAlias = dict[str, Any]
 
 
@@ -21,6 +21,14 @@ def role_definition(document: Document) -> RoleDefinition:
 
 def role_assignment(document: Document) -> RoleAssignment:
     return RoleAssignment(**document)
+
+
+def superseded(document: Document) -> Superseded:
+    return Superseded(
+        until=document["until"],
+        role_definitions=tuple(map(role_definition, document["role_definitions"])),
+        role_assignments=tuple(map(role_assignment, document["role_assignments"])),
+    )
 
 
 def key(document: Document) -> Key:

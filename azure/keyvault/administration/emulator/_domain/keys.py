@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
@@ -18,6 +19,7 @@ RECOVERY_LEVEL = "CustomizedRecoverable+Purgeable"
 MAX_KEYS = 5000
 MAX_VERSIONS = 100
 
+_NAME = re.compile("[0-9a-zA-Z-]{1,127}")
 _RETENTION = RECOVERABLE_DAYS * 86400
 
 _RSA_SIZES = (2048, 3072, 4096)
@@ -141,6 +143,15 @@ def find_version(key: Key, version: str, url: str) -> KeyVersion:
 
 def with_changed_version(key: Key, changed: KeyVersion) -> Key:
     return replace(key, versions=tuple(changed if each.version == changed.version else each for each in key.versions))
+
+
+def parse_skip_token(token: str | None) -> str:
+    """Return after which key a list goes on; the key itself may be gone since."""
+    if token is None:
+        return ""
+    if not _NAME.fullmatch(token):
+        raise errors.bad_parameter("The $skiptoken is not one of this list")
+    return token
 
 
 def page(names: Sequence[str], after: str, size: int) -> tuple[slice, bool]:

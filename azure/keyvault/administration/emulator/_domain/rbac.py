@@ -29,10 +29,12 @@ MAX_ASSIGNMENTS_PER_KEY = 10
 ROLE_DEFINITION_ID_PREFIX = "Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/"
 
 _SCOPE = re.compile(r"/|/keys|/keys/[0-9a-zA-Z-]{1,127}")
-_GUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_GUID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_GUID = re.compile(_GUID_PATTERN, re.IGNORECASE)
 _ROLE_DEFINITION_ID = re.compile(rf"/?{re.escape(ROLE_DEFINITION_ID_PREFIX)}(?P<name>[^/]+)", re.IGNORECASE)
-_PRINCIPAL_FILTER = re.compile(r"principalId eq (?P<quote>'?)(?P<principal>[^']+)(?P=quote)")
-_ROLE_NAME_FILTER = re.compile(r"roleName eq '(?P<role_name>[^']*)'")
+_PRINCIPAL_FILTER = re.compile(rf"principalId eq (?P<quote>'?)(?P<principal>(?i:{_GUID_PATTERN}))(?P=quote)")
+# A quote within a literal is written twice, as OData does.
+_ROLE_NAME_FILTER = re.compile(r"roleName eq '(?P<role_name>(?:[^']|'')*)'")
 
 _BUILT_IN_NAMES = frozenset(role.name for role in BUILT_IN_ROLES)
 
@@ -155,7 +157,8 @@ def select_roles(roles: Iterable[RoleDefinition], filter_: str | None) -> list[R
     if filter_ in {None, "atScopeAndBelow", "atScopeAndBelow()"}:
         return list(roles)
     if match := _ROLE_NAME_FILTER.fullmatch(filter_ or ""):
-        return [role for role in roles if role.role_name == match["role_name"]]
+        role_name = match["role_name"].replace("''", "'")
+        return [role for role in roles if role.role_name == role_name]
     raise errors.bad_parameter("The $filter must be atScopeAndBelow() or roleName eq '<name>'")
 
 

@@ -39,6 +39,15 @@ class RoleAssignment:
 
 
 @dataclass(frozen=True, slots=True)
+class Superseded:
+    """The roles and assignments that a change replaced; time is unix seconds."""
+
+    until: float
+    role_definitions: tuple[RoleDefinition, ...]
+    role_assignments: tuple[RoleAssignment, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class KeyVersion:
     """One version of a key: its public half and its attributes.
 

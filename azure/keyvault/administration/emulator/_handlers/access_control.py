@@ -32,7 +32,7 @@ async def set_role_definition(hsm: Hsm, call: Call) -> Answer:
     rbac.check_role_is_custom(name)
     with call.body as body, body.required_members("properties") as properties:
         role = _read_role(name, properties)
-    with hsm.store.transaction():
+    with hsm.store.transaction(), hsm.access.changing():
         rbac.check_new_role(role, hsm.store.role_definitions())
         hsm.store.save_role_definition(role)
     return Answer(_role_definition(role), status=201)
@@ -40,7 +40,7 @@ async def set_role_definition(hsm: Hsm, call: Call) -> Answer:
 
 async def delete_role_definition(hsm: Hsm, call: Call) -> Answer:
     _require_root(call)
-    with hsm.store.transaction():
+    with hsm.store.transaction(), hsm.access.changing():
         role = _find_role(hsm, call.parameters["name"])
         rbac.check_role_is_custom(role.name)
         hsm.store.delete_role_definition(role.name)
@@ -64,7 +64,7 @@ async def create_role_assignment(hsm: Hsm, call: Call) -> Answer:
             role=rbac.parse_role_definition_id(properties.required_text("roleDefinitionId")),
             principal=rbac.parse_guid(properties.required_text("principalId"), "principalId"),
         )
-    with hsm.store.transaction():
+    with hsm.store.transaction(), hsm.access.changing():
         rbac.check_new_assignment(
             assignment, hsm.store.role_assignments(), rbac.all_roles(hsm.store.role_definitions())
         )
@@ -73,7 +73,7 @@ async def create_role_assignment(hsm: Hsm, call: Call) -> Answer:
 
 
 async def delete_role_assignment(hsm: Hsm, call: Call) -> Answer:
-    with hsm.store.transaction():
+    with hsm.store.transaction(), hsm.access.changing():
         assignment = _find_assignment(hsm, call)
         hsm.store.delete_role_assignment(assignment.name)
     return Answer(_role_assignment(assignment))
@@ -101,7 +101,7 @@ def _find_assignment(hsm: Hsm, call: Call) -> RoleAssignment:
 def _read_role(name: str, properties: Members) -> RoleDefinition:
     if properties.text("type") not in {None, "CustomRole"}:
         raise errors.bad_request("The type of a role definition can only be CustomRole")
-    # Every valid list of scopes comes back as ["/"]: the service knows no narrower roles.
+    # As on the service, every valid list of scopes silently becomes ["/"]: there are no narrower roles.
     for scope in properties.texts("assignableScopes") or []:
         rbac.parse_scope(scope)
     return RoleDefinition(

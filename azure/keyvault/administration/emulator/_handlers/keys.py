@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from .._call import Answer
-from .._domain import errors, jobs, keys
+from .._domain import errors, keys
 from .._domain.records import Key, KeyVersion
 from .._keygen import generate
 
@@ -46,7 +46,7 @@ async def create_key(hsm: Hsm, call: Call) -> Answer:
     version = replace(version, public=await asyncio.to_thread(generate, spec))
     with hsm.store.transaction():
         # The world may have changed while the key was being made.
-        jobs.refuse_while_restoring(hsm.store.running_job())
+        call.admit_again()
         existing = hsm.store.key(name)
         keys.check_room(name, existing, hsm.store.key_count())
         hsm.store.save_key(keys.with_version(name, existing, version))
@@ -174,8 +174,9 @@ def _find_deleted(hsm: Hsm, call: Call) -> Key:
 
 def _list_by_name(hsm: Hsm, call: Call, *, deleted: bool) -> Answer:
     size = _page_size(call)
+    after = keys.parse_skip_token(call.query.get("$skiptoken"))
     # One more than asked for tells whether there is a next page.
-    found = hsm.store.keys(deleted=deleted, after=call.query.get("$skiptoken", ""), limit=size + 1)
+    found = hsm.store.keys(deleted=deleted, after=after, limit=size + 1)
     shown = found[:size]
     items = [_item(call, key.name, key.versions[-1]) | _deletion(call, key) for key in shown]
     link = "/deletedkeys" if deleted else "/keys"

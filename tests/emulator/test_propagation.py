@@ -1,0 +1,137 @@
+"""With a propagation delay, a change of roles or assignments is seen at once and counts later."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+import pytest_asyncio
+
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
+from emulator.operator_client import Operator
+from emulator.raw import ACTION, CRYPTO_AUDITOR, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+ALICE = "a11ce000-0000-4000-8000-000000000001"
+BOB = "b0b00000-0000-4000-8000-000000000002"
+NAME = "ff388517-2e5c-4d0f-8a0b-0d6f5c3b7a01"
+DELAY = 3600.0
+
+
+@pytest_asyncio.fixture(name="hsm")
+async def _hsm() -> AsyncIterator[ManagedHsmEmulator]:
+    async with ManagedHsmEmulator(propagation_delay=DELAY) as hsm:
+        yield hsm
+
+
+async def may_read(raw: RawClient, principal: str) -> bool:
+    return (await raw.as_(principal).send("GET", ROLE_DEFINITIONS)).status == 200
+
+
+async def test_a_new_hsm_knows_its_administrator_at_once(raw: RawClient) -> None:
+    assert await may_read(raw, raw.principal)
+
+
+async def test_an_assignment_is_listed_at_once_and_counts_later(raw: RawClient) -> None:
+    created = await raw.assign(ALICE, CRYPTO_AUDITOR)
+    listed = await raw.role_assignments()
+    before = await may_read(raw, ALICE)
+    raw.hsm.clock.advance(DELAY)
+    after = await may_read(raw, ALICE)
+
+    assert listed[-1] == created.json
+    assert (before, after) == (False, True)
+
+
+async def test_an_assignment_that_is_deleted_counts_for_a_while(raw: RawClient) -> None:
+    await raw.assign(ALICE, CRYPTO_AUDITOR, name=NAME)
+    raw.hsm.clock.advance(DELAY)
+    await raw.send("DELETE", f"{ROLE_ASSIGNMENTS}/{NAME}")
+    listed = await raw.role_assignments()
+    before = await may_read(raw, ALICE)
+    raw.hsm.clock.advance(DELAY)
+
+    assert NAME not in [each["name"] for each in listed]
+    assert before
+    assert not await may_read(raw, ALICE)
+
+
+async def test_a_role_that_is_replaced_or_deleted_grants_for_a_while_what_it_granted(raw: RawClient) -> None:
+    role = f"{ROLE_DEFINITIONS}/{NAME}"
+    granting = [{"dataActions": [f"{ACTION}/roleDefinitions/read/action"]}]
+    seen = []
+    await raw.send("PUT", role, {"properties": {"permissions": granting}})
+    await raw.assign(ALICE, NAME)
+    for method, body in [
+        ("PUT", {"properties": {}}),
+        ("PUT", {"properties": {"permissions": granting}}),
+        ("DELETE", None),
+    ]:
+        seen.append(await may_read(raw, ALICE))
+        raw.hsm.clock.advance(DELAY)
+        seen.append(await may_read(raw, ALICE))
+        await raw.send(method, role, body)
+    seen.append(await may_read(raw, ALICE))
+    raw.hsm.clock.advance(DELAY)
+    seen.append(await may_read(raw, ALICE))
+
+    assert seen == [False, True, True, False, False, True, True, False]
+
+
+async def test_each_change_takes_its_own_time(raw: RawClient) -> None:
+    await raw.assign(ALICE, CRYPTO_AUDITOR)
+    raw.hsm.clock.advance(DELAY / 2)
+    await raw.assign(BOB, CRYPTO_AUDITOR)
+    seen = []
+    for _ in range(3):
+        seen.append((await may_read(raw, ALICE), await may_read(raw, BOB)))
+        raw.hsm.clock.advance(DELAY / 2)
+
+    assert seen == [(False, False), (True, False), (True, True)]
+
+
+async def test_a_change_that_is_refused_changes_nothing(raw: RawClient) -> None:
+    await raw.assign(ALICE, CRYPTO_AUDITOR, name=NAME)
+    raw.hsm.clock.advance(DELAY / 2)
+    assert (await raw.assign(BOB, CRYPTO_AUDITOR, name=NAME)).status == 409
+    raw.hsm.clock.advance(DELAY / 2)
+
+    assert await may_read(raw, ALICE)
+
+
+async def test_a_restore_is_a_change_too(hsm: ManagedHsmEmulator) -> None:
+    operator = Operator(hsm)
+    folder = await operator.folder()
+    await operator.assign(ALICE, CRYPTO_AUDITOR)
+    hsm.clock.advance(DELAY)
+    started = await operator.restore(folder)
+    hsm.clock.advance(1)
+    while (await operator.status(started)).json["status"] == "InProgress":
+        pass
+    before = await may_read(operator, ALICE)
+    hsm.clock.advance(DELAY)
+
+    assert before
+    assert not await may_read(operator, ALICE)
+
+
+@pytest.mark.parametrize(("delay", "expected"), [(DELAY, False), (0, True)])
+async def test_a_restart_neither_hurries_nor_undoes_a_change(tmp_path: Path, delay: float, expected: bool) -> None:
+    async with ManagedHsmEmulator(data=tmp_path, propagation_delay=DELAY) as hsm:
+        await RawClient(hsm).assign(ALICE, CRYPTO_AUDITOR)
+
+    async with ManagedHsmEmulator(data=tmp_path, propagation_delay=delay) as hsm:
+        raw = RawClient(hsm)
+        before = await may_read(raw, ALICE)
+        hsm.clock.advance(DELAY)
+
+        assert before is expected
+        assert await may_read(raw, ALICE)
+
+
+def test_a_delay_is_not_negative() -> None:
+    with pytest.raises(ValueError, match="propagation_delay must not be negative, got -1"):
+        ManagedHsmEmulator(propagation_delay=-1)
