@@ -18,14 +18,21 @@ _NEEDED = {"PUT": "w", "DELETE": "d", "GET": "r"}
 
 
 class BlobServer:
-    """Keeps blobs in a dict; a SAS token counts by its ``sp`` alone, a shared key by its account."""
+    """Keeps blobs in a dict; a SAS token counts by its ``sp`` alone, a shared key by its account.
+
+    What is in ``sizes`` is said of a blob's size, true or not; every error's message ends with ``quote`` filled with
+    the query of the request.
+    """
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
+        self.sizes: dict[str, int] = {}
+        self.quote = ""
         app = web.Application()
         app.router.add_route("*", "/{account}/{container}", self._list)
         app.router.add_route("*", "/{account}/{container}/{blob:.+}", self._blob)
-        self._runner = web.AppRunner(app)
+        # What it logs of its own is no part of any test.
+        self._runner = web.AppRunner(app, access_log=None)
 
     async def __aenter__(self) -> Self:
         await self._runner.setup()
@@ -42,18 +49,25 @@ class BlobServer:
         return f"http://127.0.0.1:{self._runner.addresses[0][1]}/{ACCOUNT}"
 
     async def _list(self, request: web.Request) -> web.Response:
-        if refusal := _refusal(request, "l"):
+        if refusal := self._refusal(request, "l"):
             return refusal
         prefix = request.query["prefix"]
-        names = "".join(f"<Blob><Name>{escape(name)}</Name></Blob>" for name in self.blobs if name.startswith(prefix))
-        body = f"<?xml version='1.0'?><EnumerationResults><Blobs>{names}</Blobs><NextMarker/></EnumerationResults>"
+        blobs = "".join(
+            f"<Blob><Name>{escape(name)}</Name><Properties><Content-Length>{self.sizes.get(name, len(content))}"
+            "</Content-Length><BlobType>BlockBlob</BlobType></Properties></Blob>"
+            for name, content in self.blobs.items()
+            if name.startswith(prefix)
+        )
+        body = f"<?xml version='1.0'?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker/></EnumerationResults>"
         return web.Response(text=body, content_type="application/xml")
 
     async def _blob(self, request: web.Request) -> web.Response:
-        if refusal := _refusal(request, _NEEDED[request.method]):
+        if refusal := self._refusal(request, _NEEDED[request.method]):
             return refusal
         name = request.match_info["blob"]
         if request.method == "PUT":
+            if request.headers.get("If-None-Match") == "*" and name in self.blobs:
+                return self._error(request, 409, "BlobAlreadyExists", "The specified blob already exists.")
             self.blobs[name] = await request.read()
             return web.Response(status=201)
         if request.method == "DELETE":
@@ -64,17 +78,17 @@ class BlobServer:
         headers = {"Content-Range": f"bytes 0-{last}/{len(content)}", "x-ms-blob-type": "BlockBlob"}
         return web.Response(status=206, body=content, headers=headers)
 
+    def _refusal(self, request: web.Request, needed: str) -> web.Response | None:
+        if request.match_info["container"] != CONTAINER:
+            return self._error(request, 404, "ContainerNotFound", "The specified container does not exist.")
+        by_key = request.headers.get("Authorization", "").startswith(f"SharedKey {ACCOUNT}:")
+        if not by_key and needed not in request.query.get("sp", ""):
+            return self._error(request, 403, "AuthorizationPermissionMismatch", "This request lacks a permission.")
+        return None
 
-def _refusal(request: web.Request, needed: str) -> web.Response | None:
-    if request.match_info["container"] != CONTAINER:
-        return _error(404, "ContainerNotFound", "The specified container does not exist.")
-    by_key = request.headers.get("Authorization", "").startswith(f"SharedKey {ACCOUNT}:")
-    if not by_key and needed not in request.query.get("sp", ""):
-        return _error(403, "AuthorizationPermissionMismatch", "This request lacks a permission.")
-    return None
-
-
-def _error(status: int, code: str, message: str) -> web.Response:
-    text = f"{message}\nRequestId:secret\nTime:now"
-    body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{text}</Message></Error>"
-    return web.Response(status=status, text=body, content_type="application/xml", headers={"x-ms-error-code": code})
+    def _error(self, request: web.Request, status: int, code: str, message: str) -> web.Response:
+        quoted = self.quote.format(raw=request.url.raw_query_string, decoded=request.query_string)
+        text = escape(f"{message}{quoted}\nRequestId:secret\nTime:now")
+        body = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{text}</Message></Error>"
+        headers = {"x-ms-error-code": code}
+        return web.Response(status=status, text=body, content_type="application/xml", headers=headers)

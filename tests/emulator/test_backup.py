@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -273,6 +274,14 @@ async def test_the_managed_identity_needs_no_token(operator: Operator) -> None:
     assert await operator.state() == before
 
 
+async def test_beside_the_managed_identity_a_token_is_not_used(operator: Operator) -> None:
+    expired = {**operator.storage, "token": f"{SIGNED}&se=2022-05-09", "useManagedIdentity": True}
+
+    done = await operator.finish(await operator.send("POST", "/backup", expired))
+
+    assert done.json["status"] == "Succeeded"
+
+
 async def test_any_other_account_works_and_its_container_comes_into_being(operator: Operator) -> None:
     uri = "https://contoso.blob.core.windows.net/new-container/"
 
@@ -364,6 +373,18 @@ BAD_STORAGE = [
         {"token": f"?{SIGNED}&sp=racwdl&se=2022-05-09"},
         ("AuthenticationFailed", "The SAS token expired at 2022-05-09T00:00:00Z"),
         id="expired-date",
+    ),
+    *(
+        pytest.param(
+            {"token": f"{SIGNED}&sp=racwdl&se={expiry}"},
+            ("AuthenticationFailed", f"The SAS token expired at {shown}"),
+            id=f"expired-{expiry}",
+        )
+        for expiry, shown in {
+            "0001-01-01": "0001-01-01T00:00:00Z",
+            "1969-12-31T23:59Z": "1969-12-31T23:59:00Z",
+            "2022-05-09T21:46:20.0000000Z": "2022-05-09T21:46:20Z",
+        }.items()
     ),
     pytest.param(
         {"token": f"{SIGNED}&sp=racwdl&st=2098-01-01&se=2099-01-01"},
@@ -475,6 +496,11 @@ async def test_a_key_that_is_soft_deleted_must_be_purged_before_it_can_be_restor
     assert await operator.state() == before
 
 
+def crowd(folder: Path) -> None:
+    for number in range(20):
+        (folder / str(number)).touch()
+
+
 @pytest.mark.parametrize(
     ("damage", "reason"),
     [
@@ -497,6 +523,20 @@ async def test_a_key_that_is_soft_deleted_must_be_purged_before_it_can_be_restor
         ),
         pytest.param(lambda folder: (folder / "keys.json").unlink(), "keys.json is missing", id="lost-file"),
         pytest.param(lambda folder: truncate(folder / "keys.json"), "keys.json is damaged", id="truncated-file"),
+        pytest.param(lambda folder: (folder / "notes.txt").touch(), "'notes.txt' does not belong to it", id="stranger"),
+        pytest.param(lambda folder: (folder / "x").mkdir(), "'x' is not a file", id="folder-in-it"),
+        pytest.param(
+            lambda folder: (folder / "x").symlink_to(folder / "keys.json"), "'x' is not a file", id="link-in-it"
+        ),
+        pytest.param(crowd, "it has more than 16 files", id="crowd"),
+        pytest.param(
+            lambda folder: os.truncate(folder / "keys.json", 2**40), "it is larger than 67108864 bytes", id="huge"
+        ),
+        pytest.param(
+            lambda folder: edit(folder, "x", json.loads("[" * 900 + "]" * 900)),
+            "its manifest was changed",
+            id="deep-manifest",
+        ),
         pytest.param(
             lambda folder: (folder / "role-assignments.json").write_text("[]"),
             "role-assignments.json is damaged",
@@ -514,7 +554,7 @@ async def test_a_damaged_backup_is_noticed_and_changes_nothing(
         folder = await operator.folder()
         await operator.wreck()
         before = await operator.state()
-        damage(tmp_path / "storage" / "emulatedhsmstore" / "backups" / folder)
+        damage(tmp_path / "storage" / "emulatedhsmstore.blob.core.windows.net" / "backups" / folder)
 
         done = await operator.finish(await operator.restore(folder, path))
 
@@ -539,10 +579,10 @@ async def test_another_hsm_of_the_same_security_domain_can_be_given_the_whole_st
         before = json.dumps(await Operator(source).state()).replace("source.", "target.")
         domain = source.security_domain
 
-    move = tmp_path / "1/storage/sourcestore"
+    move = tmp_path / "1/storage/sourcestore.blob.core.windows.net"
     async with ManagedHsmEmulator("target", data=tmp_path / "2", security_domain=domain, job_duration=DURATION) as hsm:
         target = Operator(hsm)
-        move.rename(tmp_path / "2/storage/sourcestore")
+        move.rename(tmp_path / "2/storage/sourcestore.blob.core.windows.net")
         uri = "https://sourcestore.blob.core.windows.net/backups"
         done = await target.finish(await target.restore(folder, storageResourceUri=uri))
 
@@ -590,6 +630,31 @@ async def test_a_backup_of_another_security_domain_is_refused_and_changes_nothin
             {"token": "se=2099-01-01&st=1&sig=x"},
             "The customer provided SAS token is malformed. The start field of the SAS token is not a date",
             id="start-no-date",
+        ),
+        *(
+            pytest.param(
+                {"token": f"se={expiry}&sig=x"},
+                "The customer provided SAS token is malformed. The expiry field of the SAS token is not a date",
+                id=f"expiry-{number}",
+            )
+            for number, expiry in enumerate(
+                [
+                    "0001-01-01T00:00%2B14:00",
+                    "2099-01-01T00:00:00",
+                    "2099-W01-1",
+                    "20990101",
+                    "2099-13-01",
+                    "2099-01-01T25:00Z",
+                    "2099-01-01 00:00Z",
+                    "2099-01-01%0A",
+                    "%D9%A2%D9%A0%D9%A9%D9%A9-01-01",
+                ]
+            )
+        ),
+        pytest.param(
+            {"token": "bad_token", "useManagedIdentity": True},
+            "The customer provided SAS token is malformed. The SAS token does not contain the expiry field",
+            id="malformed-beside-the-identity",
         ),
         pytest.param(
             {"token": None}, "Either a SAS token or the use of the managed identity is required", id="no-token"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -40,15 +41,58 @@ async def _blobs() -> AsyncIterator[BlobServer]:
         pytest.param(
             "https://contoso.blob.core.windows.net/backups/",
             "f",
-            (Container("https://contoso.blob.core.windows.net/backups", "contoso", "backups", is_loopback=False), "f"),
+            (
+                Container(
+                    "https://contoso.blob.core.windows.net/backups",
+                    "contoso.blob.core.windows.net",
+                    "contoso",
+                    "backups",
+                    is_loopback=False,
+                ),
+                "f",
+            ),
             id="azure",
+        ),
+        pytest.param(
+            "HTTPS://Contoso.Blob.core.windows.net:443/backups",
+            "f",
+            (
+                Container(
+                    "https://contoso.blob.core.windows.net/backups",
+                    "contoso.blob.core.windows.net",
+                    "contoso",
+                    "backups",
+                    is_loopback=False,
+                ),
+                "f",
+            ),
+            id="azure-in-capitals-with-its-port",
+        ),
+        pytest.param(
+            "https://contoso.z01.blob.storage.azure.net/backups",
+            "f",
+            (
+                Container(
+                    "https://contoso.z01.blob.storage.azure.net/backups",
+                    "contoso.z01.blob.storage.azure.net",
+                    "contoso",
+                    "backups",
+                    is_loopback=False,
+                ),
+                "f",
+            ),
+            id="azure-with-a-dns-zone",
         ),
         pytest.param(
             "https://contoso.blob.core.chinacloudapi.cn/backups",
             "a/f",
             (
                 Container(
-                    "https://contoso.blob.core.chinacloudapi.cn/backups", "contoso", "backups", is_loopback=False
+                    "https://contoso.blob.core.chinacloudapi.cn/backups",
+                    "contoso.blob.core.chinacloudapi.cn",
+                    "contoso",
+                    "backups",
+                    is_loopback=False,
                 ),
                 "a/f",
             ),
@@ -59,7 +103,11 @@ async def _blobs() -> AsyncIterator[BlobServer]:
             "f",
             (
                 Container(
-                    "http://127.0.0.1:10000/devstoreaccount1/backups", "devstoreaccount1", "backups", is_loopback=True
+                    "http://127.0.0.1:10000/devstoreaccount1/backups",
+                    "127.0.0.1",
+                    "devstoreaccount1",
+                    "backups",
+                    is_loopback=True,
                 ),
                 "f",
             ),
@@ -70,7 +118,11 @@ async def _blobs() -> AsyncIterator[BlobServer]:
             "backups/f",
             (
                 Container(
-                    "http://localhost:10000/devstoreaccount1/backups", "devstoreaccount1", "backups", is_loopback=True
+                    "http://localhost:10000/devstoreaccount1/backups",
+                    "localhost",
+                    "devstoreaccount1",
+                    "backups",
+                    is_loopback=True,
                 ),
                 "f",
             ),
@@ -81,7 +133,11 @@ async def _blobs() -> AsyncIterator[BlobServer]:
             "f",
             (
                 Container(
-                    "https://[::1]:10000/devstoreaccount1/backups", "devstoreaccount1", "backups", is_loopback=True
+                    "https://[::1]:10000/devstoreaccount1/backups",
+                    "::1",
+                    "devstoreaccount1",
+                    "backups",
+                    is_loopback=True,
                 ),
                 "f",
             ),
@@ -101,8 +157,36 @@ def test_a_container_is_found_in_every_way_of_writing_it(
         "http://devstoreaccount1.blob.localhost:10000/backups",
         "https://:password@account.blob.core.windows.net/backups",
         "https://account.notblob.example/backups",
+        "https://account.blob/backups",
+        "https://account.blob..windows.net/backups",
+        "https://account.blob.core.windows.net:444/backups",
+        "https://account.blob.core.windows.net:https/backups",
+        "http://127.0.0.1:99999/devstoreaccount1/backups",
+        "ftp://127.0.0.1/devstoreaccount1/backups",
+        "http://127.0.0.1:10000/devstoreaccount1/backups\n",
+        "https://account.blob.core.windows.net/backups\n",
+        " https://account.blob.core.windows.net/backups",
+        "https://account.blob.core.windows.net/back%75ps",
+        "http://[::1%25lo]:10000/devstoreaccount1/backups",
+        f"https://account.blob.{'x' * 250}.net/backups",
     ],
-    ids=["name-that-may-be-elsewhere", "password", "look-alike"],
+    ids=[
+        "name-that-may-be-elsewhere",
+        "password",
+        "look-alike",
+        "no-cloud",
+        "empty-label",
+        "other-port",
+        "port-no-number",
+        "port-too-high",
+        "scheme",
+        "line-break-on-this-machine",
+        "line-break",
+        "space",
+        "escape",
+        "zone",
+        "long",
+    ],
 )
 def test_what_may_lie_outside_this_machine_or_is_no_container_is_refused(resource: str) -> None:
     with pytest.raises(ServiceError):
@@ -247,19 +331,114 @@ async def test_no_proxy_of_the_environment_is_asked(
     assert done.json["status"] == "Succeeded"
 
 
+async def test_a_check_leaves_the_blobs_of_the_container_alone(operator: Operator, blobs: BlobServer) -> None:
+    blobs.blobs = {"mhsm-prebackup-check": b"mine", "other": b"mine, too"}
+    storage = {"storageResourceUri": f"{blobs.account_url}/backups", "token": SAS.format("racwdl")}
+
+    checked = await operator.status(await operator.send("POST", "/prebackup", storage))
+
+    assert checked.json["status"] == "Succeeded"
+    assert blobs.blobs == {"mhsm-prebackup-check": b"mine", "other": b"mine, too"}
+
+
+@pytest.mark.parametrize(
+    ("blob", "size", "reason"),
+    [
+        ("notes.txt", 0, "'notes.txt' does not belong to it"),
+        ("sub/keys.json", 0, "'sub/keys.json' does not belong to it"),
+        ("keys.json", 2**40, "it is larger than 67108864 bytes"),
+    ],
+    ids=["stranger", "stranger-below", "huge"],
+)
+async def test_what_is_no_backup_in_the_container_is_not_restored(
+    operator: Operator, blobs: BlobServer, blob: str, size: int, reason: str
+) -> None:
+    storage = {"storageResourceUri": f"{blobs.account_url}/backups", "token": SAS.format("racwdl")}
+    backed_up = await operator.finish(await operator.back_up(**storage))
+    folder = backed_up.json["azureStorageBlobContainerUri"].rpartition("/")[2]
+    blobs.blobs.setdefault(f"{folder}/{blob}", b"x")
+    if size:
+        blobs.sizes[f"{folder}/{blob}"] = size
+
+    restored = await operator.finish(await operator.restore(folder, **storage))
+
+    assert failed(restored) == ("InvalidBackup", f"Invalid backup provided: {reason}")
+
+
+async def test_a_folder_of_a_thousand_blobs_is_no_backup(operator: Operator, blobs: BlobServer) -> None:
+    blobs.blobs = {f"folder/{number}": b"" for number in range(1000)}
+    storage = {"storageResourceUri": f"{blobs.account_url}/backups", "token": SAS.format("rl")}
+
+    restored = await operator.finish(await operator.restore("folder", **storage))
+
+    assert failed(restored) == ("InvalidBackup", "Invalid backup provided: it has more than 16 files")
+
+
+@pytest.mark.parametrize("quote", [" (the token was {raw})", " (the token was {decoded})", " {decoded}\n"])
+async def test_a_token_that_storage_quotes_is_neither_shown_nor_logged(
+    operator: Operator, blobs: BlobServer, quote: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("DEBUG")
+    blobs.quote = quote
+    signature = "CANARY/canary+CANARY="
+    token = f"sv=2025-01-05&sr=c&sp=rl&se=2099-01-01T00:00:00Z&sig={signature.replace('/', '%2F').replace('+', '%2B')}"
+    storage = {"storageResourceUri": f"{blobs.account_url}/backups", "token": token}
+
+    done = await operator.finish(await operator.back_up(**storage))
+
+    code, message = failed(done)
+    assert (code, message.partition(" (")[0][:32]) == ("AuthorizationPermissionMismatch", message[:32])
+    assert "REDACTED" in message
+    assert "canary" not in (done.body.decode() + caplog.text).lower()
+
+
 # A data folder that fails.
+
+
+async def test_what_one_host_keeps_another_of_the_same_account_does_not_see(operator: Operator) -> None:
+    done = await operator.finish(
+        await operator.back_up(storageResourceUri="https://contoso.blob.core.windows.net/backups")
+    )
+    folder = done.json["azureStorageBlobContainerUri"].rpartition("/")[2]
+
+    elsewhere = "https://contoso.blob.core.chinacloudapi.cn/backups"
+    restored = await operator.finish(await operator.restore(folder, storageResourceUri=elsewhere))
+
+    assert failed(restored) == ("ContainerNotFound", "The specified container does not exist.")
+
+
+async def test_storage_that_somebody_removed_does_not_come_back(tmp_path: Path) -> None:
+    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
+        shutil.rmtree(tmp_path / "storage")
+        uri = "https://contoso.blob.core.windows.net/backups"
+
+        done = await Operator(hsm).finish(await Operator(hsm).back_up(storageResourceUri=uri))
+
+        expected = ("StorageUnavailable", "The data folder cannot be written: No such file or directory")
+        assert failed(done) == expected
+        assert not (tmp_path / "storage").exists()
+
+
+async def test_half_a_backup_of_an_earlier_life_is_removed_at_the_start(tmp_path: Path) -> None:
+    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
+        folder = await Operator(hsm).folder()
+        container = tmp_path / "storage" / hsm.container_url.removeprefix("https://")
+    shutil.copytree(container / folder, container / f".{folder}.partial")
+
+    async with ManagedHsmEmulator(data=tmp_path):
+        assert [path.name for path in container.iterdir()] == [folder]
 
 
 async def test_a_data_folder_that_cannot_be_written_fails_the_job(tmp_path: Path) -> None:
     async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
         operator = Operator(hsm)
         # Where the container of this account would have to be, there is a file.
-        (tmp_path / "storage" / "contoso").write_text("")
+        (tmp_path / "storage" / "contoso.blob.core.windows.net").write_text("")
         uri = "https://contoso.blob.core.windows.net/backups"
 
         done = await operator.finish(await operator.back_up(storageResourceUri=uri))
 
-        assert failed(done) == ("StorageUnavailable", "The data folder cannot be written: Not a directory")
+        assert failed(done) == ("StorageUnavailable", "The data folder cannot be written: File exists")
 
 
 async def test_a_file_that_cannot_be_read_fails_the_job(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

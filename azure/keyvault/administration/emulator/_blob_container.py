@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import re
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from azure.core.credentials import AzureNamedKeyCredential
 from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob.aio import ContainerClient
 
-from ._domain.jobs import JobFailure, folder_not_found
+from ._domain.jobs import JobFailure, check_extent, folder_not_found
+from ._domain.sas import redact
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping
 
     from ._domain.containers import Container, Target
 
-_PROBE = "mhsm-prebackup-check"
 # The account of every local storage emulator and its key, which is public.
 _DEVELOPMENT_ACCOUNT = "devstoreaccount1"
 _DEVELOPMENT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-
-# The secret part of a SAS token, wherever it is quoted.
-_SIGNATURE = re.compile(r"sig=[^&\s]+", re.IGNORECASE)
 
 
 class BlobContainer:
@@ -35,8 +32,10 @@ class BlobContainer:
 
     async def check(self) -> None:
         async with self._client() as client:
-            await client.upload_blob(_PROBE, b"", overwrite=True)
-            await client.delete_blob(_PROBE)
+            # A name that no blob has, since it is deleted afterwards.
+            probe = f"mhsm-prebackup-check-{uuid4().hex}"
+            await client.upload_blob(probe, b"")
+            await client.delete_blob(probe)
 
     async def write(self, folder: str, files: Mapping[str, bytes]) -> None:
         async with self._client() as client:
@@ -45,13 +44,14 @@ class BlobContainer:
 
     async def read(self, folder: str) -> dict[str, bytes]:
         prefix = f"{folder}/"
-        files: dict[str, bytes] = {}
+        sizes: dict[str, int] = {}
         async with self._client() as client:
-            async for name in client.list_blob_names(name_starts_with=prefix):
-                files[name.removeprefix(prefix)] = await (await client.download_blob(name)).readall()
-        if not files:
-            raise folder_not_found(folder)
-        return files
+            async for blob in client.list_blobs(name_starts_with=prefix):
+                sizes[blob.name.removeprefix(prefix)] = blob.size
+                check_extent(sizes)
+            if not sizes:
+                raise folder_not_found(folder)
+            return {name: await (await client.download_blob(prefix + name)).readall() for name in sizes}
 
     @asynccontextmanager
     async def _client(self) -> AsyncGenerator[ContainerClient]:
@@ -69,7 +69,7 @@ class BlobContainer:
                 yield client
             except HttpResponseError as error:
                 # Storage may quote the token, and what a job says is kept and shown.
-                said = _SIGNATURE.sub("sig=REDACTED", error.message.partition("\n")[0])
+                said = redact(error.message.partition("\n")[0], self._target.sas)
                 raise JobFailure(_error_code(error), said) from error
             except AzureError as error:
                 raise JobFailure("StorageUnavailable", f"{container.url} cannot be reached") from error

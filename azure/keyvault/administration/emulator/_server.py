@@ -227,7 +227,11 @@ class ManagedHsmEmulator:
     @property
     def container_url(self) -> str:
         """URL of a blob container for backups; exists, and is kept on this machine."""
-        return f"https://{self._storage_account}.blob.core.windows.net/{CONTAINER}"
+        return f"https://{self._storage_host}/{CONTAINER}"
+
+    @property
+    def _storage_host(self) -> str:
+        return f"{self._storage_account}.blob.core.windows.net"
 
     @property
     def sas_token(self) -> str:
@@ -262,7 +266,8 @@ class ManagedHsmEmulator:
         resources.callback(store.close)
         administrator = _settle(store, self._name, self._admin_object_id)
         security_domain = _security_domain.settle(data / "security-domain", self._security_domain)
-        storage = Storage(data / "storage", self._storage_account, self._clock)
+        storage = Storage(data / "storage", self._storage_host, self._clock)
+        storage.remove_partial_folders()
         storage.create_container(CONTAINER)
         access = Access(store, self._clock, self._propagation_delay)
         jobs = Jobs(

@@ -9,7 +9,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Protocol
 
-from ._domain.jobs import JobFailure, folder_not_found
+from ._domain.jobs import JobFailure, check_extent, folder_not_found, invalid_backup
 from ._domain.sas import BACKUP_PERMISSIONS, RESTORE_PERMISSIONS
 from ._threads import run_in_thread
 
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from ._domain.containers import Target
 
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{,199}")
+# A folder that is being written has a name of its own, which no caller can mean.
+_PARTIAL = ".{}.partial"
 
 
 class BackupStorage(Protocol):
@@ -42,45 +44,50 @@ class BackupStorage(Protocol):
 class Storage:
     """All containers that the HSM can reach.
 
-    :param root: The directory for the accounts that are not on this machine.
-    :param own_account: The account that the emulator itself offers. It behaves as a real one: a container must exist.
-     The containers of accounts that the emulator knows nothing of come into being with the first backup.
+    :param root: The directory for the accounts that are not on this machine, one folder for each host.
+    :param own_host: The host that the emulator itself offers. It behaves as a real one: a container must exist. The
+     containers of hosts that the emulator knows nothing of come into being with the first backup.
     :param clock: Tells whether a SAS token is valid.
     """
 
-    def __init__(self, root: Path, own_account: str, clock: Clock) -> None:
+    def __init__(self, root: Path, own_host: str, clock: Clock) -> None:
         self._root = root
-        self._own_account = own_account
+        self._own_host = own_host
         self._clock = clock
 
     def create_container(self, name: str) -> None:
-        """Create a container in the emulator's own account."""
-        (self._root / self._own_account / name).mkdir(parents=True, exist_ok=True)
+        """Create a container on the emulator's own host."""
+        (self._root / self._own_host / name).mkdir(parents=True, exist_ok=True)
+
+    def remove_partial_folders(self) -> None:
+        """Remove what an earlier life of the HSM was writing when it ended."""
+        for path in self._root.glob("*/*/" + _PARTIAL.format("*")):
+            shutil.rmtree(path)
 
     def open(self, target: Target) -> BackupStorage:
-        if target.container.is_loopback:
+        container = target.container
+        if container.is_loopback:
             # The storage library takes half a second to import; an emulator that does not need it starts without it.
             from ._blob_container import BlobContainer  # noqa: PLC0415
 
             return BlobContainer(target)
         # Both names were checked when the target was read, so they lead nowhere else.
-        path = self._root / target.container.account / target.container.name
-        is_foreign = target.container.account != self._own_account
-        return DataFolder(path, target, self._clock, creates_container=is_foreign)
+        path = self._root / container.host / container.name
+        return DataFolder(path, target, self._clock, must_exist=container.host == self._own_host)
 
 
 class DataFolder:
     """A container that is a directory."""
 
-    def __init__(self, path: Path, target: Target, clock: Clock, *, creates_container: bool) -> None:
+    def __init__(self, path: Path, target: Target, clock: Clock, *, must_exist: bool) -> None:
         self._path = path
         self._target = target
         self._clock = clock
-        self._creates_container = creates_container
+        self._must_exist = must_exist
 
     async def check(self) -> None:
         self._authorize(BACKUP_PERMISSIONS)
-        if not self._creates_container:
+        if self._must_exist:
             self._require_container()
 
     async def write(self, folder: str, files: Mapping[str, bytes]) -> None:
@@ -110,14 +117,26 @@ class DataFolder:
 
 
 def _write_folder(container: Path, folder: str, files: Mapping[str, bytes]) -> None:
+    # Nothing above these two: storage that somebody has removed does not come back.
+    for directory in (container.parent, container):
+        directory.mkdir(exist_ok=True)
     # A folder appears whole or not at all.
-    partial = container / f".{folder}.partial"
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
-    for name, content in files.items():
-        (partial / name).write_bytes(content)
-    partial.rename(container / folder)
+    partial = container / _PARTIAL.format(folder)
+    partial.mkdir()
+    try:
+        for name, content in files.items():
+            (partial / name).write_bytes(content)
+        partial.rename(container / folder)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
 
 
 def _read_folder(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+    sizes: dict[str, int] = {}
+    for path in folder.iterdir():
+        if path.is_symlink() or not path.is_file():
+            raise invalid_backup(f"{path.name!a} is not a file")
+        sizes[path.name] = path.stat().st_size
+        check_extent(sizes)
+    return {name: (folder / name).read_bytes() for name in sizes}

@@ -12,7 +12,7 @@ import json
 from typing import TYPE_CHECKING, Any, cast
 
 from . import documents
-from .jobs import JobFailure
+from .jobs import MAX_BACKUP_SIZE, JobFailure, invalid_backup
 from .records import Snapshot
 
 if TYPE_CHECKING:
@@ -24,10 +24,14 @@ _FORMAT = 1
 _ROLE_DEFINITIONS = "role-definitions.json"
 _ROLE_ASSIGNMENTS = "role-assignments.json"
 _KEYS = "keys.json"
+_FILES = {_ROLE_DEFINITIONS, _ROLE_ASSIGNMENTS, _KEYS}
 
 
 def pack(snapshot: Snapshot, *, security_domain: bytes, hsm_name: str, created: int) -> dict[str, bytes]:
-    """Return the files of a backup by name, the manifest last."""
+    """Return the files of a backup by name, the manifest last.
+
+    :raises JobFailure: if there is too much for one backup.
+    """
     files = {
         _ROLE_DEFINITIONS: _records(snapshot.role_definitions),
         _ROLE_ASSIGNMENTS: _records(snapshot.role_assignments),
@@ -40,7 +44,10 @@ def pack(snapshot: Snapshot, *, security_domain: bytes, hsm_name: str, created: 
         "securityDomain": _fingerprint(security_domain),
         "files": {name: hashlib.sha256(content).hexdigest() for name, content in files.items()},
     }
-    return {**files, MANIFEST: _encode({**manifest, "hmac": _seal(manifest, security_domain)})}
+    files[MANIFEST] = _encode({**manifest, "hmac": _seal(manifest, security_domain)})
+    if sum(map(len, files.values())) > MAX_BACKUP_SIZE:
+        raise JobFailure("BackupTooLarge", f"The backup would be larger than {MAX_BACKUP_SIZE} bytes")
+    return files
 
 
 def unpack(files: Mapping[str, bytes], *, security_domain: bytes) -> Snapshot:
@@ -50,17 +57,16 @@ def unpack(files: Mapping[str, bytes], *, security_domain: bytes) -> Snapshot:
     """
     manifest = _read_manifest(files)
     if manifest.get("securityDomain") != _fingerprint(security_domain):
-        raise _invalid("it was made with another security domain")
-    seal = manifest.pop("hmac", None)
-    if not isinstance(seal, str) or not hmac.compare_digest(
-        seal.encode("utf-8", "replace"), _seal(manifest, security_domain).encode()
-    ):
-        raise _invalid("its manifest was changed")
+        raise invalid_backup("it was made with another security domain")
+    if not _is_sealed(manifest, security_domain):
+        raise invalid_backup("its manifest was changed")
     for name, checksum in manifest["files"].items():
         if name not in files:
-            raise _invalid(f"{name} is missing")
+            raise invalid_backup(f"{name} is missing")
         if hashlib.sha256(files[name]).hexdigest() != checksum:
-            raise _invalid(f"{name} is damaged")
+            raise invalid_backup(f"{name} is damaged")
+    if strangers := files.keys() - _FILES - {MANIFEST}:
+        raise invalid_backup(f"{min(strangers)!a} does not belong to it")
     return Snapshot(
         role_definitions=tuple(map(documents.role_definition, json.loads(files[_ROLE_DEFINITIONS]))),
         role_assignments=tuple(map(documents.role_assignment, json.loads(files[_ROLE_ASSIGNMENTS]))),
@@ -70,22 +76,30 @@ def unpack(files: Mapping[str, bytes], *, security_domain: bytes) -> Snapshot:
 
 def _read_manifest(files: Mapping[str, bytes]) -> dict[str, Any]:
     if MANIFEST not in files:
-        raise _invalid("it has no manifest")
+        raise invalid_backup("it has no manifest")
     try:
         manifest: object = json.loads(files[MANIFEST])
     except (ValueError, RecursionError) as error:
-        raise _invalid("its manifest is damaged") from error
+        raise invalid_backup("its manifest is damaged") from error
     if not isinstance(manifest, dict):
-        raise _invalid("its manifest is damaged")
+        raise invalid_backup("its manifest is damaged")
     # JSON's objects have no keys but strings.
     members = cast("dict[str, Any]", manifest)
     if members.get("format") != _FORMAT:
-        raise _invalid("its format is unknown")
+        raise invalid_backup("its format is unknown")
     return members
 
 
-def _invalid(reason: str) -> JobFailure:
-    return JobFailure("InvalidBackup", f"Invalid backup provided: {reason}")
+def _is_sealed(manifest: dict[str, Any], security_domain: bytes) -> bool:
+    seal = manifest.pop("hmac", None)
+    if not isinstance(seal, str):
+        return False
+    try:
+        expected = _seal(manifest, security_domain)
+    except RecursionError:
+        # What was read need not be writable.
+        return False
+    return hmac.compare_digest(seal.encode("utf-8", "replace"), expected.encode())
 
 
 def _records(records: Iterable[documents.Record]) -> bytes:

@@ -13,8 +13,13 @@ from . import errors
 if TYPE_CHECKING:
     from .sas import Sas
 
+# All that the URL of a container is made of: no space, no escape, no query, no user.
+_URL = re.compile(r"[A-Za-z0-9:/.\[\]-]+")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
+# Any cloud's blob endpoint, with or without a DNS zone.
+_HOST = re.compile(r"(?=.{1,253}$)[a-z0-9]{3,24}(\.z[0-9]{1,2})?\.blob(\.[a-z0-9-]+)+")
+_HTTPS_PORTS = {None, 443}
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +27,7 @@ class Container:
     """A blob container."""
 
     url: str
+    host: str
     account: str
     name: str
     is_loopback: bool
@@ -45,34 +51,43 @@ def locate(resource: str, folder: str = "") -> tuple[Container, str]:
     :param resource: What the caller calls the storage resource.
     :param folder: What the caller calls the folder.
     """
-    parts = _split(resource)
+    parts, port = _split(resource)
     host = parts.hostname or ""
-    if parts.query or parts.fragment or "@" in parts.netloc or parts.scheme not in {"https", "http"}:
-        raise _no_container()
     segments = [segment for segment in parts.path.split("/") if segment]
     is_loopback = _is_loopback(host)
     if is_loopback:
         account, *segments = segments or [""]
-        prefix = f"/{account}"
         if not segments and "/" in folder:
             name, _, folder = folder.partition("/")
             segments = [name]
+        base = f"{parts.scheme}://{_authority(host, port)}/{account}"
     else:
-        account, _, suffix = host.partition(".")
-        prefix = ""
-        if parts.scheme != "https" or not suffix.startswith("blob."):
+        if parts.scheme != "https" or port not in _HTTPS_PORTS or not _HOST.fullmatch(host):
             raise _no_container()
+        account = host.partition(".")[0]
+        base = f"https://{host}"
     if len(segments) != 1 or not _ACCOUNT.fullmatch(account) or not _CONTAINER.fullmatch(segments[0]):
         raise _no_container()
-    url = f"{parts.scheme}://{parts.netloc}{prefix}/{segments[0]}"
-    return Container(url, account, segments[0], is_loopback), folder
+    return Container(f"{base}/{segments[0]}", host, account, segments[0], is_loopback), folder
 
 
-def _split(resource: str) -> SplitResult:
+def _split(resource: str) -> tuple[SplitResult, int | None]:
+    # urlsplit would leave out line breaks, and look at the port only when it is asked for.
+    if not _URL.fullmatch(resource):
+        raise _no_container()
     try:
-        return urlsplit(resource)
+        parts = urlsplit(resource)
+        port = parts.port
     except ValueError as error:
         raise _no_container() from error
+    if parts.scheme not in {"https", "http"}:
+        raise _no_container()
+    return parts, port
+
+
+def _authority(host: str, port: int | None) -> str:
+    name = f"[{host}]" if ":" in host else host
+    return name if port is None else f"{name}:{port}"
 
 
 def _is_loopback(host: str) -> bool:

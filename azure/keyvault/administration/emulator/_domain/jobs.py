@@ -10,7 +10,14 @@ from . import errors
 from .records import Job, JobKind, JobStatus
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from .records import Key
+
+# What is larger is not read into memory, and so is not made, either: some 60,000 key versions.
+MAX_BACKUP_SIZE = 64 * 1024 * 1024
+# More than a backup has, so that a few strangers can be named.
+MAX_BACKUP_FILES = 16
 
 _DISABLING = {JobKind.RESTORE, JobKind.KEY_RESTORE}
 _INSTANT = {JobKind.PRE_BACKUP, JobKind.PRE_RESTORE}
@@ -67,8 +74,24 @@ def backup_folder(hsm_name: str, hundredths: int) -> str:
     return f"mhsm-{hsm_name}-{moment:%Y%m%d%H%M%S}{rest:02}"
 
 
+def invalid_backup(reason: str) -> JobFailure:
+    return JobFailure("InvalidBackup", f"Invalid backup provided: {reason}")
+
+
 def folder_not_found(folder: str) -> JobFailure:
-    return JobFailure("InvalidBackup", f"Invalid backup provided: the folder {folder!a} does not exist")
+    return invalid_backup(f"the folder {folder!a} does not exist")
+
+
+def check_extent(sizes: Mapping[str, int]) -> None:
+    """Refuse what is no backup before it is read.
+
+    :param sizes: The size of every file in the folder.
+    :raises JobFailure: if there are too many files, or they are too large.
+    """
+    if len(sizes) > MAX_BACKUP_FILES:
+        raise invalid_backup(f"it has more than {MAX_BACKUP_FILES} files")
+    if sum(sizes.values()) > MAX_BACKUP_SIZE:
+        raise invalid_backup(f"it is larger than {MAX_BACKUP_SIZE} bytes")
 
 
 def restore_key(name: str, backed_up: Key | None, existing: Key | None) -> tuple[Key | None, str]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from datetime import datetime, timezone
-from urllib.parse import parse_qsl, urlencode
+from datetime import datetime, timedelta, timezone
+from urllib.parse import parse_qsl, quote, urlencode
 
 from . import errors
 from .jobs import JobFailure
@@ -12,8 +13,16 @@ from .jobs import JobFailure
 BACKUP_PERMISSIONS = "crdw"
 RESTORE_PERMISSIONS = "rl"
 _STORAGE_VERSION = "2025-01-05"
-_EARLIER = 15 * 60
-_LATER = 7 * 24 * 60 * 60
+_EARLIER = timedelta(minutes=15)
+_LATER = timedelta(days=7)
+
+# Storage takes a date, or a time in UTC with or without seconds and their fraction.
+_MOMENT = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<minute>\d\d:\d\d)(?P<second>:\d\d)?(\.\d{1,7})?Z)?", re.ASCII)
+_EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# Where a token is quoted, it need not be this one.
+_QUOTED_SIGNATURE = re.compile(r"sig=[^&\s]+", re.IGNORECASE)
+# What is shorter is no signature, and may be part of any word.
+_SHORTEST_SIGNATURE = 8
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -21,10 +30,10 @@ class Sas:
     """A SAS token that has at least an expiry."""
 
     token: str
-    expiry: float
-    start: float | None
+    expiry: datetime
+    start: datetime | None
     permissions: str
-    is_signed: bool
+    signature: str
 
     def check(self, now: float, needed: str) -> None:
         """Fail the job if storage would refuse the token.
@@ -32,11 +41,11 @@ class Sas:
         :param now: The time in unix seconds.
         :param needed: The letters of the permissions that the job needs.
         """
-        if not self.is_signed:
+        if not self.signature:
             raise JobFailure("AuthenticationFailed", "The SAS token has no signature")
-        if now >= self.expiry:
+        if now >= _seconds(self.expiry):
             raise JobFailure("AuthenticationFailed", f"The SAS token expired at {_text(self.expiry)}")
-        if self.start is not None and now < self.start:
+        if self.start is not None and now < _seconds(self.start):
             raise JobFailure("AuthenticationFailed", "The SAS token is not valid yet")
         if missing := [letter for letter in needed if letter not in self.permissions]:
             names = ", ".join(missing)
@@ -54,7 +63,7 @@ def parse(token: str) -> Sas:
         expiry=_moment(fields["se"], "expiry"),
         start=_moment(fields["st"], "start") if "st" in fields else None,
         permissions=fields.get("sp", ""),
-        is_signed="sig" in fields,
+        signature=fields.get("sig", ""),
     )
 
 
@@ -64,25 +73,41 @@ def issue(signature: str, now: float) -> str:
     :param signature: Anything: the emulator keeps the container itself, and believes what a token says.
     :param now: The time in unix seconds.
     """
+    moment = _EPOCH + timedelta(seconds=now)
     fields = {
         "sv": _STORAGE_VERSION,
         "sr": "c",
         "sp": "rcwdl",
-        "st": _text(now - _EARLIER),
-        "se": _text(now + _LATER),
+        "st": _text(moment - _EARLIER),
+        "se": _text(moment + _LATER),
         "sig": signature,
     }
     return urlencode(fields)
 
 
-def _text(moment: float) -> str:
-    return f"{datetime.fromtimestamp(moment, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+def redact(text: str, sas: Sas | None) -> str:
+    """Return a text without signatures: that of a token in whatever form it is quoted, and any that looks like one."""
+    signature = sas.signature if sas else ""
+    for form in (signature, quote(signature, safe=""), quote(signature)):
+        if len(form) >= _SHORTEST_SIGNATURE:
+            text = text.replace(form, "REDACTED")
+    return _QUOTED_SIGNATURE.sub("sig=REDACTED", text)
 
 
-def _moment(text: str, field: str) -> float:
-    # Storage takes a date, or a time in UTC that ends with Z.
+def _text(moment: datetime) -> str:
+    return moment.replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def _moment(text: str, field: str) -> datetime:
+    malformed = errors.malformed_sas(f"The {field} field of the SAS token is not a date")
+    if not (found := _MOMENT.fullmatch(text)):
+        raise malformed
     try:
-        moment = datetime.fromisoformat(text.replace("Z", "+00:00"))
-        return (moment if moment.tzinfo else moment.replace(tzinfo=timezone.utc)).timestamp()
-    except (ValueError, OverflowError) as error:
-        raise errors.malformed_sas(f"The {field} field of the SAS token is not a date") from error
+        return datetime.fromisoformat(f"{found['day']}T{found['minute'] or '00:00'}{found['second'] or ':00'}+00:00")
+    except ValueError as error:
+        raise malformed from error
+
+
+def _seconds(moment: datetime) -> float:
+    # Not timestamp(): every date has this, on every system.
+    return (moment - _EPOCH).total_seconds()

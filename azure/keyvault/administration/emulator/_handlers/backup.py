@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from .._call import Answer
 from .._domain import containers, errors, sas, versions
@@ -64,27 +64,35 @@ def _read_target(call: Call, folder_member: str | None = None) -> tuple[Target, 
     """Read where the backup lies: at the top of the body, or one level down where a folder stands beside it."""
     with call.body as body:
         if folder_member is None:
-            resource, token = _read_storage(body, call.api_version)
+            storage = _read_storage(body, call.api_version)
             folder = ""
         else:
-            with body.required_members("sasTokenParameters") as storage:
-                resource, token = _read_storage(storage, call.api_version)
+            with body.required_members("sasTokenParameters") as parameters:
+                storage = _read_storage(parameters, call.api_version)
             folder = body.required_text(folder_member)
-    container, folder = containers.locate(resource, folder)
-    return Target(container, None if token is None else sas.parse(token)), folder
+    container, folder = containers.locate(storage.resource, folder)
+    # A token beside the managed identity is not used, but must be one all the same.
+    token = None if storage.token is None else sas.parse(storage.token)
+    return Target(container, None if storage.uses_identity else token), folder
 
 
-def _read_storage(members: Members, api_version: str) -> tuple[str, str | None]:
-    """Return the resource, and the token unless the managed identity is to be used."""
+class _Storage(NamedTuple):
+    """What a caller says about storage, as it stands in the body."""
+
+    resource: str
+    token: str | None
+    uses_identity: bool
+
+
+def _read_storage(members: Members, api_version: str) -> _Storage:
     resource = members.required_text("storageResourceUri")
     token = members.text("token")
     # An older version does not know the member, and refuses it as it does any unknown one.
     knows_identity = versions.has(api_version, _MANAGED_IDENTITY_SINCE)
-    if knows_identity and members.flag("useManagedIdentity"):
-        return resource, None
-    if token is None:
+    uses_identity = bool(knows_identity and members.flag("useManagedIdentity"))
+    if token is None and not uses_identity:
         raise errors.bad_request("Either a SAS token or the use of the managed identity is required")
-    return resource, token
+    return _Storage(resource, token, uses_identity)
 
 
 def _accepted(hsm: Hsm, call: Call, job: Job) -> Answer:
