@@ -1,25 +1,274 @@
-"""The README's commands and snippets are what it says they are."""
+"""The README's commands and snippets are what it says they are: every Python block is executed here.
+
+What a block is decides how it is run. One with a ``test_`` function is a file for pytest. Any other one defines
+functions: they get what their parameters name (clients by their type), and a check looks at what came of it.
+"""
 
 from __future__ import annotations
 
+import inspect
 import re
+import subprocess
+import sys
+import types
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
+
+import httpx
+import pytest
+import pytest_asyncio
+from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 
 _ROOT = Path(__file__).parents[2]
 _TEXT = (_ROOT / "README.md").read_text(encoding="utf-8")
+_PRINCIPAL = "5f0a2f3c-3b8e-4f3e-9d43-0b9b5c2b6d11"
+_KEY = "payments"
 
 
-def _snippet(function: str) -> Any:
-    """Execute the one fenced Python block that defines a function, and return the function."""
-    blocks = [block for block in re.findall(r"```python\n(.*?)```", _TEXT, re.DOTALL) if f"def {function}(" in block]
-    assert len(blocks) == 1
-    namespace: dict[str, Any] = {}
-    exec(compile(blocks[0], "README.md", "exec"), namespace)
-    return namespace[function]
+class Block(NamedTuple):
+    """A fenced Python block, and the heading above it."""
+
+    heading: str
+    code: str
+
+
+def _blocks() -> list[Block]:
+    found = []
+    for section in re.split(r"^#+ ", _TEXT, flags=re.MULTILINE)[1:]:
+        codes = re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
+        found += [Block(section.partition("\n")[0], code) for code in codes]
+    return found
+
+
+@dataclass
+class World:
+    """What the functions of the README may ask for, and what their checks look at."""
+
+    hsm: ManagedHsmEmulator
+    access: KeyVaultAccessControlClient
+    backup: KeyVaultBackupClient
+    folder_url: str
+    token: str
+    """Continuation token of the backup in the folder."""
+
+    def argument(self, parameter: inspect.Parameter) -> Any:
+        clients = {KeyVaultAccessControlClient: self.access, KeyVaultBackupClient: self.backup}
+        values = {
+            "vault_url": self.hsm.vault_url,
+            "credential": self.hsm.credential,
+            "container_url": self.hsm.container_url,
+            "sas_token": self.hsm.sas_token,
+            "folder_url": self.folder_url,
+            "token": self.token,
+            "principal_id": _PRINCIPAL,
+            "key_name": _KEY,
+            "key_names": [_KEY],
+            "scope": f"/keys/{_KEY}",
+        }
+        return clients.get(parameter.annotation) or values[parameter.name]
+
+    async def call(self, function: Callable[..., Any]) -> Any:
+        parameters = inspect.signature(function).parameters.values()
+        given = {
+            item.name: self.argument(item) for item in parameters if item.kind is not inspect.Parameter.VAR_KEYWORD
+        }
+        options = self.hsm.client_kwargs if len(given) < len(parameters) else {}
+        result = function(**given, **options)
+        return await result if inspect.isawaitable(result) else result
+
+    async def send(self, method: str, path: str, body: Any = None) -> Any:
+        response = await self.access.send_request(HttpRequest(method, path, json=body))
+        response.raise_for_status()
+        return response.json() if response.content else None
+
+
+@pytest_asyncio.fixture(name="world")
+async def _world() -> AsyncIterator[World]:
+    """Yield an HSM whose administrator may do everything, with a key that somebody uses, and a backup of it all."""
+    async with (
+        ManagedHsmEmulator() as hsm,
+        KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as access,
+        KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as backup,
+    ):
+        async for role in access.list_role_definitions("/"):
+            if role.role_name in {"Managed HSM Crypto User", "Managed HSM Crypto Officer"}:
+                await access.create_role_assignment("/", role.id or "", hsm.admin_object_id)
+            if role.role_name == "Managed HSM Crypto User":
+                await access.create_role_assignment(f"/keys/{_KEY}", role.id or "", _PRINCIPAL)
+        world = World(hsm, access, backup, "", "")
+        await world.send("POST", f"/keys/{_KEY}/create", {"kty": "EC-HSM"})
+        poller = await backup.begin_backup(hsm.container_url, hsm.sas_token, polling_interval=0.05)
+        world.token = poller.continuation_token()
+        world.folder_url = (await poller.result()).folder_url or ""
+        yield world
+
+
+def _functions(block: Block) -> dict[str, Callable[..., Any]]:
+    """Execute a block and return the functions that it defines."""
+    module = types.ModuleType("readme")
+    exec(compile(block.code, "README.md", "exec", dont_inherit=True), module.__dict__)
+    return {name: value for name, value in vars(module).items() if getattr(value, "__module__", "") == "readme"}
+
+
+# What each function of the README must bring about.
+
+
+async def _role_is_assigned_at_the_key(world: World, name: str, _: str) -> None:
+    assignment = await world.access.get_role_assignment(f"/keys/{_KEY}", name)
+
+    assert assignment.properties is not None
+    assert assignment.properties.scope == f"/keys/{_KEY}"
+    role_id = assignment.properties.role_definition_id or ""
+    role = await world.access.get_role_definition("/", role_id.rpartition("/")[2])
+    assert [permission.data_actions for permission in role.permissions or []] == [
+        ["Microsoft.KeyVault/managedHsm/keys/sign/action", "Microsoft.KeyVault/managedHsm/keys/read/action"]
+    ]
+
+
+async def _access_is_printed(world: World, _: None, output: str) -> None:
+    me = world.hsm.admin_object_id
+    assert sorted(output.splitlines()) == [
+        f"{me} is Managed HSM Administrator at /",
+        f"{me} is Managed HSM Crypto Officer at /",
+        f"{me} is Managed HSM Crypto User at /",
+        f"{_PRINCIPAL} is Managed HSM Crypto User at /keys/{_KEY}",
+    ]
+
+
+async def _the_principal_has_no_role(world: World, taken: int, _: str) -> None:
+    assert taken == 1
+    assert [item async for item in world.access.list_role_assignments(f"/keys/{_KEY}")] == []
+    assert len([item async for item in world.access.list_role_assignments("/")]) == 3
+
+
+async def _another_backup_exists(world: World, folder_url: str, output: str) -> None:
+    assert folder_url.startswith(f"{world.hsm.container_url}/mhsm-")
+    assert folder_url != world.folder_url
+    assert output.startswith("To resume: ")
+    assert "Succeeded since 20" in output
+
+
+async def _the_folder_is_that_of_the_backup(world: World, folder_url: str, _: str) -> None:
+    assert folder_url == world.folder_url
+
+
+async def _nothing_speaks_against_it(_: World, reason: str | None, __: str) -> None:
+    assert reason is None
+
+
+async def _the_restore_is_done(world: World, _: None, __: str) -> None:
+    assert [entry.status for entry in world.hsm.journal if entry.path == "/restore"] == [202]
+    assert [item["kid"].rpartition("/")[2] for item in (await world.send("GET", "/keys"))["value"]] == [_KEY]
+
+
+async def _the_key_existed(_: World, details: str, __: str) -> None:
+    assert "Number of successful key versions restored: 0," in details
+
+
+async def _both_clients_worked(world: World, result: tuple[str, int], _: str) -> None:
+    assert result[0].startswith(f"{world.hsm.container_url}/mhsm-")
+    assert result[1] == 10
+
+
+async def _the_application_lists_roles(_: World, app: Any, __: str) -> None:
+    async with (
+        app.router.lifespan_context(app),
+        httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://application") as http,
+    ):
+        answer = await http.get("/roles")
+
+    assert answer.status_code == 200
+    assert "Managed HSM Administrator" in answer.json()
+
+
+_Check = Callable[[World, Any, str], Awaitable[None]]
+
+_CHECKS: dict[str, _Check] = {
+    "let_sign_with_one_key": _role_is_assigned_at_the_key,
+    "print_access": _access_is_printed,
+    "take_all_roles": _the_principal_has_no_role,
+    "back_up": _another_backup_exists,
+    "follow_backup": _the_folder_is_that_of_the_backup,
+    "why_not": _nothing_speaks_against_it,
+    "restore_everything": _the_restore_is_done,
+    "restore_key": _the_key_existed,
+    "back_up_and_count_roles": _both_clients_worked,
+    "create_app": _the_application_lists_roles,
+}
+
+_TESTS = [block for block in _blocks() if "def test_" in block.code]
+# Its credential asks the environment of a real application, which no test has yet: only its definition is executed.
+_FIRST_CLIENT = [block for block in _blocks() if "def print_roles" in block.code]
+_RECIPES = [block for block in _blocks() if block not in _TESTS + _FIRST_CLIENT]
+
+
+def _name(block: Block) -> str:
+    return block.heading
+
+
+def test_every_python_block_is_executed_here() -> None:
+    fences = re.findall(r"^\s*(?:```|~~~)\s*(?:py|python|pycon|python3)\b.*$", _TEXT, re.MULTILINE | re.IGNORECASE)
+
+    assert len(fences) == len(_TESTS) + len(_FIRST_CLIENT) + len(_RECIPES) > 10
+
+
+@pytest.mark.parametrize("block", _FIRST_CLIENT, ids=_name)
+def test_the_first_client_is_defined(block: Block) -> None:
+    assert "print_roles" in _functions(block)
+
+
+@pytest.mark.parametrize("block", _RECIPES, ids=_name)
+async def test_a_recipe_does_what_it_says(block: Block, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    functions = {name: function for name, function in _functions(block).items() if name != "main"}
+    assert functions
+    for name, function in functions.items():
+        capsys.readouterr()
+        result = await world.call(function)
+        await _CHECKS[name](world, result, capsys.readouterr().out)
+
+
+@pytest.mark.parametrize("block", _TESTS, ids=_name)
+def test_a_test_passes_in_a_project_of_its_own(block: Block, tmp_path: Path) -> None:
+    (tmp_path / "test_readme_block.py").write_text(block.code, encoding="utf-8")
+    # A project without settings; pytest-asyncio warns of a default that it is about to change.
+    (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n", encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", "--strict-markers", tmp_path],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert re.search(r"^\d+ passed in", done.stdout, re.MULTILINE), done.stdout + done.stderr
+    assert done.returncode == 0
+
+
+async def test_a_purged_key_comes_back_alone(world: World) -> None:
+    (block,) = (block for block in _RECIPES if "def restore_key" in block.code)
+    await world.send("DELETE", f"/keys/{_KEY}")
+    await world.send("DELETE", f"/deletedkeys/{_KEY}")
+
+    details = await world.call(_functions(block)["restore_key"])
+
+    assert "Number of successful key versions restored: 1" in details
+    await world.send("GET", f"/keys/{_KEY}")
+
+
+async def test_a_check_that_fails_says_why(world: World) -> None:
+    (block,) = (block for block in _RECIPES if "def why_not" in block.code)
+    missing = world.hsm.container_url.replace("/backups", "/missing")
+
+    reason = await _functions(block)["why_not"](world.backup, missing, world.hsm.sas_token)
+
+    assert "This was the pre-backup job" in reason
 
 
 def test_the_first_screen_holds_two_commands_that_do_all_their_own_set_up() -> None:
@@ -34,48 +283,3 @@ def test_links_into_the_repository_resolve() -> None:
     targets = re.findall(r"\]\((?!https?://|#)([^)#]+)", _TEXT)
 
     assert [target for target in targets if not (_ROOT / target).exists()] == []
-
-
-def test_every_python_block_defines_a_function_that_is_run_here() -> None:
-    functions = re.findall(r"^async def (\w+)\(", _TEXT, re.MULTILINE)
-
-    assert functions == [
-        "print_roles",
-        "let_read_one_key",
-        "back_up",
-        "restore",
-        "test_a_new_hsm_has_one_assignment",
-    ]
-    assert _TEXT.count("```python") == len(functions)
-
-
-async def test_print_roles_is_defined_by_its_block() -> None:
-    # It makes its own credential from the environment of a real HSM, so it is only compiled and imported here.
-    assert callable(_snippet("print_roles"))
-
-
-async def test_let_read_one_key_assigns_at_the_key(hsm: ManagedHsmEmulator) -> None:
-    async with KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client:
-        name = await _snippet("let_read_one_key")(client, "5f0a2f3c-3b8e-4f3e-9d43-0b9b5c2b6d11", "payments")
-
-        assignment = await client.get_role_assignment("/keys/payments", name)
-
-    assert assignment.properties is not None
-    assert assignment.properties.scope == "/keys/payments"
-
-
-async def test_back_up_and_restore_bring_back_what_was_there(hsm: ManagedHsmEmulator) -> None:
-    async with (
-        KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as access,
-        KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client,
-    ):
-        folder_url = await _snippet("back_up")(client, hsm.container_url, hsm.sas_token)
-        before = [role async for role in access.list_role_definitions("/")]
-        await access.set_role_definition("/", role_name="New")
-
-        assert await _snippet("restore")(client, folder_url, hsm.sas_token, None) is None
-        assert [role async for role in access.list_role_definitions("/")] == before
-
-
-async def test_the_emulator_test_passes() -> None:
-    await _snippet("test_a_new_hsm_has_one_assignment")()
