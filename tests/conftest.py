@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,6 +20,12 @@ def pytest_configure(config: pytest.Config) -> None:
     """Excuse Python 3.10, whose TLS transport warns of itself when the peer drops the connection."""
     if sys.version_info < (3, 11):
         config.addinivalue_line("filterwarnings", "ignore:unclosed transport <asyncio.sslproto:ResourceWarning")
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Leave the peers alone unless they are asked for by name: they install packages, from npm too."""
+    is_peers = collection_path == Path(__file__).parent / "peers"
+    return True if is_peers and not any("peers" in argument for argument in config.args) else None
 
 
 @pytest_asyncio.fixture(name="hsm")
