@@ -12,31 +12,49 @@ if TYPE_CHECKING:
 SIZE = 32
 
 
-def settle(path: Path | None, given: bytes | None) -> bytes:
+def settle(path: Path, given: bytes | None, *, is_new: bool) -> bytes:
     """Return the security domain of an HSM.
 
-    :param path: The file that keeps it; without one it lives as long as the emulator.
+    :param path: The file that keeps it.
     :param given: What another HSM has exported, to be imported here.
-    :raises ValueError: if what is given is no security domain, or another one than that of the file.
+    :keyword is_new: Whether the HSM has no state yet. One that has some does not get a new domain: nothing that it has
+     backed up could be restored any more.
+    :raises ValueError: if what is given is no security domain, or another one than that of the file; if the file is
+     lost or damaged.
     """
     if given is not None and len(given) != SIZE:
         raise ValueError(f"security_domain must be {SIZE} bytes, got {len(given)}")
-    kept = bytes.fromhex(path.read_text("ascii")) if path and path.exists() else None
-    if kept is not None and len(kept) != SIZE:
-        raise ValueError(f"{path} is damaged: a security domain has {SIZE} bytes, not {len(kept)}")
-    if kept is not None and given is not None and kept != given:
-        raise ValueError(f"security_domain differs from the one in {path}")
-    domain = kept or given or secrets.token_bytes(SIZE)
-    if path and kept is None:
+    if not path.exists():
+        if given is None and not is_new:
+            raise ValueError(f"{path} is missing: put a copy in its place, or pass its content as security_domain")
+        domain = given or secrets.token_bytes(SIZE)
         _write(path, domain)
+        return domain
+    kept = _read(path)
+    if given is not None and kept != given:
+        raise ValueError(f"security_domain differs from the one in {path}")
+    return kept
+
+
+def _read(path: Path) -> bytes:
+    try:
+        domain = bytes.fromhex(path.read_text("ascii"))
+    except ValueError:
+        domain = b""
+    if len(domain) != SIZE:
+        raise ValueError(f"{path} is damaged: it must hold {2 * SIZE} hexadecimal digits. Put a copy in its place")
     return domain
 
 
 def _write(path: Path, domain: bytes) -> None:
     partial = path.with_suffix(".partial")
-    partial.touch(mode=0o600)
-    with partial.open("w", encoding="ascii") as file:
-        file.write(domain.hex())
-        file.flush()
-        os.fsync(file.fileno())
-    partial.replace(path)
+    try:
+        partial.touch(mode=0o600)
+        with partial.open("w", encoding="ascii") as file:
+            file.write(domain.hex())
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except OSError as error:
+        # Not every error of a file says which file it is about.
+        raise OSError(error.errno, error.strerror, str(path)) from error

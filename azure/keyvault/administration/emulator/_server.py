@@ -15,7 +15,7 @@ from uuid import UUID, uuid4
 
 from aiohttp import web
 
-from . import _certificates, _security_domain
+from . import _certificates, _data_directory, _security_domain
 from ._access import Access
 from ._app import make_app
 from ._clock import Clock
@@ -136,8 +136,8 @@ class ManagedHsmEmulator:
         """Start serving; the emulator answers when this returns.
 
         :raises RuntimeError: if the emulator runs already.
-        :raises OSError: if the address, the port or the data directory cannot be had.
-        :raises ValueError: if the data directory holds another HSM.
+        :raises OSError: if the address, the port or the data directory cannot be had, or the data is damaged.
+        :raises ValueError: if the data directory holds another HSM, or its security domain is lost or damaged.
         """
         if self._running:
             raise RuntimeError("The emulator runs already")
@@ -259,14 +259,16 @@ class ManagedHsmEmulator:
         return self._running
 
     async def _start(self, resources: AsyncExitStack) -> _Running:
-        data = self._data or Path(resources.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
-        # The data holds the keys of the HSM: nobody else on the machine may read it.
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        store = SqliteStore(data / "hsm.sqlite" if self._data else None)
+        directory = self._data or Path(resources.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
+        data = _data_directory.prepare(directory)
+        store = SqliteStore(data.database if self._data else None)
         resources.callback(store.close)
+        # First, so that there is no state without a security domain.
+        security_domain = _security_domain.settle(
+            data.security_domain, self._security_domain, is_new=store.fact("administrator") is None
+        )
         administrator = _settle(store, self._name, self._admin_object_id)
-        security_domain = _security_domain.settle(data / "security-domain", self._security_domain)
-        storage = Storage(data / "storage", self._storage_host, self._clock)
+        storage = Storage(data.storage, self._storage_host, self._clock)
         storage.remove_partial_folders()
         storage.create_container(CONTAINER)
         access = Access(store, self._clock, self._propagation_delay)

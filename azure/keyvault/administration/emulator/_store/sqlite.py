@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 
 _SCHEMA_VERSION = 1
 
+# What to do about an error, by a word of SQLite's own text.
+_ADVICE = {
+    # Nobody else writes to this file, so a lock is a second emulator's.
+    "locked": "it is in use by another emulator; close that one, or use another data directory",
+    "not a database": "it is damaged; put a copy in its place, or use another data directory",
+    "malformed": "it is damaged; put a copy in its place, or use another data directory",
+    "readonly": "make it writable, or use another data directory",
+    "full": "make room on the disk",
+    "disk I/O": "see whether the disk is full or failing",
+}
+
 
 class StoreError(OSError):
     """The store's file cannot be read or written; says which file and why."""
@@ -35,8 +46,9 @@ class SqliteStore:
             # It holds the key that signs tokens. SQLite gives its side files the same mode.
             with suppress(OSError):
                 path.touch(mode=0o600)
-        # Autocommit: a statement of its own is a transaction of its own, longer ones are opened by name.
-        self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0)
+        with self._translated():
+            # Autocommit: a statement of its own is a transaction of its own, longer ones are opened by name.
+            self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0)
         try:
             self._prepare()
         except BaseException:
@@ -170,13 +182,17 @@ class SqliteStore:
     def _prepare(self) -> None:
         # One process owns the file; a second one is told so at once.
         self._execute("PRAGMA locking_mode = EXCLUSIVE")
-        self._execute("PRAGMA journal_mode = WAL")
-        self._execute("PRAGMA synchronous = FULL")
         version: int = self._execute("PRAGMA user_version")[0][0]
         if version > _SCHEMA_VERSION:
             raise StoreError(f"{self._path} was made by a newer version of the emulator")
+        if version == 0 and self._execute("SELECT 1 FROM sqlite_master"):
+            raise StoreError(f"{self._path} is somebody else's database; use another data directory")
+        self._execute("PRAGMA journal_mode = WAL")
+        self._execute("PRAGMA synchronous = FULL")
         if version == 0:
             self._create()
+        else:
+            self._check()
 
     def _create(self) -> None:
         schema = files(__name__.rpartition(".")[0]).joinpath("schema.sql").read_text("utf-8")
@@ -184,6 +200,19 @@ class SqliteStore:
             self._connection.executescript(
                 f"BEGIN IMMEDIATE; {schema} PRAGMA user_version = {_SCHEMA_VERSION}; COMMIT;"
             )
+
+    def _check(self) -> None:
+        """Read everything once: what is damaged is found now, and not when it is overwritten."""
+        with self._translated():
+            ((verdict,),) = self._execute("PRAGMA integrity_check(1)")
+            if verdict != "ok":
+                raise sqlite3.DatabaseError(f"malformed: {verdict.splitlines()[-1]}")
+            try:
+                self.snapshot()
+                for row in self._execute("SELECT document FROM jobs"):
+                    documents.job(_load(row))
+            except (ValueError, TypeError, KeyError) as error:
+                raise sqlite3.DatabaseError("malformed: a record cannot be read") from error
 
     def _execute(self, statement: str, *values: str | int | None) -> list[Any]:
         with self._translated():
@@ -194,9 +223,9 @@ class SqliteStore:
         try:
             yield
         except sqlite3.Error as error:
-            # Nobody else writes to this file, so a lock is a second emulator's.
-            reason = "in use by another emulator" if "locked" in str(error) else error
-            raise StoreError(f"{self._path or 'memory'}: {reason}") from error
+            text = str(error)
+            advice = next((each for word, each in _ADVICE.items() if word in text), "")
+            raise StoreError(f"{self._path or 'memory'}: {text}{advice and '; '}{advice}") from error
 
 
 def _dump(record: documents.Record) -> str:

@@ -1,0 +1,62 @@
+"""The directory that keeps an HSM: what lies in it, and whether it can be used."""
+
+from __future__ import annotations
+
+import logging
+import os
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+_LOGGER = logging.getLogger(__name__)
+
+_OTHERS = 0o077
+
+
+class DataDirectory(NamedTuple):
+    """Where everything lies."""
+
+    database: Path
+    security_domain: Path
+    storage: Path
+
+
+def prepare(path: Path) -> DataDirectory:
+    """Make a directory ready for an HSM, or for the next life of the one that it holds.
+
+    :param path: The directory; created if it does not exist.
+    :raises OSError: if it cannot be created or written, or its database has lost its content.
+    """
+    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    data = DataDirectory(path / "hsm.sqlite", path / "security-domain", path / "storage")
+    _require_access(path, os.R_OK | os.W_OK | os.X_OK)
+    if data.database.exists():
+        _require_access(data.database, os.R_OK | os.W_OK)
+    # An empty file is a new database to SQLite. The security domain tells that this one is not new.
+    if data.security_domain.exists() and data.database.exists() and not data.database.stat().st_size:
+        raise OSError(f"{data.database} is damaged: it is empty. Put a copy in its place, or remove it to begin anew")
+    data.storage.mkdir(mode=0o700, exist_ok=True)
+    for each in (*path.glob(f"{data.database.name}*"), data.security_domain, data.storage):
+        _close_to_others(each)
+    return data
+
+
+def _require_access(path: Path, mode: int) -> None:
+    if not os.access(path, mode):
+        raise PermissionError(f"{path} cannot be read and written; make it so, or use another data directory")
+
+
+def _close_to_others(path: Path) -> None:
+    """Take from everybody else what they may do: the state holds the key that signs tokens.
+
+    The directory itself may be used for other things, and is left as it is.
+    """
+    try:
+        mode = path.stat().st_mode
+        if mode & _OTHERS:
+            path.chmod(mode & ~_OTHERS)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        _LOGGER.warning("Others may use %s, and that cannot be changed: %s", path, error.strerror)
