@@ -93,7 +93,7 @@ def _tag_and_name(at: str, node: Node) -> tuple[str, str]:
 
 def _parameter(document: Document, at: str, node: Node) -> Node:
     parameter = document.resolve(at, node, "parameters")
-    check_keys(at, parameter, {"name", "in", "required", "description", "schema"})
+    check_keys(at, parameter, {"name", "in", "required", "description", "schema", "example"})
     name, schema = parameter["name"], parameter.get("schema", {})
     check_keys(f"{at} {name}", schema, {"type", "format", "pattern"} | ({"enum"} if name == "api-version" else set()))
     if schema.get("type") != "string" or parameter["in"] not in ("path", "query"):
@@ -139,7 +139,7 @@ def _json_type(document: Document, at: str, node: Node) -> str:
     content = node.get("content", {})
     check_keys(at, content, {"application/json"})
     media_type = content.get("application/json", {})
-    check_keys(at, media_type, {"schema"})
+    check_keys(at, media_type, {"schema", "examples"})
     schema = media_type.get("schema", {})
     if "$ref" not in schema or not is_object(document.named(at, schema["$ref"], "schemas")[1]):
         raise DocumentError(f"{at}: a body can only be JSON, a named object")
