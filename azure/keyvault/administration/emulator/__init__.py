@@ -3,11 +3,11 @@
 The emulator speaks the service's protocol over real TLS and knows nothing of the client library beside it.
 """
 
-from importlib.util import find_spec
+import importlib.util
 
 try:
     # Of these the storage library is imported only when it is needed, which is rare; that it is there is known now.
-    if find_spec("azure.storage.blob") is None:
+    if importlib.util.find_spec("azure.storage.blob") is None:
         raise ModuleNotFoundError("azure.storage.blob")  # noqa: TRY301 - missing in one way or the other
     from ._credential import EmulatorCredential
     from ._journal import Journal, JournalEntry
