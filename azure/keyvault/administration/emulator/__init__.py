@@ -12,7 +12,9 @@ try:
     from ._credential import EmulatorCredential
     from ._journal import Journal, JournalEntry
     from ._server import ManagedHsmEmulator
-except ModuleNotFoundError as error:
-    raise ImportError('The emulator needs its extra: pip install "azure-keyvault-administration[emulator]"') from error
+except ModuleNotFoundError as _missing:
+    raise ImportError(
+        'The emulator needs its extra: pip install "azure-keyvault-administration[emulator]"'
+    ) from _missing
 
 __all__ = ["EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator"]
