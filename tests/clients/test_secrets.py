@@ -13,9 +13,6 @@ from azure.core.credentials import AccessTokenInfo
 from azure.core.exceptions import AzureError
 from azure.core.rest import HttpRequest
 from azure.core.settings import settings
-from opentelemetry import trace
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
@@ -145,21 +142,11 @@ def _shown(raised: BaseException | None) -> list[str]:
     return seen
 
 
-@pytest.fixture(name="spans", scope="session")
-def _spans() -> InMemorySpanExporter:
-    exporter = InMemorySpanExporter()
-    provider = TracerProvider()
-    provider.add_span_processor(SimpleSpanProcessor(exporter))
-    trace.set_tracer_provider(provider)
-    return exporter
-
-
 @pytest.mark.parametrize("server", _SERVERS)
 @pytest.mark.parametrize("call", _CALLS)
 async def test_no_secret_is_seen(
     call: Any, server: Any, caplog: pytest.LogCaptureFixture, spans: InMemorySpanExporter
 ) -> None:
-    spans.clear()
     caplog.set_level(logging.DEBUG)
     transport = ScriptedTransport(server=lambda sent: server(sent) if sent.token else CHALLENGE)
     options: dict[str, Any] = {"transport": transport, "logging_enable": True, "retry_total": 0}

@@ -14,12 +14,19 @@ class ApiVersion(str, Enum, metaclass=CaseInsensitiveEnumMeta):
     """
 
     V2026_04_01 = "2026-04-01"
+    """Adds nothing that this library uses."""
     V2025_07_01 = "2025-07-01"
+    """Adds nothing that this library uses."""
     V7_6 = "7.6"
+    """Adds the checks before a backup and before a restore."""
     V7_5 = "7.5"
+    """Adds managed identity as the way into the storage of a backup."""
     V7_4 = "7.4"
+    """Adds the HSM's settings, for which this library has no client."""
     V7_3 = "7.3"
+    """Adds nothing that this library uses."""
     V7_2 = "7.2"
+    """The first one: roles and their assignments, backup, restore, and the restore of a single key."""
 
 
 DEFAULT_API_VERSION = ApiVersion.V2026_04_01

@@ -109,6 +109,15 @@ class KeyVaultRoleDefinition(_Model):
     _shown = ("id", "name", "role_name", "role_type")
     _identity = ("id",)
 
+    id: str | None
+    name: str | None
+    role_name: str | None
+    description: str | None
+    role_type: str | None
+    type: str | None
+    permissions: list[KeyVaultPermission] | None
+    assignable_scopes: list[str | KeyVaultRoleScope] | None
+
     def __init__(
         self,
         *,
@@ -147,6 +156,10 @@ class KeyVaultRoleAssignmentProperties(_Model):
     _shown = __slots__
     _identity = __slots__
 
+    principal_id: str | None
+    role_definition_id: str | None
+    scope: str | None
+
     def __init__(
         self,
         *,
@@ -180,6 +193,11 @@ class KeyVaultRoleAssignment(_Model):
     _shown = ("role_assignment_id", "properties")
     _identity = ("role_assignment_id",)
 
+    name: str | None
+    properties: KeyVaultRoleAssignmentProperties | None
+    role_assignment_id: str | None
+    type: str | None
+
     def __init__(
         self,
         *,
@@ -205,6 +223,8 @@ class KeyVaultBackupResult(_Model):
     __slots__ = ("folder_url",)
     _shown = __slots__
     _identity = __slots__
+
+    folder_url: str | None
 
     def __init__(
         self,
@@ -236,6 +256,13 @@ class KeyVaultJobDetails(_Model):
     __slots__ = ("end_time", "job_id", "kind", "start_time", "status", "status_details")
     _shown = ("kind", "job_id", "status", "status_details", "start_time", "end_time")
     _identity = ("kind", "job_id")
+
+    kind: str
+    job_id: str | None
+    status: str | None
+    status_details: str | None
+    start_time: datetime | None
+    end_time: datetime | None
 
     def __init__(
         self,

@@ -22,6 +22,7 @@ from .._version import VERSION
 from .auth import ChallengeAuthPolicy
 from .redaction import RedactingTracePolicy
 from .retry import JobAwareRetryPolicy
+from .tracing import INSTRUMENTATION
 
 if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
@@ -76,7 +77,7 @@ def build_pipeline(
         options.get("custom_hook_policy") or CustomHookPolicy(**options),
         *_several(per_retry_policies),
         options.get("logging_policy") or RedactingTracePolicy(**options),
-        DistributedTracingPolicy(**options),
+        DistributedTracingPolicy(instrumentation_config=INSTRUMENTATION, **options),
         SensitiveHeaderCleanupPolicy(**options),
         options.get("http_logging_policy") or HttpLoggingPolicy(**options),
         SendOncePolicy(),

@@ -7,6 +7,7 @@ and failed jobs with their reason in ``statusDetails`` alone.
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from azure.core.exceptions import ClientAuthenticationError, DecodeError, HttpResponseError, ODataV4Format
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+
+_LOGGER = logging.getLogger(__name__)
 
 _SUCCEEDED = "succeeded"
 _UNSUCCESSFUL = frozenset({"failed", "canceled", "cancelled"})
@@ -73,6 +76,7 @@ class JobPolling(AsyncPollingMethod[T]):
         if isinstance(initial_response, _identifiers.JobUrl):
             self._status_url = initial_response.url
             self.details.job_id = initial_response.job_id
+            _LOGGER.info("Following the %s job %s.", self.details.kind, self.details.job_id)
             return
         response: AsyncHttpResponse = initial_response.http_response
         self._secrets = secrets_of(response.request)
@@ -80,13 +84,16 @@ class JobPolling(AsyncPollingMethod[T]):
         try:
             self._require_own_job_url(response)
             try:
-                self._take(response)
+                ended = self._take(response)
             except HttpResponseError as error:
                 error.continuation_token = self.get_continuation_token()
                 raise
         except HttpResponseError as error:
             with_sentence(error, f"The {self.details.kind} may be running all the same.")
             raise
+        _LOGGER.info("Started the %s job %s.", self.details.kind, self.details.job_id)
+        if ended:
+            self._log_end()
 
     def _require_own_job_url(self, response: AsyncHttpResponse) -> None:
         try:
@@ -116,7 +123,7 @@ class JobPolling(AsyncPollingMethod[T]):
                 transport = cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", response.context.transport)
                 # A Retry-After of 0 would ask without a pause: azure-core takes it for none, and so does this.
                 await transport.sleep(self._retry_after(response) or self._interval)
-        if self.status().lower() != _SUCCEEDED:
+        if not self._succeeded():
             raise self._failure()
 
     async def update(self) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
@@ -126,16 +133,19 @@ class JobPolling(AsyncPollingMethod[T]):
         """
         try:
             response = await self._client.get(self._status_url, secrets=self._secrets, **self._options)
-            self._take(response.http_response)
+            ended = self._take(response.http_response)
         except ClientAuthenticationError:
             # Shared by all who wait for the same token: it must not speak of one job.
             raise
         except HttpResponseError as error:
             with_sentence(error, f"This was the status of {self._job()}.")
             raise
+        if ended:
+            self._log_end()
         return response
 
-    def _take(self, response: AsyncHttpResponse) -> None:
+    def _take(self, response: AsyncHttpResponse) -> bool:
+        """Remember what an answer says of the job, and tell whether it is the news that the job ended."""
         body = decode_object(response, self._secrets)
         details = self._to_details(self.details.kind, body)
         if details.status_details:
@@ -146,24 +156,48 @@ class JobPolling(AsyncPollingMethod[T]):
             )
         if self.finished():
             # An answer that was under way for longer than the one that told the end.
-            return
+            return False
         details.job_id = details.job_id or self.details.job_id
         self._body, self._response, self.details = body, response, details
+        return self.finished()
 
-    def _failure(self) -> HttpResponseError:
-        """Return the error of a job that did not succeed. What it says comes from where the service said it."""
+    def _log_end(self) -> None:
+        start, end = self.details.start_time, self.details.end_time
+        took = "" if start is None or end is None else f" after {(end - start).total_seconds():.0f} s"
+        if self._succeeded():
+            _LOGGER.info("The %s job %s succeeded%s.", self.details.kind, self.details.job_id, took)
+        else:
+            reason = self._reason()
+            _LOGGER.warning(
+                "The %s job %s did not succeed%s: (%s) %s",
+                self.details.kind,
+                self.details.job_id,
+                took,
+                reason.code,
+                reason.message,
+            )
+
+    def _succeeded(self) -> bool:
+        return self.status().lower() == _SUCCEEDED
+
+    def _reason(self) -> ODataV4Format:
+        """Return why the job did not succeed, from where the service said it."""
         member = (self._body or {}).get("error")
         reported = cast("dict[str, Any]", member) if isinstance(member, dict) else {}
         code, message = reported.get("code"), reported.get("message")
-        error_format = ODataV4Format(
+        details = self.details.status_details or "the service gives no reason"
+        return ODataV4Format(
             {
                 "code": redact(code, self._secrets) if isinstance(code, str) else self.status(),
-                "message": redact(message, self._secrets) if isinstance(message, str) else self.details.status_details,
+                "message": redact(message, self._secrets) if isinstance(message, str) else details,
             }
         )
-        reason = error_format.message or "the service gives no reason"
-        error = HttpResponseError(message=f"({error_format.code}) {reason}\nThis was {self._job()}.")
-        error.error = error_format
+
+    def _failure(self) -> HttpResponseError:
+        """Return the error of a job that did not succeed."""
+        reason = self._reason()
+        error = HttpResponseError(message=f"({reason.code}) {reason.message}\nThis was {self._job()}.")
+        error.error = reason
         if self._response is not None:
             error.response = readable(self._response, self._secrets)
             error.status_code, error.reason = self._response.status_code, self._response.reason
@@ -178,8 +212,7 @@ class JobPolling(AsyncPollingMethod[T]):
 
     def finished(self) -> bool:
         """Tell whether the job has ended, well or not."""
-        status = self.status().lower()
-        return status == _SUCCEEDED or status in _UNSUCCESSFUL
+        return self._succeeded() or self.status().lower() in _UNSUCCESSFUL
 
     def resource(self) -> T:
         """Return what the job made."""

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import uuid
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
-from azure.core.tracing.decorator import distributed_trace
-from azure.core.tracing.decorator_async import distributed_trace_async
 
 from .. import _mapping
 from .._generated.operations import RoleAssignmentsOperations, RoleDefinitionsOperations
 from .._identifiers import path_name, required_text, role_scope
 from .._models import KeyVaultRoleAssignment, KeyVaultRoleDefinition
 from .._runtime.paging import item_paged
+from .._runtime.tracing import traced
 from ._client_base import KeyVaultClientBase
 
 if TYPE_CHECKING:
@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 
     from .._enums import KeyVaultRoleScope
     from .._models import KeyVaultPermission
+
+
+_LOGGER = logging.getLogger(__name__)
 
 
 class KeyVaultAccessControlClient(KeyVaultClientBase):
@@ -51,7 +54,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         self._definitions = RoleDefinitionsOperations(self._client)
         self._assignments = RoleAssignmentsOperations(self._client)
 
-    @distributed_trace_async
+    @traced
     async def create_role_assignment(
         self,
         scope: str | KeyVaultRoleScope,
@@ -108,7 +111,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         )
         return found if same else None
 
-    @distributed_trace_async
+    @traced
     async def delete_role_assignment(
         self, scope: str | KeyVaultRoleScope, name: str | uuid.UUID, **kwargs: Any
     ) -> None:
@@ -126,7 +129,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         with suppress(ResourceNotFoundError):
             await self._assignments.delete(role_scope(scope), path_name(name, "name"), **kwargs)
 
-    @distributed_trace_async
+    @traced
     async def get_role_assignment(
         self, scope: str | KeyVaultRoleScope, name: str | uuid.UUID, **kwargs: Any
     ) -> KeyVaultRoleAssignment:
@@ -146,12 +149,13 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         wire = await self._assignments.get(role_scope(scope), path_name(name, "name"), **kwargs)
         return _mapping.role_assignment(wire)
 
-    @distributed_trace
+    @traced
     def list_role_assignments(
         self, scope: str | KeyVaultRoleScope, **kwargs: Any
     ) -> AsyncItemPaged[KeyVaultRoleAssignment]:
         """List the role assignments at a scope. Pages are fetched while you iterate.
 
+        Other scopes have lists of their own: the assignments at single keys appear neither at ``/`` nor at ``/keys``.
         Needs the data action ``Microsoft.KeyVault/managedHsm/roleAssignments/read/action`` at the scope.
 
         :param scope: The scope: ``/``, ``/keys`` or ``/keys/<key name>``.
@@ -163,7 +167,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         first_page = partial(self._assignments.list_for_scope, role_scope(scope), **kwargs)
         return item_paged(self._client, first_page, _mapping.role_assignments, **kwargs)
 
-    @distributed_trace_async
+    @traced
     async def set_role_definition(
         self,
         scope: str | KeyVaultRoleScope,
@@ -190,7 +194,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :paramtype description: str or None
         :keyword permissions: What the role permits. Nothing if it is not given.
         :paramtype permissions: ~collections.abc.Iterable[~azure.keyvault.administration.KeyVaultPermission] or None
-        :keyword assignable_scopes: The scopes at which the role can be assigned.
+        :keyword assignable_scopes: The scopes at which the role can be assigned. The service has been seen to make
+            ``/`` of whatever is given; a warning is logged if it took others than those asked for.
         :paramtype assignable_scopes: ~collections.abc.Iterable[str or
             ~azure.keyvault.administration.KeyVaultRoleScope] or None
         :returns: The definition as the service keeps it.
@@ -205,9 +210,18 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
             assignable_scopes=assignable_scopes,
         )
         wire = await self._definitions.create_or_update(role_scope(scope), _name_or_new(name), body, **kwargs)
-        return _mapping.role_definition(wire)
+        definition = _mapping.role_definition(wire)
+        wanted = body["properties"].get("assignableScopes")
+        if wanted and definition.assignable_scopes != wanted:
+            _LOGGER.warning(
+                "The role definition %s can be assigned at %s: the service did not take %s.",
+                definition.name,
+                definition.assignable_scopes,
+                wanted,
+            )
+        return definition
 
-    @distributed_trace_async
+    @traced
     async def delete_role_definition(
         self, scope: str | KeyVaultRoleScope, name: str | uuid.UUID, **kwargs: Any
     ) -> None:
@@ -226,7 +240,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         with suppress(ResourceNotFoundError):
             await self._definitions.delete(role_scope(scope), path_name(name, "name"), **kwargs)
 
-    @distributed_trace_async
+    @traced
     async def get_role_definition(
         self, scope: str | KeyVaultRoleScope, name: str | uuid.UUID, **kwargs: Any
     ) -> KeyVaultRoleDefinition:
@@ -246,7 +260,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         wire = await self._definitions.get(role_scope(scope), path_name(name, "name"), **kwargs)
         return _mapping.role_definition(wire)
 
-    @distributed_trace
+    @traced
     def list_role_definitions(
         self, scope: str | KeyVaultRoleScope, **kwargs: Any
     ) -> AsyncItemPaged[KeyVaultRoleDefinition]:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, TypeVar, cast
-
-from azure.core.tracing.decorator_async import distributed_trace_async
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from .. import _mapping, _storage
 from .._enums import ApiVersion
@@ -13,6 +12,7 @@ from .._generated.operations import BackupRestoreOperations
 from .._identifiers import path_name
 from .._models import KeyVaultBackupResult
 from .._runtime.polling import AsyncKeyVaultLROPoller, JobPolling
+from .._runtime.tracing import traced
 from ._client_base import KeyVaultClientBase
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
 T = TypeVar("T")
+
+_LOGGER = logging.getLogger(__name__)
 
 _DEFAULT_POLLING_INTERVAL = 5
 
@@ -51,7 +53,39 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         super().__init__(vault_url, credential, **kwargs)
         self._jobs = BackupRestoreOperations(self._client)
 
-    @distributed_trace_async
+    @overload
+    async def begin_backup(
+        self,
+        blob_storage_url: str,
+        sas_token: str,
+        *,
+        use_managed_identity: Literal[False] = False,
+        continuation_token: str | None = None,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[KeyVaultBackupResult]: ...
+
+    @overload
+    async def begin_backup(
+        self,
+        blob_storage_url: str,
+        sas_token: None = None,
+        *,
+        use_managed_identity: Literal[True],
+        continuation_token: str | None = None,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[KeyVaultBackupResult]: ...
+
+    @overload
+    async def begin_backup(
+        self,
+        blob_storage_url: str,
+        sas_token: str | None = None,
+        *,
+        continuation_token: str,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[KeyVaultBackupResult]: ...
+
+    @traced
     async def begin_backup(
         self,
         blob_storage_url: str,
@@ -81,7 +115,9 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[
             ~azure.keyvault.administration.KeyVaultBackupResult]
         :raises ValueError: If an argument is malformed, the SAS token expired, or there is none. Nothing is sent.
-        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
+        :raises ~azure.core.exceptions.ResourceExistsError: If another job runs.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses. A job that fails later raises it when
+            its result is awaited.
         """
         polling = _polling("backup", kwargs)
         if continuation_token is not None:
@@ -90,7 +126,42 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         started = await self._jobs.full_backup(_mapping.backup_body(place), **kwargs)
         return AsyncKeyVaultLROPoller(self._client, started, _mapping.backup_result, polling)
 
-    @distributed_trace_async
+    @overload
+    async def begin_restore(
+        self,
+        folder_url: str,
+        sas_token: str,
+        *,
+        use_managed_identity: Literal[False] = False,
+        key_name: str | None = None,
+        continuation_token: str | None = None,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[None]: ...
+
+    @overload
+    async def begin_restore(
+        self,
+        folder_url: str,
+        sas_token: None = None,
+        *,
+        use_managed_identity: Literal[True],
+        key_name: str | None = None,
+        continuation_token: str | None = None,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[None]: ...
+
+    @overload
+    async def begin_restore(
+        self,
+        folder_url: str,
+        sas_token: str | None = None,
+        *,
+        key_name: str | None = None,
+        continuation_token: str,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[None]: ...
+
+    @traced
     async def begin_restore(
         self,
         folder_url: str,
@@ -124,7 +195,9 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :returns: A poller without a result.
         :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[None]
         :raises ValueError: If an argument is malformed, the SAS token expired, or there is none. Nothing is sent.
-        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
+        :raises ~azure.core.exceptions.ResourceExistsError: If another job runs.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses. A job that fails later raises it when
+            its result is awaited.
         """
         polling = _polling("restore" if key_name is None else "key restore", kwargs)
         if continuation_token is not None:
@@ -139,7 +212,39 @@ class KeyVaultBackupClient(KeyVaultClientBase):
             )
         return AsyncKeyVaultLROPoller(self._client, started, _mapping.no_result, polling)
 
-    @distributed_trace_async
+    @overload
+    async def begin_pre_backup(
+        self,
+        blob_storage_url: str,
+        sas_token: str,
+        *,
+        use_managed_identity: Literal[False] = False,
+        continuation_token: str | None = None,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[None]: ...
+
+    @overload
+    async def begin_pre_backup(
+        self,
+        blob_storage_url: str,
+        sas_token: None = None,
+        *,
+        use_managed_identity: Literal[True],
+        continuation_token: str | None = None,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[None]: ...
+
+    @overload
+    async def begin_pre_backup(
+        self,
+        blob_storage_url: str,
+        sas_token: str | None = None,
+        *,
+        continuation_token: str,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[None]: ...
+
+    @traced
     async def begin_pre_backup(
         self,
         blob_storage_url: str,
@@ -151,7 +256,8 @@ class KeyVaultBackupClient(KeyVaultClientBase):
     ) -> AsyncKeyVaultLROPoller[None]:
         """Begin to check whether a full backup would succeed. Nothing is backed up.
 
-        Needs service version 7.6 or newer.
+        Needs service version 7.6 or newer. Needs the data actions
+        ``Microsoft.KeyVault/managedHsm/backup/start/action`` and ``.../backup/status/action``, as a backup does.
 
         :param str blob_storage_url: URL of the container in which the backup would be stored.
         :param sas_token: A shared access signature that grants ``crdw`` on the container.
@@ -164,7 +270,9 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :returns: A poller without a result: it raises if the check fails.
         :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[None]
         :raises ValueError: If an argument is malformed or the service version is too old. Nothing is sent.
-        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
+        :raises ~azure.core.exceptions.ResourceExistsError: If another job runs.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses. A job that fails later raises it when
+            its result is awaited.
         """
         polling = _polling("pre-backup", kwargs)
         if continuation_token is not None:
@@ -174,7 +282,39 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         started = await self._jobs.pre_full_backup(_mapping.pre_backup_body(place), **kwargs)
         return AsyncKeyVaultLROPoller(self._client, started, _mapping.no_result, polling)
 
-    @distributed_trace_async
+    @overload
+    async def begin_pre_restore(
+        self,
+        folder_url: str,
+        sas_token: str,
+        *,
+        use_managed_identity: Literal[False] = False,
+        continuation_token: str | None = None,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[None]: ...
+
+    @overload
+    async def begin_pre_restore(
+        self,
+        folder_url: str,
+        sas_token: None = None,
+        *,
+        use_managed_identity: Literal[True],
+        continuation_token: str | None = None,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[None]: ...
+
+    @overload
+    async def begin_pre_restore(
+        self,
+        folder_url: str,
+        sas_token: str | None = None,
+        *,
+        continuation_token: str,
+        **kwargs: Any,
+    ) -> AsyncKeyVaultLROPoller[None]: ...
+
+    @traced
     async def begin_pre_restore(
         self,
         folder_url: str,
@@ -186,7 +326,8 @@ class KeyVaultBackupClient(KeyVaultClientBase):
     ) -> AsyncKeyVaultLROPoller[None]:
         """Begin to check whether a full restore would succeed. Nothing is restored.
 
-        Needs service version 7.6 or newer.
+        Needs service version 7.6 or newer. Needs the data actions
+        ``Microsoft.KeyVault/managedHsm/restore/start/action`` and ``.../restore/status/action``, as a restore does.
 
         :param str folder_url: URL of the folder with the backup.
         :param sas_token: A shared access signature that grants ``rl`` on the container.
@@ -199,7 +340,9 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :returns: A poller without a result: it raises if the check fails.
         :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[None]
         :raises ValueError: If an argument is malformed or the service version is too old. Nothing is sent.
-        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
+        :raises ~azure.core.exceptions.ResourceExistsError: If another job runs.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses. A job that fails later raises it when
+            its result is awaited.
         """
         polling = _polling("pre-restore", kwargs)
         if continuation_token is not None:
@@ -213,6 +356,8 @@ class KeyVaultBackupClient(KeyVaultClientBase):
     def _access(self, container: str, sas_token: str | None, use_managed_identity: bool) -> _storage.StorageAccess:
         if use_managed_identity:
             self._require_version("use_managed_identity", "7.5", _BEFORE_MANAGED_IDENTITY)
+            if sas_token is not None:
+                _LOGGER.warning("Both sas_token and use_managed_identity are given: the service decides between them.")
         return _storage.storage_access(
             container, sas_token, use_managed_identity=use_managed_identity, now=datetime.now(timezone.utc)
         )

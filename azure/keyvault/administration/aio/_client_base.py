@@ -11,6 +11,7 @@ from .. import _identifiers
 from .._enums import DEFAULT_API_VERSION, ApiVersion
 from .._runtime.pipeline import build_pipeline
 from .._runtime.rest import RestClient, has_query_parameter, with_query
+from .._runtime.tracing import INSTRUMENTATION, traced
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -28,6 +29,8 @@ class KeyVaultClientBase:
     :param vault_url: URL of the HSM.
     :param credential: An async credential.
     """
+
+    _instrumentation_config = INSTRUMENTATION
 
     def __init__(self, vault_url: str, credential: AsyncTokenCredential, **kwargs: Any) -> None:
         self._vault_url = _identifiers.vault_url(vault_url)
@@ -52,6 +55,7 @@ class KeyVaultClientBase:
         """
         return self._vault_url
 
+    @traced
     async def send_request(self, request: HttpRequest, *, stream: bool = False, **kwargs: Any) -> AsyncHttpResponse:
         """Send a request of your own through the client's pipeline: authenticated, retried, logged.
 

@@ -39,7 +39,10 @@ class Clock:
         self._advanced = asyncio.Event()
 
     async def sleep_until(self, due: float) -> None:
-        """Wait until the clock shows a time, by itself or because somebody put it forward."""
+        """Wait until the clock shows a time, by itself or because somebody put it forward.
+
+        :param due: The time in unix seconds.
+        """
         while (left := due - self.now()) > 0:
             with suppress(asyncio.TimeoutError):
                 await asyncio.wait_for(self._advanced.wait(), left)

@@ -21,7 +21,11 @@ class EmulatorCredential:
     """A token credential for one principal of one emulator.
 
     Works where azure-core's ``AsyncTokenCredential`` or ``AsyncSupportsTokenInfo`` is asked for. Closing it is allowed
-    and has no effect.
+    and has no effect. :meth:`ManagedHsmEmulator.credential_for` makes one.
+
+    :param object_id: Object id of the principal.
+    :param authority: What signs the emulator's tokens.
+    :param clock: The emulator's clock.
     """
 
     def __init__(self, object_id: str, authority: TokenAuthority, clock: Clock) -> None:

@@ -18,23 +18,31 @@ class JournalEntry:
     """One request and how it was answered; holds no secret."""
 
     method: str
+    """HTTP method."""
     path: str
     """As it was sent, without the query."""
     principal: str | None
     """Object id of the caller; None if the request bore no valid token."""
     status: int
+    """HTTP status of the answer."""
 
 
 class Journal(Sequence[JournalEntry]):
     """The requests that the server answered, oldest first; a read-only list that can be cleared.
 
     It keeps the newest 100,000, so that an emulator that runs for weeks does not grow.
+
+    :param entries: What it holds in the beginning.
     """
 
     def __init__(self, entries: Iterable[JournalEntry] = ()) -> None:
         self._entries = deque(entries, maxlen=_CAPACITY)
 
     def append(self, entry: JournalEntry) -> None:
+        """Add what the server saw last.
+
+        :param entry: The request and how it was answered.
+        """
         self._entries.append(entry)
 
     def clear(self) -> None:

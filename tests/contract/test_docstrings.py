@@ -1,0 +1,165 @@
+"""Whoever reads ``help()`` finds everything: each public class, method, property, parameter and enum member."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import importlib
+import inspect
+import pkgutil
+import re
+import textwrap
+from typing import Any, NamedTuple
+
+import pytest
+
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
+
+_PACKAGE = "azure.keyvault.administration"
+_MODULES = (_PACKAGE, f"{_PACKAGE}.aio", f"{_PACKAGE}.emulator")
+_CALLS = ("begin_", "create_", "delete_", "get_", "list_", "set_")
+_COLLECTED = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+
+
+class Documented(NamedTuple):
+    """Something public that a docstring must explain."""
+
+    name: str
+    value: Any
+
+
+def _every_class() -> dict[str, type[Any]]:
+    package = importlib.import_module(_PACKAGE)
+    names = [info.name for info in pkgutil.walk_packages(package.__path__, f"{_PACKAGE}.")]
+    modules = [importlib.import_module(name) for name in names if not name.endswith("__main__")]
+    classes = [value for module in modules for value in vars(module).values() if inspect.isclass(value)]
+    return {value.__name__: value for value in classes if value.__module__.startswith(_PACKAGE)}
+
+
+def _members(owner: type[Any]) -> dict[str, Any]:
+    """Return what a class has of this package, private names aside."""
+    bases = [base for base in reversed(owner.__mro__) if base.__module__.startswith(_PACKAGE)]
+    return {name: value for base in bases for name, value in vars(base).items() if not name.startswith("_")}
+
+
+def _public_classes() -> list[Documented]:
+    """Return the exported classes, and those that their properties and methods lead to."""
+    every = _every_class()
+    todo = [name for module in _MODULES for name in importlib.import_module(module).__all__]
+    found: dict[str, type[Any]] = {}
+    while todo:
+        name = todo.pop()
+        if name in every and name not in found:
+            found[name] = every[name]
+            for value in _members(every[name]).values():
+                function = value.fget if isinstance(value, property) else value
+                todo += re.findall(r"\w+", str(getattr(function, "__annotations__", {}).get("return", "")))
+    return [Documented(name, value) for name, value in sorted(found.items())]
+
+
+_CLASSES = _public_classes()
+_METHODS = [
+    Documented(f"{name}.{member}", getattr(value, "__func__", value))
+    for name, owner in _CLASSES
+    for member, value in _members(owner).items()
+    if inspect.isfunction(getattr(value, "__func__", value))
+]
+_PROPERTIES = [
+    Documented(f"{name}.{member}", value)
+    for name, owner in _CLASSES
+    for member, value in _members(owner).items()
+    if isinstance(value, property)
+]
+
+
+def _doc(value: Any) -> str:
+    return inspect.getdoc(value) or ""
+
+
+def _undocumented(function: Any, doc: str) -> list[str]:
+    """Return the fields that a docstring lacks."""
+    fields = {
+        parameter.name: "keyword" if parameter.kind is inspect.Parameter.KEYWORD_ONLY else "param"
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.kind not in _COLLECTED and parameter.name not in {"self", "cls"}
+    }
+    return [
+        f":{field} {name}:"
+        for name, field in fields.items()
+        if not re.search(rf"^:{field}(?: [\w.~]+)? {name}: \S", doc, re.MULTILINE)
+    ]
+
+
+def _explained_names(owner: type[Any]) -> set[str]:
+    """Return the names in a class body that a string explains."""
+    (tree,) = ast.parse(textwrap.dedent(inspect.getsource(owner))).body
+    assert isinstance(tree, ast.ClassDef)
+    found = set()
+    for statement, following in zip(tree.body, tree.body[1:], strict=False):
+        target: Any = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
+        if (
+            isinstance(target, ast.Name)
+            and isinstance(following, ast.Expr)
+            and isinstance(following.value, ast.Constant)
+        ):
+            found.add(target.id)
+    return found
+
+
+@pytest.mark.parametrize("item", [*_CLASSES, *_METHODS, *_PROPERTIES], ids=lambda item: item.name)
+def test_everything_public_says_what_it_is_in_a_sentence(item: Documented) -> None:
+    assert re.match(r"[A-Z`].+?\.(\s|\Z)", _doc(item.value), re.DOTALL)
+
+
+@pytest.mark.parametrize("item", _METHODS, ids=lambda item: item.name)
+def test_a_method_says_what_it_takes_and_returns(item: Documented) -> None:
+    doc = _doc(item.value)
+
+    assert _undocumented(item.value, doc) == []
+    returns = inspect.signature(item.value).return_annotation
+    assert returns == "None" or re.search(r"^:(returns|rtype): \S|^(Return|Tell) ", doc, re.MULTILINE)
+
+
+@pytest.mark.parametrize("item", _CLASSES, ids=lambda item: item.name)
+def test_what_a_class_is_made_of_is_documented(item: Documented) -> None:
+    owner, doc = item.value, _doc(item.value)
+    explained = _explained_names(owner) | set(
+        re.findall(r"^:(?:ivar|param|keyword)(?: [\w.~]+)? (\w+):", doc, re.MULTILINE)
+    )
+
+    assert set(getattr(owner, "__members__", ())) <= explained
+    assert {field.name for field in dataclasses.fields(owner)} <= explained if dataclasses.is_dataclass(owner) else True
+    assert set(getattr(owner, "__slots__", ())) <= explained
+    if "__init__" in vars(owner) and not hasattr(owner, "__slots__"):
+        assert _undocumented(owner, doc) == []
+
+
+@pytest.mark.parametrize("client", [KeyVaultAccessControlClient, KeyVaultBackupClient])
+def test_a_call_names_the_data_action_that_it_needs_and_the_errors_that_it_raises(client: Any) -> None:
+    calls = {name: _doc(value) for name, value in _members(client).items() if name.startswith(_CALLS)}
+    assert len(calls) >= 4
+
+    for name, doc in calls.items():
+        assert re.search(r"Needs\s+the\s+data\s+actions?\s+``Microsoft.KeyVault/managedHsm/\w+", doc), name
+        assert ":raises ValueError: If" in doc, name
+        assert ":raises ~azure.core.exceptions.HttpResponseError: " in doc, name
+
+
+@pytest.mark.parametrize("name", ["begin_backup", "begin_restore", "begin_pre_backup", "begin_pre_restore"])
+def test_what_came_with_a_later_service_version_says_so(name: str) -> None:
+    assert re.search(r"Needs service version 7\.\d or newer", _doc(getattr(KeyVaultBackupClient, name)))
+
+
+def test_the_walk_finds_what_is_public() -> None:
+    names = {item.name for item in (*_CLASSES, *_METHODS, *_PROPERTIES)}
+
+    assert names >= {
+        "ApiVersion",
+        "AsyncKeyVaultLROPoller.update_status",
+        "Clock.advance",
+        "Journal.clear",
+        "KeyVaultBackupClient.begin_backup",
+        "KeyVaultBackupClient.send_request",
+        "KeyVaultRoleDefinition",
+        "ManagedHsmEmulator.vault_url",
+    }
