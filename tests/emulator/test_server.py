@@ -265,3 +265,34 @@ async def test_a_damaged_security_domain_is_refused_and_kept(tmp_path: Path, kep
         await ManagedHsmEmulator(data=tmp_path).start()
 
     assert file.read_text() == kept
+
+
+async def test_two_starts_at_once_make_one_emulator() -> None:
+    hsm = ManagedHsmEmulator()
+
+    outcomes = await asyncio.gather(hsm.start(), hsm.start(), return_exceptions=True)
+
+    assert [str(outcome) for outcome in outcomes] == ["None", "The emulator runs already"]
+    await hsm.close()
+    with pytest.raises(RuntimeError, match="not running"):
+        _ = hsm.port
+
+
+async def test_closing_while_it_starts_leaves_nothing_running() -> None:
+    hsm = ManagedHsmEmulator()
+
+    await asyncio.gather(hsm.start(), hsm.close())
+
+    assert repr(hsm) == "<ManagedHsmEmulator emulated-hsm not running>"
+
+
+async def test_a_start_that_is_cancelled_leaves_nothing_running() -> None:
+    hsm = ManagedHsmEmulator()
+    start = asyncio.create_task(hsm.start())
+    await asyncio.sleep(0)
+    start.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await start
+    async with hsm:
+        assert len(await RawClient(hsm).role_assignments()) == 1

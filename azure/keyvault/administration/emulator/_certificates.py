@@ -1,7 +1,8 @@
-"""The emulator's own certificate authority, made anew for each start, and the certificate of its server."""
+"""The emulator's own certificate authority, and the certificate of its server."""
 
 from __future__ import annotations
 
+import re
 import ssl
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
@@ -16,12 +17,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from ._files import write_whole
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _ADDRESSES = ("127.0.0.1", "::1")
 _EARLIER = timedelta(days=1)
 _LATER = timedelta(days=365)
+_RENEWAL = timedelta(days=30)
+_PEM = re.compile(rb"-----BEGIN [A-Z ]+-----\n[^-]+-----END [A-Z ]+-----\n")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +50,30 @@ class Certificates:
     def client_context(self) -> ssl.SSLContext:
         """Return a context that trusts this authority and no other."""
         return ssl.create_default_context(cadata=self.authority.decode())
+
+
+def settle(path: Path, host: str) -> Certificates:
+    """Return the certificates that a file keeps, or new ones that it keeps from now on.
+
+    Who has told a program or a machine to trust the authority need not do so again at the next start. Certificates that
+    cannot be read or soon expire are replaced.
+    """
+    if path.exists() and (kept := _parse(path.read_bytes())):
+        return kept
+    certificates = issue(host)
+    write_whole(path, certificates.authority + certificates.server + certificates.server_key)
+    return certificates
+
+
+def _parse(content: bytes) -> Certificates | None:
+    texts = _PEM.findall(content)
+    try:
+        authority, server, server_key = texts
+        expiry = x509.load_pem_x509_certificate(server).not_valid_after_utc
+    except ValueError:
+        return None
+    is_fresh = datetime.now(timezone.utc) < expiry - _RENEWAL
+    return Certificates(authority, server, server_key) if is_fresh else None
 
 
 def issue(host: str) -> Certificates:

@@ -20,6 +20,7 @@ class DataDirectory(NamedTuple):
     database: Path
     security_domain: Path
     storage: Path
+    certificates: Path
 
 
 def prepare(path: Path) -> DataDirectory:
@@ -29,7 +30,7 @@ def prepare(path: Path) -> DataDirectory:
     :raises OSError: if it cannot be created or written, or its database has lost its content.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    data = DataDirectory(path / "hsm.sqlite", path / "security-domain", path / "storage")
+    data = DataDirectory(path / "hsm.sqlite", path / "security-domain", path / "storage", path / "certificates.pem")
     _require_access(path, os.R_OK | os.W_OK | os.X_OK)
     if data.database.exists():
         _require_access(data.database, os.R_OK | os.W_OK)
@@ -37,7 +38,7 @@ def prepare(path: Path) -> DataDirectory:
     if data.security_domain.exists() and data.database.exists() and not data.database.stat().st_size:
         raise OSError(f"{data.database} is damaged: it is empty. Put a copy in its place, or remove it to begin anew")
     data.storage.mkdir(mode=0o700, exist_ok=True)
-    for each in (*path.glob(f"{data.database.name}*"), data.security_domain, data.storage):
+    for each in (*path.glob(f"{data.database.name}*"), data.security_domain, data.storage, data.certificates):
         _close_to_others(each)
     return data
 

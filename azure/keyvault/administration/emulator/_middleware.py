@@ -26,8 +26,9 @@ async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Write down what was asked, by whom, and the status of the answer."""
     exchange = exchange_of(request)  # begins here: it has an Activity ID from now on, and its time is taken
     response = await handler(request)
-    entry = JournalEntry(request.method, request.rel_url.raw_path, exchange.principal, response.status)
-    request.app[HSM].journal.append(entry)
+    method, path = request.method, request.rel_url.raw_path
+    request.app[HSM].journal.append(JournalEntry(method, path, exchange.principal, response.status))
+    _LOGGER.info("%s %s by %s: %s", method, path, exchange.principal or "nobody", response.status)
     return response
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import re
 import secrets
@@ -15,7 +16,7 @@ from uuid import UUID, uuid4
 
 from aiohttp import web
 
-from . import _certificates, _data_directory, _security_domain
+from . import _certificates, _data_directory, _environment, _security_domain
 from ._access import Access
 from ._app import make_app
 from ._clock import Clock
@@ -24,14 +25,18 @@ from ._domain import rbac, sas
 from ._domain.builtin_roles import ADMINISTRATOR
 from ._domain.records import RoleAssignment
 from ._domain.tokens import Revocation, TokenAuthority, new_signing_key
+from ._handlers.identity import ManagedIdentity
 from ._hsm import Hsm
 from ._jobs import Jobs
 from ._journal import Journal
+from ._local import IDENTITY_PATH, make_local_app
+from ._proxy import ConnectProxy
 from ._storage import Storage
 from ._store.sqlite import SqliteStore
 from ._transport import LoopbackResolver, loopback_session, shared_transport
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from os import PathLike
     from types import TracebackType
 
@@ -50,6 +55,7 @@ DEFAULT_TENANT_ID = "9b1f0c52-3c8e-4f0d-8f6e-51f2f4c7d6aa"
 _NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])+")
 _NAME_LENGTH = range(3, 25)
 _ACCOUNT_LENGTH = 24 - len("store")
+_LOOPBACK = "127.0.0.1"
 # Connections that are idle are closed at once; an answer that is under way gets this long to leave.
 _SHUTDOWN_SECONDS = 1.0
 
@@ -61,7 +67,12 @@ class _Running:
     hsm: Hsm
     administrator: str
     certificates: _certificates.Certificates
+    directory: Path
+    """For the files that other programs need."""
     port: int
+    proxy_port: int
+    local_port: int
+    identity_secret: str = field(repr=False)
     security_domain: bytes = field(repr=False)
     sas_token: str = field(repr=False)
     transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse]
@@ -99,7 +110,7 @@ class ManagedHsmEmulator:
         name: str = DEFAULT_NAME,
         *,
         data: str | PathLike[str] | None = None,
-        host: str = "127.0.0.1",
+        host: str = _LOOPBACK,
         port: int = 0,
         admin_object_id: str = DEFAULT_ADMIN_OBJECT_ID,
         security_domain: bytes | None = None,
@@ -131,6 +142,7 @@ class ManagedHsmEmulator:
         self._clock = Clock()
         self._journal = Journal()
         self._running: _Running | None = None
+        self._starting: asyncio.Event | None = None
 
     async def start(self) -> None:
         """Start serving; the emulator answers when this returns.
@@ -139,13 +151,20 @@ class ManagedHsmEmulator:
         :raises OSError: if the address, the port or the data directory cannot be had, or the data is damaged.
         :raises ValueError: if the data directory holds another HSM, or its security domain is lost or damaged.
         """
-        if self._running:
+        if self._running or self._starting:
             raise RuntimeError("The emulator runs already")
-        async with AsyncExitStack() as resources:
-            self._running = await self._start(resources)
+        starting = self._starting = asyncio.Event()
+        try:
+            async with AsyncExitStack() as resources:
+                self._running = await self._start(resources)
+        finally:
+            self._starting = None
+            starting.set()
 
     async def close(self) -> None:
-        """Stop serving and let go of everything; closing twice is allowed."""
+        """Stop serving and let go of everything; closing twice is allowed, and closing while it starts."""
+        if self._starting:
+            await self._starting.wait()
         running, self._running = self._running, None
         if running:
             await running.resources.aclose()
@@ -238,6 +257,34 @@ class ManagedHsmEmulator:
         """SAS token for ``container_url``, good for a week of the emulator's clock."""
         return self._run.sas_token
 
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that lead other programs here, in whatever language they are written.
+
+        They name the HSM, a proxy under which its name resolves, a managed identity that is its administrator, whom to
+        trust, and a container for backups. The certificates that they name are written by this call. Everything that
+        programs on this machine need is on loopback, also when the emulator itself listens elsewhere. They hold
+        secrets: the key to the managed identity and a SAS token.
+
+        .. code-block:: python
+
+            subprocess.run(["node", "app.js"], env={**os.environ, **hsm.environment()}, check=True)
+
+        :returns: The variables by name.
+        :raises OSError: if the certificates cannot be written.
+        """
+        run = self._run
+        return {
+            "AZURE_MANAGEDHSM_URL": self.vault_url,
+            "EMULATOR_LOCALHOST_URL": self.localhost_url,
+            "EMULATOR_ADMIN_OBJECT_ID": run.administrator,
+            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{run.local_port}{IDENTITY_PATH}",
+            "IDENTITY_HEADER": run.identity_secret,
+            "BLOB_CONTAINER_URL": self.container_url,
+            "BLOB_SAS_TOKEN": run.sas_token,
+            **_environment.proxy_variables(run.proxy_port),
+            **_environment.trust_variables(run.directory, run.certificates.authority),
+        }
+
     @property
     def clock(self) -> Clock:
         """The emulator's clock, which can be put forward."""
@@ -294,41 +341,57 @@ class ManagedHsmEmulator:
             retry_after=self._retry_after,
         )
 
-        certificates = _certificates.issue(hsm.host)
-        address, port = await self._serve(hsm, certificates, resources)
-        resolver = LoopbackResolver(hsm.host, address, port)
-        session = loopback_session(resolver, certificates.client_context())
+        if self._data:
+            certificates = _certificates.settle(data.certificates, hsm.host)
+        else:
+            certificates = _certificates.issue(hsm.host)
+        context = certificates.server_context()
+        server = await _serve(make_app(hsm), resources)
+        site = web.TCPSite(server, self._host, self._wanted_port, ssl_context=context)
+        await site.start()
+        address, port, *_ = server.addresses[0]
+        proxy = ConnectProxy(hsm.host, _protocol_of(server), context)
+        resources.push_async_callback(proxy.close)
+        proxy_port = await proxy.start()
+        managed_identity = ManagedIdentity(hsm.authority, self._clock, administrator, secrets.token_hex())
+        local = await _serve(make_local_app(managed_identity), resources)
+        await web.TCPSite(local, _LOOPBACK, 0).start()
+        session = loopback_session(LoopbackResolver(hsm.host, address, port), certificates.client_context())
         resources.push_async_callback(session.close)
         return _Running(
             hsm=hsm,
             administrator=administrator,
             certificates=certificates,
+            directory=directory,
             port=port,
+            proxy_port=proxy_port,
+            local_port=local.addresses[0][1],
+            identity_secret=managed_identity.secret,
             security_domain=security_domain,
             sas_token=sas.issue(b64encode(secrets.token_bytes(32)).decode(), self._clock.now()),
             transport=shared_transport(session),
             resources=resources.pop_all(),
         )
 
-    async def _serve(
-        self, hsm: Hsm, certificates: _certificates.Certificates, resources: AsyncExitStack
-    ) -> tuple[str, int]:
-        """Start listening, and return where."""
-        runner = web.AppRunner(
-            make_app(hsm),
-            access_log=None,
-            shutdown_timeout=_SHUTDOWN_SECONDS,
-            # A compressed body is refused, so nothing needs to unfold it first.
-            auto_decompress=False,
-        )
-        await runner.setup()
-        resources.push_async_callback(runner.cleanup)
-        context = certificates.server_context()
-        await web.TCPSite(runner, self._host, self._wanted_port, ssl_context=context).start()
-        address: str
-        port: int
-        address, port, *_ = runner.addresses[0]
-        return address, port
+
+async def _serve(app: web.Application, resources: AsyncExitStack) -> web.AppRunner:
+    """Make an application ready to listen."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+        # A compressed body is refused, so nothing needs to unfold it first.
+        auto_decompress=False,
+    )
+    await runner.setup()
+    resources.push_async_callback(runner.cleanup)
+    return runner
+
+
+def _protocol_of(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
+    if runner.server is None:
+        raise RuntimeError("The runner has not been set up")
+    return runner.server
 
 
 def _settle(store: Store, name: str, administrator: str) -> str:

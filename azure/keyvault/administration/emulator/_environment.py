@@ -1,0 +1,71 @@
+"""What another program needs to know of the emulator, as environment variables."""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._files import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_DIRECT = "localhost,127.0.0.1,::1"
+
+
+def proxy_variables(port: int) -> dict[str, str]:
+    """Lead every program to the proxy, and what is on this machine past it."""
+    url = f"http://127.0.0.1:{port}"
+    return {
+        "HTTPS_PROXY": url,
+        "NO_PROXY": _DIRECT,
+        # Where both are set, most programs look at these; what a shell has set in them must not win.
+        "https_proxy": url,
+        "no_proxy": _DIRECT,
+        # Node looks at proxies only when it is told to.
+        "NODE_USE_ENV_PROXY": "1",
+    }
+
+
+def trust_variables(directory: Path, authority: bytes) -> dict[str, str]:
+    """Let every program trust the emulator's authority, beside whom it trusts already.
+
+    :param directory: Where the files are written that the variables name.
+    :param authority: The certificate of the emulator's authority, as PEM.
+    """
+    alone = directory / "ca.pem"
+    bundle = directory / "ca-bundle.pem"
+    write_whole(alone, authority)
+    write_whole(bundle, _trusted_roots() + authority)
+    return {
+        "SSL_CERT_FILE": str(bundle),
+        "REQUESTS_CA_BUNDLE": str(bundle),
+        "CURL_CA_BUNDLE": str(bundle),
+        "NODE_EXTRA_CA_CERTS": str(alone),
+    }
+
+
+def render(variables: Mapping[str, str]) -> str:
+    """Return the lines of an env file.
+
+    :raises ValueError: if a value has more than one line, which such a file cannot hold.
+    """
+    for name, value in variables.items():
+        if len(value.splitlines()) > 1:
+            raise ValueError(f"{name} must fit on a line of an env file, got {value!r}")
+    return "".join(f"{name}={value}\n" for name, value in variables.items())
+
+
+def _trusted_roots() -> bytes:
+    """Return whom programs on this machine trust, as PEM; nothing where there is no such list."""
+    paths = ssl.get_default_verify_paths()
+    # What SSL_CERT_FILE names, or the file of OpenSSL.
+    if paths.cafile:
+        return Path(paths.cafile).read_bytes() + b"\n"
+    # What SSL_CERT_DIR names, or the directory of OpenSSL; it has a file for the hash of each certificate.
+    if paths.capath and (files := sorted(Path(paths.capath).glob("*.[0-9]"))):
+        return b"\n".join(path.read_bytes() for path in files) + b"\n"
+    # The store of Windows.
+    certificates = ssl.create_default_context().get_ca_certs(binary_form=True)
+    return "".join(map(ssl.DER_cert_to_PEM_cert, certificates)).encode()

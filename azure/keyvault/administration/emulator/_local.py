@@ -1,0 +1,40 @@
+"""What the emulator offers beside the HSM to the programs of this machine: plain HTTP, and on loopback only."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+
+from ._handlers import identity
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+    from ._handlers.identity import ManagedIdentity
+
+IDENTITY_PATH = "/identity/token"
+
+ROUTES = (web.get(IDENTITY_PATH, identity.get_token),)
+
+_LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
+
+
+@web.middleware
+async def refuse_web_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Keep out what a browser on this machine does for somebody else.
+
+    A web page can reach loopback under a name of its own (DNS rebinding), or send what it cannot read the answer of. Of
+    the former the Host header tells, of the latter the Origin header.
+    """
+    if not _LOOPBACK.fullmatch(request.headers.get(hdrs.HOST, "")) or hdrs.ORIGIN in request.headers:
+        raise web.HTTPForbidden(text="The emulator answers the programs of this machine only.\n")
+    return await handler(request)
+
+
+def make_local_app(managed_identity: ManagedIdentity) -> web.Application:
+    app = web.Application(middlewares=(refuse_web_pages,))
+    app[identity.MANAGED_IDENTITY] = managed_identity
+    app.router.add_routes(ROUTES)
+    return app

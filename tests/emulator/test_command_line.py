@@ -1,0 +1,302 @@
+"""The command line, as somebody who knows nothing of Python uses it."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import socket
+import ssl
+import sys
+import threading
+import time
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import pytest
+
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
+from azure.keyvault.administration.emulator._command_line import main
+from emulator import application
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+NAMES = [
+    "AZURE_MANAGEDHSM_URL",
+    "EMULATOR_LOCALHOST_URL",
+    "EMULATOR_ADMIN_OBJECT_ID",
+    "IDENTITY_ENDPOINT",
+    "IDENTITY_HEADER",
+    "BLOB_CONTAINER_URL",
+    "BLOB_SAS_TOKEN",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "https_proxy",
+    "no_proxy",
+    "NODE_USE_ENV_PROXY",
+    "SSL_CERT_FILE",
+    "REQUESTS_CA_BUNDLE",
+    "CURL_CA_BUNDLE",
+    "NODE_EXTRA_CA_CERTS",
+]
+
+ADMINISTER = """
+import asyncio, os
+from azure.identity.aio import DefaultAzureCredential
+from azure.keyvault.administration import KeyVaultRoleScope
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
+
+async def main():
+    url = os.environ["AZURE_MANAGEDHSM_URL"]
+    async with DefaultAzureCredential() as credential:
+        async with KeyVaultAccessControlClient(url, credential) as client:
+            await client.set_role_definition(KeyVaultRoleScope.GLOBAL, role_name="mine")
+        async with KeyVaultBackupClient(url, credential) as client:
+            container, sas = os.environ["BLOB_CONTAINER_URL"], os.environ["BLOB_SAS_TOKEN"]
+            poller = await client.begin_backup(container, sas, polling_interval=0.05)
+            print((await poller.result()).folder_url.startswith(container))
+
+asyncio.run(main())
+"""
+
+
+def parse(text: str) -> dict[str, str]:
+    return dict(line.split("=", 1) for line in text.splitlines())
+
+
+def _names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+class Command:
+    """A command that has been started."""
+
+    def __init__(self, process: Process, variables: dict[str, str], text: str) -> None:
+        self.process = process
+        self.variables = variables
+        self.text = text
+
+    async def stop(self, number: int = signal.SIGTERM) -> tuple[int | None, str]:
+        """Send a signal, and return the exit code and what was said on stderr."""
+        self.process.send_signal(number)
+        _, errors = await self.process.communicate()
+        return self.process.returncode, errors.decode()
+
+
+async def _start(*arguments: str | Path) -> Process:
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-W", "error::ResourceWarning", "-m", "azure.keyvault.administration.emulator"),
+        *map(str, arguments),
+        env=application.environment({}),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+
+@asynccontextmanager
+async def started(*arguments: str | Path) -> AsyncIterator[Command]:
+    """Run the command until the block ends, at most."""
+    process = await _start(*arguments)
+    assert process.stdout
+    try:
+        lines = [(await process.stdout.readline()).decode() for _ in NAMES]
+        text = "".join(lines)
+        yield Command(process, parse(text), text)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.communicate()
+
+
+async def test_it_tells_an_application_all_that_it_needs(tmp_path: Path) -> None:
+    env_file = tmp_path / "hsm.env"
+
+    async with started("--name", "My-Hsm", "--env-file", env_file) as command:
+        variables = command.variables
+        assert list(variables) == NAMES
+        assert env_file.read_text() == command.text
+        assert env_file.stat().st_mode & 0o777 == 0o600
+        assert _names(tmp_path) == ["hsm.env"]
+        assert variables["AZURE_MANAGEDHSM_URL"] == "https://my-hsm.managedhsm.azure.net"
+        assert variables["NO_PROXY"] == "localhost,127.0.0.1,::1"
+        assert all(variables.values())
+
+        printed = await asyncio.to_thread(application.run, ADMINISTER, parse(env_file.read_text()))
+
+        assert printed == "True"
+        assert await command.stop() == (0, "")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
+async def test_a_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
+    env_file = tmp_path / "hsm.env"
+
+    async with started("--env-file", env_file) as command:
+        reader, writer = await asyncio.open_connection("127.0.0.1", urlsplit(command.variables["HTTPS_PROXY"]).port)
+        stopped = await command.stop(number)
+        await reader.read()
+        writer.close()
+
+    assert stopped == (0, "")
+    assert _names(tmp_path) == []
+    with pytest.raises(FileNotFoundError):
+        ssl.create_default_context(cafile=command.variables["SSL_CERT_FILE"])
+
+
+async def test_an_env_file_that_another_emulator_has_taken_over_stays(tmp_path: Path) -> None:
+    env_file = tmp_path / "hsm.env"
+
+    async with started("--env-file", env_file) as command:
+        env_file.write_text("AZURE_MANAGEDHSM_URL=https://other.managedhsm.azure.net\n")
+        assert await command.stop() == (0, "")
+
+    assert env_file.exists()
+
+
+async def test_the_log_has_the_requests_and_no_secret(tmp_path: Path) -> None:
+    async with started("--log-level", "debug") as command:
+        variables = command.variables
+        token = await application.get_token(variables)
+        storage = {"storageResourceUri": variables["BLOB_CONTAINER_URL"], "token": variables["BLOB_SAS_TOKEN"]}
+        await application.send(variables, "POST", "/backup?api-version=7.6", storage, token=token)
+        code, log = await command.stop()
+
+    administrator = variables["EMULATOR_ADMIN_OBJECT_ID"]
+    assert code == 0
+    assert f"managed-hsm-emulator: INFO: POST /backup by {administrator}: 202\n" in log
+    assert [
+        secret for secret in (token, variables["BLOB_SAS_TOKEN"], variables["IDENTITY_HEADER"]) if secret in log
+    ] == []
+    assert str(tmp_path) not in log
+
+
+async def test_who_may_be_reached_by_other_machines_still_hands_tokens_to_this_one_only() -> None:
+    async with started("--host", "0.0.0.0", "--allow-remote") as command:
+        # Any address but the loopback of servers stands for one that other machines reach.
+        ports = {name: urlsplit(command.variables[name]).port for name in NAMES if "://" in command.variables[name]}
+        reachable = {name for name, port in ports.items() if port and _is_open("127.0.0.2", port)}
+        assert await command.stop() == (0, "")
+
+    assert reachable == {"EMULATOR_LOCALHOST_URL"}
+
+
+def _is_open(host: str, port: int) -> bool:
+    with socket.socket() as client:
+        return client.connect_ex((host, port)) == 0
+
+
+async def test_what_an_application_trusts_is_kept_with_the_data(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    async with started("--data", data) as first:
+        authority = (data / "ca.pem").read_bytes()
+        assert first.variables["NODE_EXTRA_CA_CERTS"] == str(data / "ca.pem")
+        await first.stop()
+
+    async with started("--data", data) as second:
+        assert (data / "ca.pem").read_bytes() == authority
+        assert await application.send(second.variables, "GET", "/") == (401, "OK")
+        await second.stop()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--host", "0.0.0.0"], "other machines can reach '0.0.0.0'; say --allow-remote if they may"),
+        (["--host", "example.com"], "other machines can reach 'example.com'; say --allow-remote if they may"),
+        (["--host", ""], "other machines can reach ''; say --allow-remote if they may"),
+        (["--name", "a--b"], "name must be 3 to 24 letters, digits and single dashes, got 'a--b'"),
+        (["--job-duration", "-1"], "job_duration"),
+        (["--env-file", "/nowhere/hsm.env"], "No such file or directory: /nowhere/"),
+        (["--data", "/dev/null/data"], "Not a directory: /dev/null/data"),
+        (["--security-domain", "/nowhere/domain"], "No such file or directory: /nowhere/domain"),
+    ],
+    ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+)
+def test_what_cannot_be_is_said_in_one_line(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
+) -> None:
+    code = main(arguments)
+
+    output, errors = capsys.readouterr()
+    assert (code, output) == (1, "")
+    assert errors.startswith(f"managed-hsm-emulator: error: {said}")
+    assert errors.count("\n") == 1
+
+
+def test_a_path_that_no_env_file_can_hold_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    code = main(["--data", str(tmp_path / "two\nlines")])
+
+    output, errors = capsys.readouterr()
+    assert (code, output, errors.count("\n")) == (1, "", 1)
+    assert "SSL_CERT_FILE must fit on a line of an env file" in errors
+
+
+def test_a_port_that_is_taken_is_said_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        code = main(["--port", str(port)])
+
+    output, errors = capsys.readouterr()
+    assert (code, output) == (1, "")
+    assert errors.count("\n") == 1
+    assert str(port) in errors
+    assert "address already in use" in errors
+
+
+async def test_a_data_directory_that_is_in_use_is_said_in_one_line(tmp_path: Path) -> None:
+    async with ManagedHsmEmulator(data=tmp_path):
+        process = await _start("--data", tmp_path)
+        output, errors = await process.communicate()
+
+    assert (process.returncode, output) == (1, b"")
+    assert errors.startswith(b"managed-hsm-emulator: error: ")
+    assert b"in use by another emulator" in errors
+    assert errors.count(b"\n") == 1
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["--port", "65536"], ["--port", "-1"], ["--port", "http"], ["--log-level", "loud"], ["--unknown"], ["something"]],
+    ids=" ".join,
+)
+def test_a_command_that_is_not_understood_shows_the_usage(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(arguments)
+
+    assert exit_.value.code == 2
+    assert capsys.readouterr().err.startswith("usage: managed-hsm-emulator ")
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["--version"])
+
+    assert exit_.value.code == 0
+    assert capsys.readouterr().out == "managed-hsm-emulator 5.0.0b1\n"
+
+
+def test_in_the_process_of_somebody_else_it_gives_the_signals_back(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    env_file = tmp_path / "hsm.env"
+    before = signal.getsignal(signal.SIGINT)
+
+    def stop() -> None:
+        while not env_file.exists():
+            time.sleep(0.001)
+        # To this thread: the other one has to hear of it, too.
+        signal.raise_signal(signal.SIGTERM)
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    code = main(["--env-file", str(env_file)])
+    thread.join()
+
+    assert code == 0
+    assert list(parse(capsys.readouterr().out)) == NAMES
+    assert signal.getsignal(signal.SIGINT) is before

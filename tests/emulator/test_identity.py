@@ -1,0 +1,182 @@
+"""Tokens from the managed identity endpoint, as applications get them on App Service."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import jwt
+import pytest
+from azure.identity.aio import DefaultAzureCredential, ManagedIdentityCredential
+
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient
+from emulator import application
+from emulator.raw import CRYPTO_USER, ROLE_DEFINITIONS, SCOPE, RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from azure.keyvault.administration.emulator import ManagedHsmEmulator
+
+ALICE = "a11ce000-0000-4000-8000-000000000001"
+NOT_FOUND = "No User Assigned Managed Identity found"
+QUERY = {"api-version": "2019-08-01", "resource": application.RESOURCE}
+
+
+async def _get(
+    variables: Mapping[str, str], query: Mapping[str, str], headers: Mapping[str, str] | None = None
+) -> tuple[int, Any]:
+    sent = {"X-IDENTITY-HEADER": variables["IDENTITY_HEADER"], **(headers or {})}
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(variables["IDENTITY_ENDPOINT"], params=query, headers=sent) as reply,
+    ):
+        is_json = reply.content_type == "application/json"
+        return reply.status, await reply.json() if is_json else await reply.text()
+
+
+def _object_id(token: str) -> str:
+    return str(jwt.decode(token, options={"verify_signature": False})["oid"])
+
+
+@pytest.fixture(name="environment")
+def _environment(hsm: ManagedHsmEmulator, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    variables = hsm.environment()
+    for name in ("IDENTITY_ENDPOINT", "IDENTITY_HEADER"):
+        monkeypatch.setenv(name, variables[name])
+    return variables
+
+
+@pytest.mark.usefixtures("environment")
+async def test_default_azure_credential_is_the_administrator(hsm: ManagedHsmEmulator) -> None:
+    async with (
+        DefaultAzureCredential() as credential,
+        KeyVaultAccessControlClient(hsm.vault_url, credential, **hsm.client_kwargs) as client,
+    ):
+        assignments = [assignment async for assignment in client.list_role_assignments("/")]
+
+    assert [assignment.properties and assignment.properties.principal_id for assignment in assignments] == [
+        hsm.admin_object_id
+    ]
+
+
+@pytest.mark.usefixtures("environment")
+@pytest.mark.parametrize(
+    "options",
+    [{"client_id": ALICE}, {"client_id": ALICE.upper()}, {"identity_config": {"principal_id": ALICE}}],
+    ids=["client id", "any case", "principal id"],
+)
+async def test_the_client_id_chooses_the_principal(raw: RawClient, options: dict[str, Any]) -> None:
+    async with ManagedIdentityCredential(**options) as credential:
+        token = (await credential.get_token(SCOPE)).token
+
+    forbidden = await raw.send("GET", ROLE_DEFINITIONS, token=token)
+    await raw.assign(ALICE, CRYPTO_USER)
+    allowed = await raw.send("GET", "/keys", token=token)
+
+    assert _object_id(token) == ALICE
+    assert (forbidden.status, allowed.status) == (403, 200)
+
+
+async def test_the_azure_client_id_of_the_environment_chooses_it_too(
+    environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert environment
+    monkeypatch.setenv("AZURE_CLIENT_ID", ALICE)
+
+    async with DefaultAzureCredential() as credential:
+        token = (await credential.get_token(SCOPE)).token
+
+    assert _object_id(token) == ALICE
+
+
+async def test_the_answer_is_that_of_app_service(hsm: ManagedHsmEmulator) -> None:
+    status, body = await _get(hsm.environment(), QUERY)
+
+    claims = jwt.decode(body["access_token"], options={"verify_signature": False})
+    assert status == 200
+    assert body == {
+        "access_token": body["access_token"],
+        "client_id": hsm.admin_object_id,
+        "expires_on": str(claims["exp"]),
+        "not_before": str(claims["nbf"]),
+        "resource": application.RESOURCE,
+        "token_type": "Bearer",
+    }
+
+
+async def test_a_token_for_another_resource_is_not_one_for_the_hsm(raw: RawClient) -> None:
+    token = await application.get_token(raw.hsm.environment(), resource="https://vault.azure.net")
+
+    assert (await raw.send("GET", "/keys", token=token)).status == 401
+
+
+async def test_a_token_is_as_old_as_the_clock_of_the_emulator_says(raw: RawClient) -> None:
+    token = await application.get_token(raw.hsm.environment())
+    raw.hsm.clock.advance(7200)
+    later = await application.get_token(raw.hsm.environment())
+
+    assert (await raw.send("GET", ROLE_DEFINITIONS, token=token)).status == 401
+    assert (await raw.send("GET", ROLE_DEFINITIONS, token=later)).status == 200
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"api-version": "2017-09-01"}, "The api-version must be 2019-08-01"),
+        ({"resource": ""}, "The query parameter resource says what the token is for, and must be there"),
+        (
+            {"client_id": "me"},
+            "No User Assigned Managed Identity found: client_id must be the object id of a principal, a GUID; got 'me'",
+        ),
+        (
+            {"mi_res_id": "/subscriptions/x"},
+            f"{NOT_FOUND}: the emulator knows no resources; give the object id of a principal as client_id",
+        ),
+        (
+            {"client_id": ALICE, "object_id": ALICE},
+            f"{NOT_FOUND}: only one of client_id, object_id may be given",
+        ),
+    ],
+    ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
+)
+async def test_a_request_that_names_no_token_is_told_why(
+    hsm: ManagedHsmEmulator, changes: dict[str, str], message: str
+) -> None:
+    status, body = await _get(hsm.environment(), {**QUERY, **changes})
+
+    assert status == 400
+    assert body == {"statusCode": 400, "message": message, "correlationId": body["correlationId"]}
+
+
+@pytest.mark.parametrize("secret", ["", "wrong", "w\xf6rong"])
+async def test_who_does_not_know_the_secret_gets_no_token(hsm: ManagedHsmEmulator, secret: str) -> None:
+    status, body = await _get(hsm.environment(), QUERY, {"X-IDENTITY-HEADER": secret})
+
+    message = "The X-IDENTITY-HEADER header must be the value of IDENTITY_HEADER"
+    assert (status, body["statusCode"], body["message"]) == (401, 401, message)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [{"Host": "evil.example"}, {"Host": "evil.example:80"}, {"Host": "localhost.evil.example"}, {"Origin": "null"}],
+    ids=str,
+)
+async def test_a_web_page_gets_no_token(hsm: ManagedHsmEmulator, headers: dict[str, str]) -> None:
+    status, body = await _get(hsm.environment(), QUERY, headers)
+
+    assert (status, body) == (403, "The emulator answers the programs of this machine only.\n")
+
+
+@pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:80"])
+async def test_a_program_of_this_machine_gets_one_under_any_name_of_it(hsm: ManagedHsmEmulator, host: str) -> None:
+    status, _ = await _get(hsm.environment(), QUERY, {"Host": host})
+
+    assert status == 200
+
+
+async def test_another_emulator_does_not_accept_the_token(hsm: ManagedHsmEmulator, raw: RawClient) -> None:
+    async with type(hsm)() as other:
+        token = await application.get_token(other.environment())
+
+    assert (await raw.send("GET", "/keys", token=token)).status == 401

@@ -1,0 +1,258 @@
+"""The proxy leads to the emulator, and nowhere else."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from contextlib import suppress
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import aiohttp
+import pytest
+import pytest_asyncio
+from aiohttp import web
+
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
+from azure.keyvault.administration.emulator._certificates import issue
+from azure.keyvault.administration.emulator._proxy import ConnectProxy
+from emulator import application
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+HOST = "emulated-hsm.managedhsm.azure.net"
+CONNECT = f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\n\r\n".encode()
+ONLY_CONNECT = f"This proxy only tunnels to {HOST}:443; the method is CONNECT."
+NO_TARGET = "The target of CONNECT is a host and a port."
+NO_REQUEST = "This is no HTTP/1.1 request."
+
+
+def _port(hsm: ManagedHsmEmulator) -> int:
+    port = urlsplit(hsm.environment()["HTTPS_PROXY"]).port
+    assert port
+    return port
+
+
+async def _ask(port: int, request: bytes) -> bytes:
+    """Send something, and return everything that comes back until the proxy hangs up."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(request)
+    answer = await reader.read()
+    writer.close()
+    await writer.wait_closed()
+    return answer
+
+
+def _only(host: str) -> str:
+    return f"This proxy leads to {HOST}:443 only, not to {host}."
+
+
+async def test_a_client_with_the_proxy_and_strict_verification_is_served(hsm: ManagedHsmEmulator) -> None:
+    variables = hsm.environment()
+    token = await application.get_token(variables)
+
+    challenged = await application.send(variables, "GET", "/keys?api-version=7.6")
+    path = "/providers/Microsoft.Authorization/roleAssignments?api-version=7.6"
+    status, body = await application.send(variables, "GET", path, token=token)
+
+    assert challenged == (401, "OK")
+    assert (status, len(body["value"])) == (200, 1)
+    assert [(entry.method, entry.status) for entry in hsm.journal] == [("GET", 401), ("GET", 200)]
+
+
+async def test_a_large_body_comes_through(hsm: ManagedHsmEmulator) -> None:
+    variables = hsm.environment()
+    token = await application.get_token(variables)
+
+    status, body = await application.send(
+        variables, "POST", "/backup?api-version=7.6", {"x": "x" * 1_000_000}, token=token
+    )
+
+    assert (status, body["error"]["code"]) == (400, "BadRequest")
+
+
+async def test_a_request_that_comes_with_the_end_of_the_handshake_is_served(hsm: ManagedHsmEmulator) -> None:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.create_default_context(cadata=hsm.ca_certificate.decode())
+    tls = context.wrap_bio(incoming, outgoing, server_hostname=HOST)
+    reader, writer = await asyncio.open_connection("127.0.0.1", _port(hsm))
+    writer.write(CONNECT)
+    await reader.readuntil(b"\r\n\r\n")
+
+    with pytest.raises(ssl.SSLWantReadError):
+        tls.do_handshake()
+    while not tls.version() or outgoing.pending:
+        writer.write(outgoing.read())
+        incoming.write(await reader.read(65536))
+        try:
+            tls.do_handshake()
+            break
+        except ssl.SSLWantReadError:
+            continue
+    tls.write(f"GET /keys HTTP/1.1\r\nHost: {HOST}\r\nConnection: close\r\n\r\n".encode())
+    writer.write(outgoing.read())
+    answer = b""
+    while not answer:
+        incoming.write(await reader.read(65536))
+        try:
+            answer = tls.read()
+        except ssl.SSLWantReadError:
+            continue
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+
+
+@pytest.mark.parametrize(
+    ("request_line", "status", "reason"),
+    [
+        ("CONNECT example.com:443 HTTP/1.1", "403 Forbidden", _only("example.com:443")),
+        (f"CONNECT {HOST}:80 HTTP/1.1", "403 Forbidden", _only(f"{HOST}:80")),
+        (f"CONNECT other.{HOST}:443 HTTP/1.1", "403 Forbidden", _only(f"other.{HOST}:443")),
+        (f"CONNECT {HOST}.:443 HTTP/1.1", "403 Forbidden", _only(f"{HOST}.:443")),
+        ("CONNECT 127.0.0.1:443 HTTP/1.1", "403 Forbidden", _only("127.0.0.1:443")),
+        ("CONNECT [::1]:443 HTTP/1.1", "403 Forbidden", _only("[::1]:443")),
+        (f"CONNECT {HOST} HTTP/1.1", "400 Bad Request", NO_TARGET),
+        (f"CONNECT user:secret@{HOST}:443 HTTP/1.1", "400 Bad Request", NO_TARGET),
+        (f"CONNECT https://{HOST}:443 HTTP/1.1", "400 Bad Request", NO_TARGET),
+        (f"GET http://{HOST}/ HTTP/1.1", "405 Method Not Allowed", ONLY_CONNECT),
+        ("GET / HTTP/1.1", "405 Method Not Allowed", ONLY_CONNECT),
+        (f"connect {HOST}:443 HTTP/1.1", "405 Method Not Allowed", ONLY_CONNECT),
+        (f"CONNECT {HOST}:443 HTTP/2.0", "400 Bad Request", NO_REQUEST),
+        (f"CONNECT  {HOST}:443 HTTP/1.1", "400 Bad Request", NO_REQUEST),
+        (f"CONNECT {HOST}:443", "400 Bad Request", NO_REQUEST),
+        ("", "400 Bad Request", NO_REQUEST),
+        (f"CONNECT {HOST}:443 HTTP/1.1\r\nno field", "400 Bad Request", NO_REQUEST),
+        (f"CONNECT {HOST}:443 HTTP/1.1\r\na: b\r\n folded: c", "400 Bad Request", NO_REQUEST),
+        (f"CONNECT {HOST}:443 HTTP/1.1\r\na: b\nc: d", "400 Bad Request", NO_REQUEST),
+        (f"CONNECT {HOST}:443 HTTP/1.1\r\na: \0", "400 Bad Request", NO_REQUEST),
+    ],
+    ids=str,
+)
+async def test_anything_else_is_refused_with_the_reason(
+    hsm: ManagedHsmEmulator, request_line: str, status: str, reason: str
+) -> None:
+    answer = await _ask(_port(hsm), request_line.encode("latin-1") + b"\r\n\r\n")
+
+    head, _, body = answer.decode().partition("\r\n\r\n")
+    allow = ["Allow: CONNECT"] if status.startswith("405") else []
+    assert body == reason + "\n"
+    assert head.split("\r\n") == [
+        f"HTTP/1.1 {status}",
+        *allow,
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    ]
+
+
+@pytest.mark.parametrize(
+    "request_bytes",
+    [b"x" * 20_000, CONNECT[:-2] + b"a: " + b"x" * 20_000 + b"\r\n\r\n", b"x" * 2_000_000],
+    ids=["unfinished", "finished", "endless"],
+)
+async def test_a_head_that_is_too_long_is_refused(hsm: ManagedHsmEmulator, request_bytes: bytes) -> None:
+    answer = await _ask(_port(hsm), request_bytes)
+
+    assert answer.startswith(b"HTTP/1.1 431 ")
+
+
+async def test_what_is_sent_before_the_tunnel_is_open_is_refused(hsm: ManagedHsmEmulator) -> None:
+    answer = await _ask(_port(hsm), CONNECT + b"\x16\x03\x01")
+
+    assert answer.startswith(b"HTTP/1.1 400 ")
+    assert answer.endswith(b"Nothing may be sent before the tunnel is open.\n")
+
+
+async def test_the_host_name_may_be_written_in_any_case_and_the_head_sent_in_pieces(hsm: ManagedHsmEmulator) -> None:
+    reader, writer = await asyncio.open_connection("127.0.0.1", _port(hsm))
+    for byte in CONNECT.replace(HOST.encode(), HOST.upper().encode()):
+        writer.write(bytes([byte]))
+        await writer.drain()
+
+    assert await reader.readline() == b"HTTP/1.1 200 Connection established\r\n"
+    writer.close()
+    await writer.wait_closed()
+
+
+async def test_after_a_client_that_hangs_up_or_speaks_no_tls_the_proxy_goes_on(hsm: ManagedHsmEmulator) -> None:
+    port = _port(hsm)
+    for request in (b"", b"CONNECT", CONNECT):
+        _, writer = await asyncio.open_connection("127.0.0.1", port)
+        writer.write(request)
+        writer.close()
+        await writer.wait_closed()
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    writer.write(CONNECT)
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"GET / HTTP/1.1\r\n\r\n")
+    await reader.read()
+    writer.close()
+
+    assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")
+
+
+async def test_a_client_that_does_not_trust_the_authority_is_not_served(hsm: ManagedHsmEmulator) -> None:
+    async with aiohttp.ClientSession() as session:
+        with pytest.raises(aiohttp.ClientConnectorCertificateError):
+            await session.get(hsm.vault_url, proxy=hsm.environment()["HTTPS_PROXY"])
+
+    assert hsm.journal == []
+
+
+@pytest.mark.parametrize("sent", [b"", b"CONNECT", b"GET / HTTP/1.1\r\n\r\n", CONNECT], ids=str)
+async def test_closing_the_emulator_drops_who_is_still_at_the_door(sent: bytes) -> None:
+    hsm = ManagedHsmEmulator()
+    await hsm.start()
+    reader, writer = await asyncio.open_connection("127.0.0.1", _port(hsm))
+    writer.write(sent)
+    # Who comes later is answered, so the first one is inside.
+    await _ask(_port(hsm), b"\r\n\r\n")
+
+    await hsm.close()
+
+    with suppress(ConnectionResetError):
+        await reader.read()
+    writer.close()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_closing_the_emulator_ends_its_tunnels(hsm: ManagedHsmEmulator) -> None:
+    context = ssl.create_default_context(cadata=hsm.ca_certificate.decode())
+    proxy = hsm.environment()["HTTPS_PROXY"]
+    async with aiohttp.ClientSession() as session:
+        async with session.get(hsm.vault_url, proxy=proxy, ssl=context) as reply:
+            assert reply.status == 401
+        await hsm.close()
+
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await session.get(hsm.vault_url, proxy=proxy, ssl=context)
+
+
+@pytest_asyncio.fixture(name="impatient")
+async def _impatient() -> AsyncIterator[Callable[[bytes], object]]:
+    runner = web.AppRunner(web.Application())
+    await runner.setup()
+    assert runner.server
+    proxy = ConnectProxy(HOST, runner.server, issue(HOST).server_context(), patience=0.05)
+    port = await proxy.start()
+    yield lambda request: _ask(port, request)
+    await proxy.close()
+    await proxy.close()
+    await runner.cleanup()
+
+
+@pytest.mark.parametrize("sent", [b"", CONNECT[:-1]], ids=["nothing", "almost all"])
+async def test_a_client_that_takes_too_long_is_told_so(
+    impatient: Callable[[bytes], asyncio.Future[bytes]], sent: bytes
+) -> None:
+    answer = await impatient(sent)
+
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+
+
+async def test_a_client_that_takes_too_long_over_tls_is_dropped(
+    impatient: Callable[[bytes], asyncio.Future[bytes]],
+) -> None:
+    assert await impatient(CONNECT) == b"HTTP/1.1 200 Connection established\r\n\r\n"
