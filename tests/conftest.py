@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import pytest_asyncio
+from hypothesis import settings
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+# The same examples in every run: a red test is red for whoever runs it next. Many more, and others, with "soak".
+settings.register_profile("quick", derandomize=True, database=None, deadline=None, max_examples=50)
+settings.register_profile("soak", database=None, deadline=None, max_examples=2_000, print_blob=True)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import types
 from collections.abc import Awaitable, Callable, Generator
 from enum import Enum
-from typing import Any, cast
+from typing import Any
 
 
 class Moment(Enum):
@@ -57,7 +57,7 @@ def _stepwise(
     awaitable: Awaitable[Any], step: int, suspended: Callable[[asyncio.Future[Any] | None], None]
 ) -> Generator[Any, Any, Any]:
     """Await something by hand, and tell when it waits for the step-th time, and for what."""
-    waits = cast("Generator[Any, Any, Any]", awaitable.__await__())
+    waits = awaitable.__await__()
     count = 0
     try:
         awaited = waits.send(None)

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 from azure.core.pipeline import AsyncPipeline
 from azure.core.pipeline.policies import (
-    AsyncRedirectPolicy,
     CustomHookPolicy,
     DistributedTracingPolicy,
     HeadersPolicy,
@@ -21,6 +20,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from .._version import VERSION
 from .auth import ChallengeAuthPolicy
 from .redaction import RedactingTracePolicy
+from .redirect import ParsableRedirectPolicy
 from .retry import JobAwareRetryPolicy
 from .tracing import INSTRUMENTATION
 
@@ -66,7 +66,7 @@ def build_pipeline(
         options.get("user_agent_policy") or UserAgentPolicy(sdk_moniker=_SDK_MONIKER, **options),
         options.get("proxy_policy") or ProxyPolicy(**options),
         *_several(per_call_policies),
-        options.get("redirect_policy") or AsyncRedirectPolicy(**options),
+        options.get("redirect_policy") or ParsableRedirectPolicy(**options),
         options.get("retry_policy") or JobAwareRetryPolicy(**options),
         ChallengeAuthPolicy(
             credential,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from azure.core.exceptions import (
@@ -94,9 +95,11 @@ class JobAwareRetryPolicy(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
         :param response: The answer.
         """
         try:
-            return super().get_retry_after(response)
-        except ValueError:
+            seconds: float | None = super().get_retry_after(response)
+        except (ValueError, OverflowError):
             return None
+        # "inf" and "1e999" are no delays in HTTP, and nobody can wait that long.
+        return seconds if seconds is None or math.isfinite(seconds) else None
 
 
 def _never_left(error: Exception) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import re
 import secrets
 from base64 import b64encode
@@ -31,6 +32,7 @@ from ._jobs import Jobs
 from ._journal import Journal
 from ._local import IDENTITY_PATH, make_local_app
 from ._proxy import ConnectProxy
+from ._server_log import ServerLog
 from ._storage import Storage
 from ._store.sqlite import SqliteStore
 from ._transport import LoopbackResolver, loopback_session, shared_transport
@@ -46,6 +48,8 @@ if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
     from ._store import Store
+
+_LOGGER = logging.getLogger(__name__)
 
 DEFAULT_NAME = "emulated-hsm"
 DEFAULT_ADMIN_OBJECT_ID = "4d5e3e6b-7a0c-4b8f-9a53-0d9c1f6a2b10"
@@ -379,6 +383,7 @@ async def _serve(app: web.Application, resources: AsyncExitStack) -> web.AppRunn
     runner = web.AppRunner(
         app,
         access_log=None,
+        logger=ServerLog(_LOGGER, None),
         shutdown_timeout=_SHUTDOWN_SECONDS,
         # A compressed body is refused, so nothing needs to unfold it first.
         auto_decompress=False,

@@ -1,0 +1,24 @@
+"""What aiohttp's server has to say, without what callers did wrong."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from aiohttp.http_exceptions import HttpProcessingError
+
+if TYPE_CHECKING:
+    _Adapter = logging.LoggerAdapter[logging.Logger]
+else:  # Python 3.10 cannot subscript it.
+    _Adapter = logging.LoggerAdapter
+
+
+class ServerLog(_Adapter):
+    """A log in which a malformed request is no error: the caller is told, and its bytes may hold a token."""
+
+    def exception(self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
+        """Log an error with its traceback, unless it is one of the caller."""
+        if isinstance(exc_info, HttpProcessingError):
+            self.debug("A malformed request was refused: %s", type(exc_info).__name__)
+        else:
+            super().exception(msg, *args, exc_info=exc_info, **kwargs)
