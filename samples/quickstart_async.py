@@ -11,11 +11,10 @@ import asyncio
 import uuid
 from typing import Any
 
-from azure.core.rest import HttpRequest
-
 from azure.keyvault.administration import KeyVaultDataAction, KeyVaultPermission, KeyVaultRoleScope
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from sample_hsm import SampleHsm, sample_hsm
+from sample_keys import allow_key_management, create_key, key_names, purge_key
 
 
 async def main() -> None:
@@ -69,13 +68,12 @@ async def lend_a_role(client: KeyVaultAccessControlClient, *, principal_id: str)
 
 async def survive_a_disaster(access: KeyVaultAccessControlClient, backup: KeyVaultBackupClient, hsm: SampleHsm) -> None:
     """Create keys, back up, lose them, restore everything, and then restore a single purged key."""
-    for role_name in ("Managed HSM Crypto User", "Managed HSM Crypto Officer"):
-        await assign_built_in(access, role_name, hsm.principal_id)
+    await allow_key_management(access, hsm.principal_id)
     if others := await key_names(access):
         print(f"\nThis HSM holds keys ({', '.join(others)}): the disaster is left for an empty one.")
         return
     for name in ("payments", "signing"):
-        await call(access, "POST", f"/keys/{name}/create", {"kty": "EC-HSM"})
+        await create_key(access, name)
     before = await key_names(access)
     print(f"\nCreated the keys {', '.join(before)}. Backing up ...")
     waiting: dict[str, Any] = {"polling_interval": hsm.polling_interval}
@@ -85,7 +83,7 @@ async def survive_a_disaster(access: KeyVaultAccessControlClient, backup: KeyVau
 
     for name in before:
         await purge_key(access, name)
-    await call(access, "POST", "/keys/intruder/create", {"kty": "EC-HSM"})
+    await create_key(access, "intruder")
     print(f"\nDisaster: the keys are now {', '.join(await key_names(access))}. Restoring everything ...")
     await (await backup.begin_restore(folder_url, hsm.sas_token, **waiting)).wait()
     after = await key_names(access)
@@ -97,32 +95,6 @@ async def survive_a_disaster(access: KeyVaultAccessControlClient, backup: KeyVau
     await poller.wait()
     print(f"{poller.details.status_details}.")
     print(f"The keys are {', '.join(await key_names(access))}.")
-
-
-async def assign_built_in(client: KeyVaultAccessControlClient, role_name: str, principal_id: str) -> None:
-    """Assign a built-in role for the whole HSM, found by its name."""
-    async for role in client.list_role_definitions(KeyVaultRoleScope.GLOBAL):
-        if role.role_name == role_name and role.id:
-            await client.create_role_assignment(KeyVaultRoleScope.GLOBAL, role.id, principal_id)
-
-
-async def key_names(client: KeyVaultAccessControlClient) -> list[str]:
-    """Return the names of all keys. Real code uses ``azure-keyvault-keys``; this needs no other package."""
-    listed = await call(client, "GET", "/keys")
-    return sorted(item["kid"].rpartition("/")[2] for item in listed["value"])
-
-
-async def purge_key(client: KeyVaultAccessControlClient, name: str) -> None:
-    """Delete a key for good."""
-    await call(client, "DELETE", f"/keys/{name}")
-    await call(client, "DELETE", f"/deletedkeys/{name}")
-
-
-async def call(client: KeyVaultAccessControlClient, method: str, path: str, body: Any = None) -> Any:
-    """Send a request of our own through the client's pipeline."""
-    response = await client.send_request(HttpRequest(method, path, json=body))
-    response.raise_for_status()
-    return response.json() if response.content else None
 
 
 if __name__ == "__main__":

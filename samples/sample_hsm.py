@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,12 @@ class SampleHsm:
     polling_interval: float
     """Seconds between two looks at a job."""
     client_kwargs: dict[str, Any]
+    other_principal_id: str
+    """Object id of somebody else, to give roles to."""
+    other_credential: AsyncTokenCredential | None
+    """The other one's credential, where the sample can have it."""
+    environment: dict[str, str]
+    """What another process needs to reach this HSM, beside the environment of this one."""
 
 
 @asynccontextmanager
@@ -44,6 +51,9 @@ async def sample_hsm() -> AsyncGenerator[SampleHsm, None]:
                 sas_token=os.environ.get("BLOB_SAS_TOKEN", ""),
                 polling_interval=5,
                 client_kwargs={},
+                other_principal_id=os.environ.get("OTHER_OBJECT_ID", str(uuid.uuid4())),
+                other_credential=None,
+                environment={},
             )
     else:
         from azure.keyvault.administration.emulator import ManagedHsmEmulator  # noqa: PLC0415 - not needed with an HSM
@@ -58,4 +68,7 @@ async def sample_hsm() -> AsyncGenerator[SampleHsm, None]:
                 sas_token=hsm.sas_token,
                 polling_interval=0.2,
                 client_kwargs=hsm.client_kwargs,
+                other_principal_id=(other := str(uuid.uuid4())),
+                other_credential=hsm.credential_for(other),
+                environment=hsm.environment(),
             )

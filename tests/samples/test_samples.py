@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -26,14 +27,13 @@ def _run(name: str) -> str:
     return done.stdout.decode()
 
 
-def test_every_sample_is_run_here() -> None:
+def test_every_sample_is_listed_and_run() -> None:
     names = {path.name for path in _SAMPLES.glob("*_async.py")}
+    listed = re.findall(r"^\| \[(\w+\.py)\]\((\w+\.py)\) \|", (_SAMPLES / "README.md").read_text("utf-8"), re.MULTILINE)
+    run_here = re.findall(r'_run\("(\w+\.py)"\)', Path(__file__).read_text("utf-8"))
 
-    assert names == {
-        "access_control_operations_async.py",
-        "backup_restore_operations_async.py",
-        "quickstart_async.py",
-    }
+    assert [name for name, target in listed if name != target] == []
+    assert sorted(name for name, _ in listed) == sorted(names) == sorted(run_here)
 
 
 def test_the_quickstart_shows_the_whole_life() -> None:
@@ -62,3 +62,61 @@ def test_the_backup_sample_shows_progress_on_one_line_and_restores() -> None:
     assert "\rbackup: InProgress for 0 s\rbackup:" in output
     assert "\rrestore: Succeeded after" in output
     assert output.endswith("The HSM is as it was when it was backed up.\n")
+
+
+def test_the_least_privilege_is_proved() -> None:
+    output = _run("least_privilege_role_async.py")
+
+    assert "It can back up: https://" in output
+    assert "It cannot restore: AccessDenied\nIt cannot list roles: AccessDenied\n" in output
+    assert output.endswith("Took both away again.\n")
+
+
+def test_the_audit_is_a_table_of_every_scope() -> None:
+    rows = [re.split(r"\s*│\s*", line)[2:-1] for line in _run("audit_access_async.py").splitlines() if "│" in line]
+
+    assert sorted(rows) == [
+        ["Managed HSM Administrator", "/", "yes", "-", "-", "yes"],
+        ["Managed HSM Crypto Officer", "/", "yes", "-", "yes", "-"],
+        ["Managed HSM Crypto User", "/", "-", "yes", "-", "-"],
+        ["Signer", "/keys/payments", "-", "yes", "-", "-"],
+    ]
+
+
+def test_the_progress_bar_ends_with_the_backup() -> None:
+    assert re.search(
+        r"backup: Succeeded ━+ 0:00:0\d\s+The backup is in https://\S+\s\Z", _run("backup_progress_bar_async.py")
+    )
+
+
+def test_another_process_follows_the_backup() -> None:
+    output = _run("resume_backup_async.py")
+
+    told = re.search(r"Process (\d+) started .*\nProcess (\d+) followed it: .* https://", output)
+    assert told
+    assert told[1] != told[2]
+
+
+def test_the_drill_brings_everything_back() -> None:
+    output = _run("disaster_recovery_drill_async.py")
+
+    assert "Before:   2 keys, 1 custom roles, 4 role assignments\n" in output
+    assert "Disaster: 0 keys, 0 custom roles, 3 role assignments\n" in output
+    assert "After:    2 keys, 1 custom roles, 4 role assignments\n" in output
+    assert output.endswith("The drill succeeded: the HSM is as it was.\n")
+
+
+def test_the_drill_spares_an_hsm_that_it_was_not_told_to_wipe(tmp_path: Path) -> None:
+    environment = {"AZURE_MANAGEDHSM_URL": "https://precious.managedhsm.azure.net", "HOME": str(tmp_path)}
+
+    done = subprocess.run(
+        [sys.executable, "-W", "error", _SAMPLES / "disaster_recovery_drill_async.py"],
+        check=False,
+        capture_output=True,
+        timeout=60,
+        text=True,
+        env=environment,
+    )
+
+    assert done.returncode == 1
+    assert done.stdout.startswith("Nothing done: the drill purges every key.")

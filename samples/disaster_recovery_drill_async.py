@@ -1,0 +1,120 @@
+"""A disaster recovery drill: back up, lose everything, restore, and compare, with the time that each took.
+
+Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``,
+``AZURE_CLIENT_OBJECT_ID``, ``BLOB_CONTAINER_URL`` and ``BLOB_SAS_TOKEN``, and set ``DRILL_HSM`` to the same URL: **the
+drill purges the keys and deletes the custom roles of that HSM**, so use one that is there for drills.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import time
+from dataclasses import dataclass
+
+from azure.keyvault.administration import KeyVaultDataAction, KeyVaultPermission, KeyVaultRoleScope
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
+from sample_hsm import SampleHsm, sample_hsm
+from sample_keys import allow_key_management, create_key, key_names, key_versions, purge_key
+
+
+async def main() -> int:
+    """Run the sample, and return its exit code."""
+    async with (
+        sample_hsm() as hsm,
+        KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as access,
+        KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as backup,
+    ):
+        if hsm.other_credential:
+            await furnish(access, hsm)
+        elif os.environ.get("DRILL_HSM") != hsm.vault_url:
+            print(f"Nothing done: the drill purges every key. Set DRILL_HSM={hsm.vault_url} if that is what you want.")
+            return 1
+        return await drill(access, backup, hsm)
+
+
+async def drill(access: KeyVaultAccessControlClient, backup: KeyVaultBackupClient, hsm: SampleHsm) -> int:
+    """Go through the whole drill."""
+    before = await inventory(access)
+    print(f"Before:   {before}")
+
+    began = time.monotonic()
+    poller = await backup.begin_backup(hsm.container_url, hsm.sas_token, polling_interval=hsm.polling_interval)
+    folder_url = (await poller.result()).folder_url or ""
+    print(f"Backup:   {folder_url} in {time.monotonic() - began:.1f} s")
+
+    check = await backup.begin_pre_restore(folder_url, hsm.sas_token, polling_interval=hsm.polling_interval)
+    await check.wait()
+    print("Check:    the backup can be restored")
+
+    await wipe(access)
+    print(f"Disaster: {await inventory(access)}")
+
+    began = time.monotonic()
+    restore = await backup.begin_restore(folder_url, hsm.sas_token, polling_interval=hsm.polling_interval)
+    await restore.wait()
+    print(f"Restore:  done in {time.monotonic() - began:.1f} s")
+
+    after = await inventory(access)
+    print(f"After:    {after}")
+    if after != before:
+        print("The drill FAILED: the HSM is not as it was.")
+        return 1
+    print("The drill succeeded: the HSM is as it was.")
+    return 0
+
+
+@dataclass
+class Inventory:
+    """What an HSM holds, as far as its administrator can see. Two are equal if nothing was lost."""
+
+    keys: dict[str, list[str]]
+    """Ids of all versions by the key's name."""
+    roles: dict[str | None, object]
+    """Custom roles by id."""
+    assignments: dict[str | None, object]
+
+    def __str__(self) -> str:
+        return f"{len(self.keys)} keys, {len(self.roles)} custom roles, {len(self.assignments)} role assignments"
+
+
+async def inventory(client: KeyVaultAccessControlClient) -> Inventory:
+    """Read everything."""
+    keys = {name: await key_versions(client, name) for name in await key_names(client)}
+    roles = {role.id: role async for role in client.list_role_definitions("/") if role.role_type == "CustomRole"}
+    scopes = (KeyVaultRoleScope.GLOBAL, KeyVaultRoleScope.KEYS, *[f"/keys/{name}" for name in keys])
+    assignments = {
+        assignment.role_assignment_id: assignment
+        for scope in scopes
+        async for assignment in client.list_role_assignments(scope)
+    }
+    return Inventory(keys, {**roles}, {**assignments})
+
+
+async def wipe(client: KeyVaultAccessControlClient) -> None:
+    """Lose the keys, the assignments at them, and the custom roles."""
+    for name in await key_names(client):
+        async for assignment in client.list_role_assignments(f"/keys/{name}"):
+            await client.delete_role_assignment(f"/keys/{name}", assignment.name or "")
+        await purge_key(client, name)
+    async for role in client.list_role_definitions(KeyVaultRoleScope.GLOBAL):
+        if role.role_type == "CustomRole" and role.name:
+            await client.delete_role_definition(KeyVaultRoleScope.GLOBAL, role.name)
+
+
+async def furnish(client: KeyVaultAccessControlClient, hsm: SampleHsm) -> None:
+    """Give an emulated HSM, which is new, something to lose."""
+    await allow_key_management(client, hsm.principal_id)
+    for name in ("payments", "payments", "signing"):
+        await create_key(client, name)
+    role = await client.set_role_definition(
+        KeyVaultRoleScope.GLOBAL,
+        role_name="Signer",
+        permissions=[KeyVaultPermission(data_actions=[KeyVaultDataAction.SIGN_HSM_KEY])],
+    )
+    await client.create_role_assignment("/keys/signing", role.id or "", hsm.other_principal_id)
+
+
+if __name__ == "__main__":
+    sys.exit(asyncio.run(main()))

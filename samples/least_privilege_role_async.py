@@ -1,0 +1,83 @@
+"""A custom role with the least privilege that backups take, and the proof that it permits that and nothing else.
+
+Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL`` and
+``OTHER_OBJECT_ID``, the object id of the principal that is to make backups; the proof needs its credential, and is left
+out there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+from azure.core.exceptions import HttpResponseError
+
+from azure.keyvault.administration import KeyVaultDataAction, KeyVaultPermission, KeyVaultRoleScope
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
+from sample_hsm import SampleHsm, sample_hsm
+
+if TYPE_CHECKING:
+    from azure.core.credentials_async import AsyncTokenCredential
+
+# A name of our own: run again, this replaces the role instead of making another one.
+ROLE_NAME = "c6a4f8c2-2f57-4d0e-9c1a-6c1f0d3b7a55"
+
+
+async def main() -> None:
+    """Run the sample."""
+    async with (
+        sample_hsm() as hsm,
+        KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client,
+    ):
+        role = await client.set_role_definition(
+            KeyVaultRoleScope.GLOBAL,
+            name=ROLE_NAME,
+            role_name="Backup operator",
+            description="Makes backups and follows them. Cannot restore them, use a key, or see who has access.",
+            permissions=[
+                KeyVaultPermission(
+                    data_actions=[KeyVaultDataAction.START_HSM_BACKUP, KeyVaultDataAction.READ_HSM_BACKUP_STATUS]
+                )
+            ],
+        )
+        print(f"The role {role.role_name!r} permits:")
+        for permission in role.permissions or []:
+            for action in permission.data_actions or []:
+                print(f"  + {action}")
+
+        assignment = await client.create_role_assignment(
+            KeyVaultRoleScope.GLOBAL, role.id or "", hsm.other_principal_id
+        )
+        print(f"Assigned to {hsm.other_principal_id}.")
+        if hsm.other_credential:
+            await prove(hsm, hsm.other_credential)
+        await client.delete_role_assignment(KeyVaultRoleScope.GLOBAL, assignment.name or "")
+        await client.delete_role_definition(KeyVaultRoleScope.GLOBAL, ROLE_NAME)
+        print("Took both away again.")
+
+
+async def prove(hsm: SampleHsm, credential: AsyncTokenCredential) -> None:
+    """Act as the principal that has the role."""
+    async with (
+        KeyVaultBackupClient(hsm.vault_url, credential, **hsm.client_kwargs) as backup,
+        KeyVaultAccessControlClient(hsm.vault_url, credential, **hsm.client_kwargs) as access,
+    ):
+        poller = await backup.begin_backup(hsm.container_url, hsm.sas_token, polling_interval=hsm.polling_interval)
+        result = await poller.result()
+        print(f"It can back up: {result.folder_url}")
+        try:
+            await backup.begin_restore(result.folder_url or "", hsm.sas_token)
+        except HttpResponseError as error:
+            print(f"It cannot restore: {_code(error)}")
+        try:
+            print([role async for role in access.list_role_definitions(KeyVaultRoleScope.GLOBAL)])
+        except HttpResponseError as error:
+            print(f"It cannot list roles: {_code(error)}")
+
+
+def _code(error: HttpResponseError) -> str:
+    return (error.error.code if error.error else None) or str(error.status_code)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
