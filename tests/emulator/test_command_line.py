@@ -6,10 +6,8 @@ import asyncio
 import signal
 import socket
 import ssl
-import sys
 import threading
 import time
-from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -18,30 +16,10 @@ import pytest
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from azure.keyvault.administration.emulator._command_line import main
 from emulator import application
+from emulator.command import NAMES, parse, start, started
 
 if TYPE_CHECKING:
-    from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator
     from pathlib import Path
-
-NAMES = [
-    "AZURE_MANAGEDHSM_URL",
-    "EMULATOR_LOCALHOST_URL",
-    "EMULATOR_ADMIN_OBJECT_ID",
-    "IDENTITY_ENDPOINT",
-    "IDENTITY_HEADER",
-    "BLOB_CONTAINER_URL",
-    "BLOB_SAS_TOKEN",
-    "HTTPS_PROXY",
-    "NO_PROXY",
-    "https_proxy",
-    "no_proxy",
-    "NODE_USE_ENV_PROXY",
-    "SSL_CERT_FILE",
-    "REQUESTS_CA_BUNDLE",
-    "CURL_CA_BUNDLE",
-    "NODE_EXTRA_CA_CERTS",
-]
 
 ADMINISTER = """
 import asyncio, os
@@ -63,52 +41,8 @@ asyncio.run(main())
 """
 
 
-def parse(text: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in text.splitlines())
-
-
 def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
-
-
-class Command:
-    """A command that has been started."""
-
-    def __init__(self, process: Process, variables: dict[str, str], text: str) -> None:
-        self.process = process
-        self.variables = variables
-        self.text = text
-
-    async def stop(self, number: int = signal.SIGTERM) -> tuple[int | None, str]:
-        """Send a signal, and return the exit code and what was said on stderr."""
-        self.process.send_signal(number)
-        _, errors = await self.process.communicate()
-        return self.process.returncode, errors.decode()
-
-
-async def _start(*arguments: str | Path) -> Process:
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-W", "error::ResourceWarning", "-m", "azure.keyvault.administration.emulator"),
-        *map(str, arguments),
-        env=application.environment({}),
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.PIPE,
-    )
-
-
-@asynccontextmanager
-async def started(*arguments: str | Path) -> AsyncIterator[Command]:
-    """Run the command until the block ends, at most."""
-    process = await _start(*arguments)
-    assert process.stdout
-    try:
-        lines = [(await process.stdout.readline()).decode() for _ in NAMES]
-        text = "".join(lines)
-        yield Command(process, parse(text), text)
-    finally:
-        if process.returncode is None:
-            process.kill()
-            await process.communicate()
 
 
 async def test_it_tells_an_application_all_that_it_needs(tmp_path: Path) -> None:
@@ -248,7 +182,7 @@ def test_a_port_that_is_taken_is_said_in_one_line(capsys: pytest.CaptureFixture[
 
 async def test_a_data_directory_that_is_in_use_is_said_in_one_line(tmp_path: Path) -> None:
     async with ManagedHsmEmulator(data=tmp_path):
-        process = await _start("--data", tmp_path)
+        process = await start("--data", tmp_path)
         output, errors = await process.communicate()
 
     assert (process.returncode, output) == (1, b"")
