@@ -19,7 +19,7 @@ from ._files import write_whole
 from ._server import DEFAULT_NAME, ManagedHsmEmulator
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Generator, Sequence
 
 _PROGRAM = "managed-hsm-emulator"
 _LOGGER = logging.getLogger(__name__)
@@ -159,7 +159,7 @@ def _on_signals(act: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _published(path: Path | None, text: str) -> Iterator[None]:
+def _published(path: Path | None, text: str) -> Generator[None]:
     """Let a file say where the emulator is, as long as that is true."""
     content = text.encode("utf-8", "surrogateescape")
     if path:
