@@ -88,6 +88,13 @@ async def test_the_certificates_are_kept_with_the_data_and_the_key_of_the_author
     assert kept.stat().st_mode & 0o777 == 0o600
 
 
+async def test_what_other_programs_read_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    async with ManagedHsmEmulator(data="data") as hsm:
+        assert hsm.environment()["NODE_EXTRA_CA_CERTS"] == str(tmp_path / "data" / "ca.pem")
+
+
 @pytest.mark.parametrize("content", ["", "damaged", "-----BEGIN X-----\nAAAA\n-----END X-----\n" * 3])
 async def test_certificates_that_cannot_be_read_are_made_anew(tmp_path: Path, content: str) -> None:
     (tmp_path / "certificates.pem").write_text(content)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import jwt
@@ -155,6 +157,17 @@ async def test_who_does_not_know_the_secret_gets_no_token(hsm: ManagedHsmEmulato
 
     message = "The X-IDENTITY-HEADER header must be the value of IDENTITY_HEADER"
     assert (status, body["statusCode"], body["message"]) == (401, 401, message)
+
+
+async def test_a_secret_that_is_no_text_is_a_wrong_one(hsm: ManagedHsmEmulator) -> None:
+    endpoint = urlsplit(hsm.environment()["IDENTITY_ENDPOINT"])
+    reader, writer = await asyncio.open_connection(endpoint.hostname, endpoint.port)
+    writer.write(f"GET {endpoint.path} HTTP/1.1\r\nHost: localhost\r\n".encode())
+    writer.write(b"X-IDENTITY-HEADER: \xff\xfe\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,11 @@ from tempfile import mkstemp
 
 def write_whole(path: Path, content: bytes) -> None:
     """Write a file; whoever looks sees the old content or the new one, never a part of it."""
-    descriptor, partial = mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        descriptor, partial = mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        # The partial file is nobody's business.
+        raise OSError(error.errno, error.strerror, str(path)) from error
     try:
         with os.fdopen(descriptor, "wb") as file:
             file.write(content)

@@ -192,7 +192,10 @@ class ManagedHsmEmulator:
 
     @property
     def localhost_url(self) -> str:
-        """URL of the HSM for clients that resolve names themselves."""
+        """URL of the HSM for clients on this machine that resolve names themselves.
+
+        It leads here as long as the emulator listens on loopback, or on every address.
+        """
         return f"https://localhost:{self.port}"
 
     @property
@@ -310,7 +313,12 @@ class ManagedHsmEmulator:
         return self._running
 
     async def _start(self, resources: AsyncExitStack) -> _Running:
-        directory = self._data or Path(resources.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
+        # Absolute, since other programs are told of it.
+        directory = (
+            self._data.absolute()
+            if self._data
+            else Path(resources.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
+        )
         data = _data_directory.prepare(directory)
         store = SqliteStore(data.database if self._data else None)
         resources.callback(store.close)

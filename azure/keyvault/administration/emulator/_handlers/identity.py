@@ -38,8 +38,8 @@ MANAGED_IDENTITY = web.AppKey("managed_identity", ManagedIdentity)
 async def get_token(request: web.Request) -> web.Response:
     """Return a token for the principal and the resource that the query names."""
     identity = request.app[MANAGED_IDENTITY]
-    secret = request.headers.get("X-IDENTITY-HEADER", "")
-    if not secrets.compare_digest(secret.encode(), identity.secret.encode()):
+    secret = request.headers.get("X-IDENTITY-HEADER", "").encode("utf-8", "surrogateescape")
+    if not secrets.compare_digest(secret, identity.secret.encode()):
         return _failure(401, "The X-IDENTITY-HEADER header must be the value of IDENTITY_HEADER")
     query = request.query
     if query.get("api-version") != _API_VERSION:
