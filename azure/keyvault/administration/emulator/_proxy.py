@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from http import HTTPStatus
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from ._domain.connect import Refusal, is_whole
 
@@ -79,8 +79,8 @@ class _Client(asyncio.Protocol):
         self.gone = self._loop.create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - TCP; asyncio declares less than it gives
-        self._transport = transport
+        # That of TCP; asyncio declares less than it gives.
+        self._transport = cast("asyncio.Transport", transport)
         self._timer = self._loop.call_later(self._proxy.patience, self._refuse, Refusal(408, "The request took long."))
         if not self._proxy.enter(self):
             self.drop()
