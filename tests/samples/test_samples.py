@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 _SAMPLES = Path(__file__).parents[2] / "samples"
+_SITE_PAGE = Path(__file__).parents[2] / "eng" / "docs" / "samples.md"
 
 
 def _run(name: str) -> str:
@@ -33,7 +34,11 @@ def test_every_sample_is_listed_and_run() -> None:
     run_here = re.findall(r'_run\("(\w+\.py)"\)', Path(__file__).read_text("utf-8"))
 
     assert [name for name, target in listed if name != target] == []
+    in_the_site = re.findall(
+        r"^## (\w+\.py)\n\n```{literalinclude} ../../samples/\1$", _SITE_PAGE.read_text("utf-8"), re.MULTILINE
+    )
     assert sorted(name for name, _ in listed) == sorted(names) == sorted(run_here)
+    assert in_the_site == [name for name, _ in listed]
 
 
 def test_the_quickstart_shows_the_whole_life() -> None:

@@ -9,6 +9,7 @@ try:
     # Of these the storage library is imported only when it is needed, which is rare; that it is there is known now.
     if importlib.util.find_spec("azure.storage.blob") is None:
         raise ModuleNotFoundError("azure.storage.blob")  # noqa: TRY301 - missing in one way or the other
+    from ._clock import Clock
     from ._credential import EmulatorCredential
     from ._journal import Journal, JournalEntry
     from ._server import ManagedHsmEmulator
@@ -17,4 +18,4 @@ except ModuleNotFoundError as _missing:
         'The emulator needs its extra: pip install "azure-keyvault-administration[emulator]"'
     ) from _missing
 
-__all__ = ["EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator"]
+__all__ = ["Clock", "EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator"]
