@@ -9,9 +9,7 @@ import pytest
 from emulator.raw import (
     ACTION,
     ADMINISTRATOR,
-    CRYPTO_OFFICER,
     CRYPTO_USER,
-    POLICY_ADMINISTRATOR,
     ROLE_DEFINITIONS,
     ROLE_ID,
     RawClient,
@@ -55,23 +53,6 @@ def role(permissions: list[dict[str, list[str]]], **properties: str) -> dict[str
 
 def create(**properties: object) -> dict[str, Any]:
     return {"properties": {"permissions": [{"dataActions": [READ]}], **properties}}
-
-
-async def test_the_built_in_roles_are_listed_in_the_order_of_the_service(raw: RawClient) -> None:
-    roles = await raw.role_definitions()
-
-    assert [(each["properties"]["roleName"], each["name"]) for each in roles] == [
-        ("Managed HSM EKM Administrator", "abdd7ec4-a273-4265-bf38-e001014e2d8e"),
-        ("Managed HSM Restore User", "6efe6056-5259-49d2-8b3d-d3d73544b20b"),
-        ("Managed HSM Backup User", "7b127d3c-77bd-4e3e-bbe0-dbb8971fa7f8"),
-        ("Managed HSM Crypto Service Encryption User", "33413926-3206-4cdd-b39a-83574fe37a17"),
-        ("Managed HSM Crypto Service Release User", "21dbd100-6940-42c2-9190-5d6cb909625c"),
-        ("Managed HSM Crypto Auditor", "2c18b078-7c48-4d3a-af88-5a3a1b3f82b3"),
-        ("Managed HSM Policy Administrator", POLICY_ADMINISTRATOR),
-        ("Managed HSM Crypto User", CRYPTO_USER),
-        ("Managed HSM Crypto Officer", CRYPTO_OFFICER),
-        ("Managed HSM Administrator", ADMINISTRATOR),
-    ]
 
 
 async def test_a_built_in_role_is_shown_byte_for_byte_as_the_service_shows_it(raw: RawClient) -> None:
