@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def test_the_public_names() -> None:
-    assert emulator.__all__ == ["EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator"]
+    assert emulator.__all__ == ["Clock", "EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator"]
 
 
 @pytest.mark.parametrize("module", ["cryptography", "jwt", "azure.storage.blob"])

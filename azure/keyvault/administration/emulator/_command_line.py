@@ -35,9 +35,9 @@ HSM, a proxy under which that name resolves, a managed identity that DefaultAzur
 whom to trust, and a container for backups. It runs until SIGTERM or SIGINT (Ctrl-C).
 """
 _EPILOG = f"""\
-Run an application against it:
+Run an application against it, from another shell:
 
-  {_PROGRAM} --env-file hsm.env &
+  {_PROGRAM} --env-file hsm.env
   env $(cat hsm.env) python application.py
 
 The managed identity is the HSM's administrator. A client id, such as the one in AZURE_CLIENT_ID,
@@ -95,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
         help="how long a backup or restore is in progress, at least (default: %(default)s)",
     )
     add(
+        "--propagation-delay",
+        type=float,
+        default=0.0,
+        metavar="SECONDS",
+        help="how long it takes until a change of roles counts (default: %(default)s)",
+    )
+    add(
         "--env-file",
         type=Path,
         metavar="PATH",
@@ -127,6 +134,7 @@ def _emulator(options: argparse.Namespace) -> ManagedHsmEmulator:
         port=options.port,
         security_domain=bytes.fromhex(domain.read_text("ascii")) if domain else None,
         job_duration=options.job_duration,
+        propagation_delay=options.propagation_delay,
     )
 
 

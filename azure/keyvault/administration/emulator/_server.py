@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import re
 import secrets
 from base64 import b64encode
@@ -14,8 +13,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
-
-from aiohttp import web
 
 from . import _certificates, _data_directory, _environment, _security_domain
 from ._access import Access
@@ -30,15 +27,13 @@ from ._handlers.identity import ManagedIdentity
 from ._hsm import Hsm
 from ._jobs import Jobs
 from ._journal import Journal
+from ._listen import LOOPBACK, Listeners, listen
 from ._local import IDENTITY_PATH, make_local_app
-from ._proxy import ConnectProxy
-from ._server_log import ServerLog
 from ._storage import Storage
 from ._store.sqlite import SqliteStore
 from ._transport import LoopbackResolver, loopback_session, shared_transport
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
     from os import PathLike
     from types import TracebackType
 
@@ -48,9 +43,6 @@ if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
     from ._store import Store
-
-_LOGGER = logging.getLogger(__name__)
-
 DEFAULT_NAME = "emulated-hsm"
 DEFAULT_ADMIN_OBJECT_ID = "4d5e3e6b-7a0c-4b8f-9a53-0d9c1f6a2b10"
 CONTAINER = "backups"
@@ -59,9 +51,6 @@ DEFAULT_TENANT_ID = "9b1f0c52-3c8e-4f0d-8f6e-51f2f4c7d6aa"
 _NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])+")
 _NAME_LENGTH = range(3, 25)
 _ACCOUNT_LENGTH = 24 - len("store")
-_LOOPBACK = "127.0.0.1"
-# Connections that are idle are closed at once; an answer that is under way gets this long to leave.
-_SHUTDOWN_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,9 +62,7 @@ class _Running:
     certificates: _certificates.Certificates
     directory: Path
     """For the files that other programs need."""
-    port: int
-    proxy_port: int
-    local_port: int
+    listeners: Listeners
     identity_secret: str = field(repr=False)
     security_domain: bytes = field(repr=False)
     sas_token: str = field(repr=False)
@@ -114,7 +101,7 @@ class ManagedHsmEmulator:
         name: str = DEFAULT_NAME,
         *,
         data: str | PathLike[str] | None = None,
-        host: str = _LOOPBACK,
+        host: str = LOOPBACK,
         port: int = 0,
         admin_object_id: str = DEFAULT_ADMIN_OBJECT_ID,
         security_domain: bytes | None = None,
@@ -201,7 +188,7 @@ class ManagedHsmEmulator:
     @property
     def port(self) -> int:
         """Port that the emulator listens on."""
-        return self._run.port
+        return self._run.listeners.port
 
     @property
     def ca_certificate(self) -> bytes:
@@ -284,11 +271,11 @@ class ManagedHsmEmulator:
             "AZURE_MANAGEDHSM_URL": self.vault_url,
             "EMULATOR_LOCALHOST_URL": self.localhost_url,
             "EMULATOR_ADMIN_OBJECT_ID": run.administrator,
-            "IDENTITY_ENDPOINT": f"http://127.0.0.1:{run.local_port}{IDENTITY_PATH}",
+            "IDENTITY_ENDPOINT": f"http://{LOOPBACK}:{run.listeners.local_port}{IDENTITY_PATH}",
             "IDENTITY_HEADER": run.identity_secret,
             "BLOB_CONTAINER_URL": self.container_url,
             "BLOB_SAS_TOKEN": run.sas_token,
-            **_environment.proxy_variables(run.proxy_port),
+            **_environment.proxy_variables(run.listeners.proxy_port),
             **_environment.trust_variables(run.directory, run.certificates.authority),
         }
 
@@ -303,7 +290,7 @@ class ManagedHsmEmulator:
         return self._journal
 
     def __repr__(self) -> str:
-        state = f"port={self._running.port}" if self._running else "not running"
+        state = f"port={self._running.listeners.port}" if self._running else "not running"
         return f"<ManagedHsmEmulator {self._name} {state}>"
 
     @property
@@ -357,54 +344,32 @@ class ManagedHsmEmulator:
             certificates = _certificates.settle(data.certificates, hsm.host)
         else:
             certificates = _certificates.issue(hsm.host)
-        context = certificates.server_context()
-        server = await _serve(make_app(hsm), resources)
-        site = web.TCPSite(server, self._host, self._wanted_port, ssl_context=context)
-        await site.start()
-        address, port, *_ = server.addresses[0]
-        proxy = ConnectProxy(hsm.host, _protocol_of(server), context)
-        resources.push_async_callback(proxy.close)
-        proxy_port = await proxy.start()
         managed_identity = ManagedIdentity(hsm.authority, self._clock, administrator, secrets.token_hex())
-        local = await _serve(make_local_app(managed_identity), resources)
-        await web.TCPSite(local, _LOOPBACK, 0).start()
-        session = loopback_session(LoopbackResolver(hsm.host, address, port), certificates.client_context())
+        listeners = await listen(
+            make_app(hsm),
+            make_local_app(managed_identity),
+            name=hsm.host,
+            host=self._host,
+            port=self._wanted_port,
+            context=certificates.server_context(),
+            resources=resources,
+        )
+        session = loopback_session(
+            LoopbackResolver(hsm.host, listeners.address, listeners.port), certificates.client_context()
+        )
         resources.push_async_callback(session.close)
         return _Running(
             hsm=hsm,
             administrator=administrator,
             certificates=certificates,
             directory=directory,
-            port=port,
-            proxy_port=proxy_port,
-            local_port=local.addresses[0][1],
+            listeners=listeners,
             identity_secret=managed_identity.secret,
             security_domain=security_domain,
             sas_token=sas.issue(b64encode(secrets.token_bytes(32)).decode(), self._clock.now()),
             transport=shared_transport(session),
             resources=resources.pop_all(),
         )
-
-
-async def _serve(app: web.Application, resources: AsyncExitStack) -> web.AppRunner:
-    """Make an application ready to listen."""
-    runner = web.AppRunner(
-        app,
-        access_log=None,
-        logger=ServerLog(_LOGGER, None),
-        shutdown_timeout=_SHUTDOWN_SECONDS,
-        # A compressed body is refused, so nothing needs to unfold it first.
-        auto_decompress=False,
-    )
-    await runner.setup()
-    resources.push_async_callback(runner.cleanup)
-    return runner
-
-
-def _protocol_of(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
-    if runner.server is None:
-        raise RuntimeError("The runner has not been set up")
-    return runner.server
 
 
 def _settle(store: Store, name: str, administrator: str) -> str:

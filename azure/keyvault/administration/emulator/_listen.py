@@ -1,0 +1,87 @@
+"""Where an emulator listens: the HSM where it is told to, and what belongs to this machine on loopback only."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from ._proxy import ConnectProxy
+from ._server_log import ServerLog
+
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
+    from collections.abc import Callable
+    from contextlib import AsyncExitStack
+
+_LOGGER = logging.getLogger(__name__)
+
+LOOPBACK = "127.0.0.1"
+# Connections that are idle are closed at once; an answer that is under way gets this long to leave.
+_SHUTDOWN_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Listeners:
+    """The addresses that were had."""
+
+    address: str
+    port: int
+    proxy_port: int
+    local_port: int
+
+
+async def listen(
+    hsm: web.Application,
+    local: web.Application,
+    *,
+    name: str,
+    host: str,
+    port: int,
+    context: ssl.SSLContext,
+    resources: AsyncExitStack,
+) -> Listeners:
+    """Start listening.
+
+    :param hsm: What is served as the HSM, over TLS.
+    :param local: What is served to the programs of this machine.
+    :param name: The host name of the HSM, under which the proxy leads there.
+    :param host: The address for the HSM.
+    :param port: The port for the HSM; 0 takes any free one.
+    :param context: How the HSM does TLS.
+    :param resources: Stops listening again.
+    :raises OSError: if the address or the port cannot be had.
+    """
+    hsm_runner = await _prepare(hsm, resources)
+    await web.TCPSite(hsm_runner, host, port, ssl_context=context).start()
+    proxy = ConnectProxy(name, _protocol_of(hsm_runner), context)
+    resources.push_async_callback(proxy.close)
+    proxy_port = await proxy.start()
+    local_runner = await _prepare(local, resources)
+    await web.TCPSite(local_runner, LOOPBACK, 0).start()
+    address, hsm_port, *_ = hsm_runner.addresses[0]
+    return Listeners(address, hsm_port, proxy_port, local_runner.addresses[0][1])
+
+
+async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRunner:
+    """Make an application ready to listen."""
+    runner = web.AppRunner(
+        app,
+        access_log=None,
+        logger=ServerLog(_LOGGER, None),
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+        # A compressed body is refused, so nothing needs to unfold it first.
+        auto_decompress=False,
+    )
+    await runner.setup()
+    resources.push_async_callback(runner.cleanup)
+    return runner
+
+
+def _protocol_of(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
+    if runner.server is None:
+        raise RuntimeError("The runner has not been set up")
+    return runner.server
