@@ -1,0 +1,45 @@
+"""Measure this package and the published one side by side: the same work, in turn, on the same machine.
+
+What is compared is the CPU time of the client's process, so that other programs on the machine matter little. The exit
+status is 1 if an aim is missed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+from benchmarks import report
+from benchmarks.bench import Bench
+from benchmarks.environments import published_python
+
+
+def main() -> int:
+    """Run the command and return its exit status."""
+    parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
+    parser.add_argument("--published", type=Path, required=True, help="folder of the published package's environment")
+    parser.add_argument("--output", type=Path, help="folder for a plot (benchmarks.png) and the numbers as JSON")
+    options = parser.parse_args()
+
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory())
+        bench = stack.enter_context(Bench(published_python(options.published), Path(folder)))
+        outcome = bench.run()
+    print(report.as_markdown(outcome))
+    if options.output:
+        options.output.mkdir(parents=True, exist_ok=True)
+        text = json.dumps(report.as_json(outcome), indent=2)
+        (options.output / "benchmarks.json").write_text(f"{text}\n", encoding="utf-8")
+        report.plot(outcome, options.output / "benchmarks.png")
+    missed = report.missed(outcome)
+    for miss in missed:
+        print(f"MISSED: {miss}", file=sys.stderr)
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,39 @@
+"""An emulator in a process of its own. Its first line says how to reach it; each line of input asks what it saw."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
+
+
+async def main(ca_file: str) -> None:
+    """Serve until there is no more input."""
+    async with ManagedHsmEmulator() as hsm:
+        await asyncio.to_thread(Path(ca_file).write_bytes, hsm.ca_certificate)
+        token = await hsm.credential.get_token("https://managedhsm.azure.net/.default")
+        assignment = await _administrators_assignment(hsm)
+        _tell({"url": hsm.localhost_url, "token": token.token, "assignment": assignment})
+        while await asyncio.to_thread(sys.stdin.readline):
+            _tell({"requests": len(hsm.journal), "authorized": sum(1 for entry in hsm.journal if entry.principal)})
+            hsm.journal.clear()
+
+
+async def _administrators_assignment(hsm: ManagedHsmEmulator) -> str:
+    from azure.keyvault.administration.aio import KeyVaultAccessControlClient
+
+    async with KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client:
+        (assignment,) = [item async for item in client.list_role_assignments("/")]
+    hsm.journal.clear()
+    return str(assignment.name)
+
+
+def _tell(value: object) -> None:
+    print(json.dumps(value), flush=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1]))

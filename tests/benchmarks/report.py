@@ -1,0 +1,195 @@
+"""What was measured, for people and for programs, and which aims were missed."""
+
+from __future__ import annotations
+
+from importlib import metadata
+from platform import python_implementation, python_version, system
+from typing import TYPE_CHECKING, Any
+
+from .environments import PUBLISHED
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from .bench import Outcome, Row
+
+# Beyond this, what grows with the number of calls or items would be the client's own doing.
+_FLAT = 1.5
+
+
+def missed(outcome: Outcome) -> list[str]:
+    """Return the aims that were missed, in words.
+
+    :param outcome: What was measured.
+    """
+    problems = [
+        f"{row.step.title}: {row.ratio:.3f} of the published package, {row.step.aim} was the aim"
+        for row in outcome.rows
+        if row.step.aim is not None and row.ratio > row.step.aim
+    ]
+    for row in outcome.bursts:
+        calls = row.step.arguments["calls"]
+        if (row.ours["requests"], row.ours["tokens"]) != (calls + 1, 1):
+            problems.append(f"{row.step.title}: {row.ours['requests']} requests and {row.ours['tokens']} tokens")
+    per_call = [row.ours["us"] for row in outcome.call_growth]
+    if per_call[-1] > _FLAT * min(per_call):
+        problems.append(f"a call costs {per_call[-1]:.0f} us after many calls, and {min(per_call):.0f} us at first")
+    per_item = _marginal(outcome.item_growth, "ours")
+    if per_item[-1] > _FLAT * min(per_item[1:]):
+        problems.append(
+            f"an item costs {per_item[-1]:.2f} us in a long list, and {min(per_item[1:]):.2f} us in another"
+        )
+    return problems
+
+
+def as_markdown(outcome: Outcome) -> str:
+    """Return the tables.
+
+    :param outcome: What was measured.
+    """
+    return "\n".join(
+        [
+            *_table(
+                ("work", f"published {PUBLISHED}", "here", "ratio", "aim", "floor"),
+                [
+                    (
+                        row.step.title,
+                        _figure(row.published[row.step.value]),
+                        _figure(row.ours[row.step.value]),
+                        f"{row.ratio:.3f}",
+                        "" if row.step.aim is None else f"{row.step.aim:.2f}",
+                        _figure(row.floor[row.step.value]) if row.floor else "",
+                    )
+                    for row in outcome.rows
+                ],
+            ),
+            "",
+            "Microseconds of the client's CPU per call or item, unless the row says otherwise. Floors: azure-core's",
+            "default pipeline, json.loads, aiohttp itself.",
+            "",
+            *_table(
+                ("over TLS", "who", "requests/s", "p50 ms", "p99 ms"),
+                [
+                    (row.step.title, who, f"{result['per_second']:.0f}", *_percentiles(result))
+                    for row in outcome.rows
+                    if row.step.tls
+                    for who, result in _contestants(row)
+                ],
+            ),
+            "",
+            *_table(
+                ("cold calls at once", f"published {PUBLISHED}", "here"),
+                [(row.step.title, _sent(row.published), _sent(row.ours)) for row in outcome.bursts],
+            ),
+            "",
+            *_table(
+                ("growth", f"published {PUBLISHED}", "here"),
+                [
+                    *(
+                        (row.step.title, f"{row.published['us']:.1f} us a call", f"{row.ours['us']:.1f} us a call")
+                        for row in outcome.call_growth
+                    ),
+                    *(
+                        (row.step.title, f"{published:.2f} us a further item", f"{ours:.2f} us a further item")
+                        for row, published, ours in zip(
+                            outcome.item_growth,
+                            _marginal(outcome.item_growth, "published"),
+                            _marginal(outcome.item_growth, "ours"),
+                            strict=True,
+                        )
+                    ),
+                ],
+            ),
+            "",
+            _machine(),
+        ]
+    )
+
+
+def as_json(outcome: Outcome) -> dict[str, Any]:
+    """Return the numbers.
+
+    :param outcome: What was measured.
+    """
+    return {
+        "machine": _machine(),
+        **{
+            part: [
+                {
+                    "work": row.step.title,
+                    "arguments": row.step.arguments,
+                    "ours": row.ours,
+                    "published": row.published,
+                    "floor": row.floor,
+                    "ratio": row.ratio,
+                    "aim": row.step.aim,
+                }
+                for row in getattr(outcome, part)
+            ]
+            for part in ("rows", "bursts", "call_growth", "item_growth")
+        },
+        "missed": missed(outcome),
+    }
+
+
+def plot(outcome: Outcome, file: Path) -> None:
+    """Draw the ratios, and the growth.
+
+    :param outcome: What was measured.
+    :param file: The PNG to write.
+    """
+    import matplotlib as mpl
+
+    mpl.use("Agg")
+    from matplotlib import pyplot as plt
+
+    figure, (ratios, growth) = plt.subplots(1, 2, figsize=(15, 7), width_ratios=(3, 2))
+    rows = outcome.rows[::-1]
+    ratios.barh([row.step.title for row in rows], [row.ratio for row in rows], color="#0078d4")
+    aims = [(row.step.aim, place) for place, row in enumerate(rows) if row.step.aim is not None]
+    ratios.plot(*zip(*aims, strict=True), "|", color="#d13438", markersize=18, markeredgewidth=3, label="aim: at most")
+    ratios.axvline(1, color="gray", linewidth=1)
+    ratios.set_xlabel(f"share of what the published {PUBLISHED} takes")
+    ratios.legend(loc="lower right")
+    for rows_, unit in ((outcome.call_growth, "call"), (outcome.item_growth, "item")):
+        counts = [next(iter(row.step.arguments.values())) for row in rows_]
+        growth.plot(counts, [row.published["us"] for row in rows_], "o--", label=f"published, per {unit}")
+        growth.plot(counts, [row.ours["us"] for row in rows_], "o-", label=f"here, per {unit}")
+    growth.set(xscale="log", yscale="log", xlabel="number of calls or items", ylabel="CPU, microseconds")
+    growth.legend()
+    figure.tight_layout()
+    figure.savefig(file, dpi=110)
+
+
+def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
+    lines = [head, tuple("---" if place == 0 else "--:" for place in range(len(head))), *rows]
+    return [f"| {' | '.join(line)} |" for line in lines]
+
+
+def _figure(value: float) -> str:
+    return f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
+
+
+def _contestants(row: Row) -> list[tuple[str, dict[str, float]]]:
+    shown = [("published", row.published), ("here", row.ours)]
+    return [*shown, ("aiohttp", row.floor)] if row.floor else shown
+
+
+def _percentiles(result: dict[str, float]) -> tuple[str, str]:
+    return f"{result['p50_ms']:.2f}", f"{result['p99_ms']:.2f}"
+
+
+def _sent(result: dict[str, float]) -> str:
+    return f"{result['requests']:.0f} requests, {result['tokens']:.0f} tokens, {result['us']:.0f} us a call"
+
+
+def _marginal(rows: list[Row], who: str) -> list[float]:
+    """Return what each further item costs, once the calls themselves are paid for."""
+    totals = [(row.step.arguments["items"], getattr(row, who)["us"] * row.step.arguments["items"]) for row in rows]
+    before = [(0, 0.0), *totals]
+    return [(total - less) / (items - fewer) for (items, total), (fewer, less) in zip(totals, before, strict=False)]
+
+
+def _machine() -> str:
+    packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("azure-core", "aiohttp"))
+    return f"{python_implementation()} {python_version()} on {system()}, {packages}"
