@@ -11,14 +11,13 @@ from azure.core.pipeline.policies import (
     HeadersPolicy,
     HttpLoggingPolicy,
     ProxyPolicy,
-    RequestIdPolicy,
     SensitiveHeaderCleanupPolicy,
-    UserAgentPolicy,
 )
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from .._version import VERSION
 from .auth import ChallengeAuthPolicy
+from .grouping import grouped
+from .headers import NewRequestIdPolicy, user_agent_policy
 from .redaction import RedactingTracePolicy
 from .redirect import ParsableRedirectPolicy
 from .retry import JobAwareRetryPolicy
@@ -26,8 +25,6 @@ from .tracing import INSTRUMENTATION
 
 if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
-
-_SDK_MONIKER = f"keyvault-administration/{VERSION}"
 
 
 def build_pipeline(
@@ -61,9 +58,9 @@ def build_pipeline(
     # Any: azure-core's policies are generic over invariant types, so no list of different ones has a common type.
     policies: list[Any] = [
         OneLoopPolicy(),
-        options.get("request_id_policy") or RequestIdPolicy(**options),
+        options.get("request_id_policy") or NewRequestIdPolicy(**options),
         options.get("headers_policy") or HeadersPolicy(**options),
-        options.get("user_agent_policy") or UserAgentPolicy(sdk_moniker=_SDK_MONIKER, **options),
+        options.get("user_agent_policy") or user_agent_policy(**options),
         options.get("proxy_policy") or ProxyPolicy(**options),
         *_several(per_call_policies),
         options.get("redirect_policy") or ParsableRedirectPolicy(**options),
@@ -82,7 +79,7 @@ def build_pipeline(
         options.get("http_logging_policy") or HttpLoggingPolicy(**options),
         SendOncePolicy(),
     ]
-    return AsyncPipeline(transport, policies)
+    return AsyncPipeline(transport, grouped(policies))
 
 
 def _several(policies: Any) -> list[Any]:

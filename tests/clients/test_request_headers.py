@@ -1,0 +1,121 @@
+"""The headers that every request bears, and who decides on them."""
+
+from __future__ import annotations
+
+from typing import Any
+from uuid import UUID
+
+import pytest
+from azure.core.rest import HttpRequest
+
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient
+from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, Sent
+
+_ID = "x-ms-client-request-id"
+_OK = Answer(json={})
+
+
+def _client(transport: ScriptedTransport, **options: Any) -> KeyVaultAccessControlClient:
+    return KeyVaultAccessControlClient(VAULT, FakeCredential(), transport=transport, retry_backoff_factor=0, **options)
+
+
+async def _sent(options: dict[str, Any], **call: Any) -> Sent:
+    """Return the last request of one call."""
+    transport = ScriptedTransport(CHALLENGE, _OK)
+    async with _client(transport, **options) as client:
+        await client.get_role_assignment("/", "name", **call)
+    return transport.requests[-1]
+
+
+async def test_every_call_has_an_id_of_its_own() -> None:
+    transport = ScriptedTransport(CHALLENGE, _OK, _OK, _OK)
+    async with _client(transport) as client:
+        for _ in range(3):
+            await client.get_role_assignment("/", "name")
+
+    probe, *calls = [UUID(sent.headers[_ID]) for sent in transport.requests]
+    assert probe == calls[0]
+    assert len(set(calls)) == 3
+
+
+async def test_a_retry_has_the_id_of_its_call() -> None:
+    transport = ScriptedTransport(CHALLENGE, Answer(503), Answer(429), _OK)
+    async with _client(transport) as client:
+        await client.get_role_assignment("/", "name")
+
+    assert len(transport.requests) == 4
+    assert len({sent.headers[_ID] for sent in transport.requests}) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "call"),
+    [
+        pytest.param({"request_id": "given"}, {}, id="client"),
+        pytest.param({}, {"request_id": "given"}, id="call"),
+        pytest.param({"request_id": "other"}, {"request_id": "given"}, id="call before client"),
+        pytest.param({"auto_request_id": False}, {"request_id": "given"}, id="call, none made"),
+        pytest.param({"headers": {_ID: "given"}}, {}, id="header of the client"),
+        pytest.param({}, {"headers": {_ID: "given"}}, id="header of the call"),
+    ],
+)
+async def test_a_given_id_is_taken(options: dict[str, Any], call: dict[str, Any]) -> None:
+    assert (await _sent(options, **call)).headers[_ID] == "given"
+
+
+@pytest.mark.parametrize(
+    ("options", "call"),
+    [
+        pytest.param({"request_id": None}, {}, id="client"),
+        pytest.param({}, {"request_id": None}, id="call"),
+        pytest.param({"auto_request_id": False}, {}, id="none made"),
+    ],
+)
+async def test_ids_can_be_turned_off(options: dict[str, Any], call: dict[str, Any]) -> None:
+    assert _ID not in (await _sent(options, **call)).headers
+
+
+async def test_the_id_can_stand_in_another_header() -> None:
+    headers = (await _sent({"request_id_header_name": "x-correlation-id"})).headers
+
+    assert str(UUID(headers["x-correlation-id"])) == headers["x-correlation-id"]
+    assert _ID not in headers
+
+
+async def test_the_id_of_an_own_request_stays() -> None:
+    transport = ScriptedTransport(CHALLENGE, _OK)
+    async with _client(transport) as client:
+        await client.send_request(HttpRequest("GET", "/keys", headers={_ID: "given"}))
+
+    assert [sent.headers[_ID] for sent in transport.requests] == ["given", "given"]
+
+
+async def test_the_user_agent_names_the_package_and_what_the_environment_adds(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AZURE_HTTP_USER_AGENT", "pipeline/7")
+
+    user_agent = (await _sent({})).headers["User-Agent"]
+
+    assert user_agent.startswith("azsdk-python-keyvault-administration/")
+    assert user_agent.endswith(" pipeline/7")
+
+
+@pytest.mark.parametrize(
+    ("options", "call", "begins", "ends"),
+    [
+        pytest.param({"user_agent": "app"}, {}, "app azsdk-python-", " from-env", id="client"),
+        pytest.param({}, {"user_agent": "app"}, "app azsdk-python-", " from-env", id="call"),
+        pytest.param({}, {"user_agent": "app", "user_agent_overwrite": True}, "app", "app", id="call alone"),
+        pytest.param({"user_agent_overwrite": True}, {"user_agent": "app"}, "app", "app", id="call alone, by client"),
+        pytest.param({"user_agent_use_env": False}, {}, "azsdk-python-", ")", id="without the environment"),
+        pytest.param({"headers": {"User-Agent": "mine"}}, {}, "mine", "mine", id="header"),
+        pytest.param({"base_user_agent": "base"}, {}, "base", "base from-env", id="base"),
+    ],
+)
+async def test_the_user_agent_is_what_the_options_of_azure_core_say(
+    monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], call: dict[str, Any], begins: str, ends: str
+) -> None:
+    monkeypatch.setenv("AZURE_HTTP_USER_AGENT", "from-env")
+
+    user_agent = (await _sent(options, **call)).headers["User-Agent"]
+
+    assert user_agent.startswith(begins)
+    assert user_agent.endswith(ends)
