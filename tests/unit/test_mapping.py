@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -131,3 +132,19 @@ def test_an_assignment_body_names_role_and_principal() -> None:
     body = role_assignment_body(role_definition_id="r", principal_id="p")
 
     assert body == {"properties": {"roleDefinitionId": "r", "principalId": "p"}}
+
+
+def test_a_page_of_assignments_holds_what_they_share_once() -> None:
+    properties = {"principalId": "principal", "roleDefinitionId": "role", "scope": "/keys/key"}
+    wire = {"id": "id", "name": "name", "type": "type", "properties": properties}
+    # As the service sends it: each string of the text becomes one of its own.
+    page: list[Any] = json.loads(json.dumps([wire, wire]))
+
+    one, other = role_assignments(page)
+
+    assert one == other
+    assert one.type is other.type
+    assert one.properties is not None
+    assert other.properties is not None
+    for shared in ("principal_id", "role_definition_id", "scope"):
+        assert getattr(one.properties, shared) is getattr(other.properties, shared)

@@ -69,16 +69,26 @@ def role_assignment(wire: Any) -> KeyVaultRoleAssignment:
     :param wire: What the service sent.
     :raises ~azure.core.exceptions.DecodeError: If it is no role assignment.
     """
+    return _role_assignment(wire, {})
+
+
+def _role_assignment(wire: Any, known: dict[str | None, str | None]) -> KeyVaultRoleAssignment:
     members = _object(wire, "a role assignment")
     properties = _object(members.get("properties"), "properties")
+    # Assignments repeat each other's roles, principals and scopes: a list holds each of them once.
+    one = known.setdefault
+    resource_type = _text(members, "type")
+    principal_id = _text(properties, "principalId")
+    role_definition_id = _text(properties, "roleDefinitionId")
+    scope = _text(properties, "scope")
     return KeyVaultRoleAssignment(
         role_assignment_id=_text(members, "id"),
         name=_text(members, "name"),
-        assignment_type=_text(members, "type"),
+        assignment_type=one(resource_type, resource_type),
         properties=KeyVaultRoleAssignmentProperties(
-            principal_id=_text(properties, "principalId"),
-            role_definition_id=_text(properties, "roleDefinitionId"),
-            scope=_text(properties, "scope"),
+            principal_id=one(principal_id, principal_id),
+            role_definition_id=one(role_definition_id, role_definition_id),
+            scope=one(scope, scope),
         ),
     )
 
@@ -88,7 +98,8 @@ def role_assignments(wires: Iterable[Any]) -> list[KeyVaultRoleAssignment]:
 
     :param wires: What the service sent.
     """
-    return [role_assignment(wire) for wire in wires]
+    known: dict[str | None, str | None] = {}
+    return [_role_assignment(wire, known) for wire in wires]
 
 
 def role_definition_body(
