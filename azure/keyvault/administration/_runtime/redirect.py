@@ -18,8 +18,10 @@ class ParsableRedirectPolicy(AsyncRedirectPolicy[HttpRequest, AsyncHttpResponse]
         :param response: The answer.
         """
         location: str | Literal[False] | None = super().get_redirect_location(response)
+        if not location:
+            return None
         try:
-            urlsplit(location or "")
+            urlsplit(location)
         except ValueError:
             return None
         return location
