@@ -7,6 +7,7 @@ import json
 import logging
 import os
 import resource
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -100,10 +101,35 @@ async def test_a_database_that_was_cut_off_is_refused_and_left_as_it_is(data: Pa
 async def test_an_empty_database_is_no_new_hsm_where_there_was_one(data: Path) -> None:
     os.truncate(data / "hsm.sqlite", 0)
 
-    with pytest.raises(OSError, match=r"hsm\.sqlite is damaged: it is empty\. Put a copy in its place, or remove it"):
-        await ManagedHsmEmulator(data=data).start()
+    for _ in range(2):
+        with pytest.raises(
+            OSError, match=r"hsm\.sqlite is damaged: it is empty\. Put a copy in its place, or remove it"
+        ):
+            await ManagedHsmEmulator(data=data).start()
 
-    assert (data / "hsm.sqlite").stat().st_size == 0
+
+async def test_what_sqlite_has_not_moved_into_the_database_yet_is_missed(tmp_path: Path) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    async with ManagedHsmEmulator(data=data):
+        # Everything is in the file beside the database, as it is when the process is killed.
+        shutil.copytree(data, copy)
+    (copy / "hsm.sqlite-wal").unlink()
+
+    with pytest.raises(OSError, match=r"hsm\.sqlite is damaged: it is empty"):
+        await ManagedHsmEmulator(data=copy).start()
+
+
+async def test_an_hsm_that_is_removed_can_begin_anew_with_its_security_domain_and_its_backups(data: Path) -> None:
+    before = await state(data)
+    async with ManagedHsmEmulator(data=data, job_duration=DURATION) as hsm:
+        folder = await Operator(hsm).folder()
+    (data / "hsm.sqlite").unlink()
+
+    async with ManagedHsmEmulator(data=data, job_duration=DURATION) as hsm:
+        operator = Operator(hsm)
+        assert len(await operator.role_assignments()) == 1
+        await operator.finish(await operator.restore(folder))
+        assert await operator.state() == before
 
 
 @pytest.mark.parametrize("document", ["{", "{}", "[]", '{"name": 1, "versions": 2}'])

@@ -21,23 +21,34 @@ class DataDirectory(NamedTuple):
     security_domain: Path
     storage: Path
     certificates: Path
+    is_used: bool
+    """Whether an HSM has lived here: storage comes only after the database has its first content."""
+
+    def refuse_to_begin_anew(self) -> None:
+        """Make sure that a database without content is one that never had any."""
+        if self.is_used:
+            what = f"{self.database} is damaged: it is empty"
+            raise OSError(f"{what}. Put a copy in its place, or remove it to begin anew")
 
 
 def prepare(path: Path) -> DataDirectory:
     """Make a directory ready for an HSM, or for the next life of the one that it holds.
 
     :param path: The directory; created if it does not exist.
-    :raises OSError: if it cannot be created or written, or its database has lost its content.
+    :raises OSError: if it cannot be created or written.
     """
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    data = DataDirectory(path / "hsm.sqlite", path / "security-domain", path / "storage", path / "certificates.pem")
     _require_access(path, os.R_OK | os.W_OK | os.X_OK)
-    if data.database.exists():
-        _require_access(data.database, os.R_OK | os.W_OK)
-    # An empty file is a new database to SQLite. The security domain tells that this one is not new.
-    if data.security_domain.exists() and data.database.exists() and not data.database.stat().st_size:
-        raise OSError(f"{data.database} is damaged: it is empty. Put a copy in its place, or remove it to begin anew")
-    data.storage.mkdir(mode=0o700, exist_ok=True)
+    database, storage = path / "hsm.sqlite", path / "storage"
+    if database.exists():
+        _require_access(database, os.R_OK | os.W_OK)
+    data = DataDirectory(
+        database,
+        path / "security-domain",
+        storage,
+        path / "certificates.pem",
+        is_used=database.exists() and storage.exists(),
+    )
     for each in (*path.glob(f"{data.database.name}*"), data.security_domain, data.storage, data.certificates):
         _close_to_others(each)
     return data

@@ -309,10 +309,11 @@ class ManagedHsmEmulator:
         data = _data_directory.prepare(directory)
         store = SqliteStore(data.database if self._data else None)
         resources.callback(store.close)
+        is_new = store.fact("administrator") is None
+        if is_new:
+            data.refuse_to_begin_anew()
         # First, so that there is no state without a security domain.
-        security_domain = _security_domain.settle(
-            data.security_domain, self._security_domain, is_new=store.fact("administrator") is None
-        )
+        security_domain = _security_domain.settle(data.security_domain, self._security_domain, is_new=is_new)
         administrator = _settle(store, self._name, self._admin_object_id)
         storage = Storage(data.storage, self._storage_host, self._clock)
         storage.remove_partial_folders()

@@ -57,6 +57,7 @@ class Storage:
 
     def create_container(self, name: str) -> None:
         """Create a container on the emulator's own host."""
+        self._root.mkdir(mode=0o700, exist_ok=True)
         (self._root / self._own_host / name).mkdir(parents=True, exist_ok=True)
 
     def remove_partial_folders(self) -> None:
