@@ -128,7 +128,32 @@ async def test_what_is_asked_for_is_kept(user: RawClient) -> None:
         pytest.param({"kty": "EC", "crv": "P-255"}, "crv must be one of P-256, P-384, P-521, P-256K", id="curve"),
         pytest.param({"kty": "EC-HSM", "key_size": 256}, "key_size has no meaning for the kty EC-HSM", id="ec-size"),
         pytest.param({"kty": "oct", "key_size": 8}, "key_size must be one of 256, 192, 128", id="oct-size"),
-        pytest.param({"kty": "EC", "key_ops": ["fly"]}, "The key operation 'fly' does not exist", id="operation"),
+        pytest.param(
+            {"kty": "EC", "key_ops": ["fly"]},
+            "A key of the kty EC-HSM cannot be used for the key operation 'fly'",
+            id="operation",
+        ),
+        pytest.param(
+            {"kty": "EC-HSM", "key_ops": ["sign", "encrypt"]},
+            "A key of the kty EC-HSM cannot be used for the key operation 'encrypt'",
+            id="operation-of-another-kind",
+        ),
+        pytest.param(
+            {"kty": "oct", "attributes": {"nbf": 9, "exp": 9}}, "exp must be later than nbf, got 9 and 9", id="no-time"
+        ),
+        pytest.param({"kty": "oct", "attributes": {"nbf": -1}}, "nbf must not be negative, got -1", id="negative-nbf"),
+        pytest.param({"kty": "oct", "attributes": {"exp": -1}}, "exp must not be negative, got -1", id="negative-exp"),
+        pytest.param(
+            {"kty": "oct", "attributes": {"exp": True}}, "attributes.exp must be an integer", id="boolean-exp"
+        ),
+        pytest.param(
+            {"kty": "oct", "attributes": {"exp": 9.5}}, "attributes.exp must be an integer", id="fraction-exp"
+        ),
+        pytest.param(
+            {"kty": "oct", "attributes": {"enabled": 1}},
+            "attributes.enabled must be true or false",
+            id="number-enabled",
+        ),
         pytest.param({"kty": "EC", "tags": {"a": 1}}, "tags['a'] must be a string", id="tag"),
         pytest.param(
             {"kty": "EC", "attributes": {"created": 1}},
@@ -214,6 +239,27 @@ async def test_an_update_changes_what_it_names_and_leaves_the_rest(user: RawClie
     assert changed.json.get("tags") == {"a": "1"}
     assert "tags" not in retagged.json
     assert (await user.send("GET", "/keys/k")).body == retagged.body
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"attributes": {"exp": 5}}, "exp must be later than nbf, got 5 and 5"),
+        ({"attributes": {"nbf": 9}}, "exp must be later than nbf, got 9 and 9"),
+        ({"attributes": {"exportable": True}}, "The request body has unknown members: 'attributes.exportable'"),
+        ({"key_ops": ["wrapKey"]}, "A key of the kty EC-HSM cannot be used for the key operation 'wrapKey'"),
+    ],
+    ids=["exp", "nbf", "exportable", "operation"],
+)
+async def test_an_update_that_makes_no_sense_is_refused_and_changes_nothing(
+    user: RawClient, change: dict[str, Any], message: str
+) -> None:
+    created = await user.send("POST", "/keys/k/create", {"kty": "EC", "attributes": {"nbf": 5, "exp": 9}})
+
+    reply = await user.send("PATCH", "/keys/k/", change)
+
+    assert (reply.error[0], reply.error[2]) == (400, message)
+    assert (await user.send("GET", "/keys/k")).body == created.body
 
 
 async def test_the_life_of_a_deleted_key(user: RawClient) -> None:

@@ -22,6 +22,7 @@ MAX_VERSIONS = 100
 _NAME = re.compile("[0-9a-zA-Z-]{1,127}")
 _RETENTION = RECOVERABLE_DAYS * 86400
 
+_HSM = "-HSM"
 _RSA_SIZES = (2048, 3072, 4096)
 _RSA_EXPONENTS = (65537, 3)
 _OCT_SIZES = (256, 192, 128)
@@ -33,10 +34,8 @@ _DEFAULT_OPERATIONS = {
     "EC": ("verify", "deriveKey", "sign"),
     "oct": ("deriveKey", "wrapKey", "verify", "sign", "unwrapKey", "encrypt", "decrypt"),
 }
-_OPERATIONS = frozenset(each for operations in _DEFAULT_OPERATIONS.values() for each in operations) | {
-    "import",
-    "export",
-}
+# What any key may be meant for, beside what its kind can do.
+_TRANSFERS = ("import", "export")
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +50,12 @@ class KeySpec:
     @property
     def kty(self) -> str:
         """The kind as it is stored: an HSM knows no soft keys."""
-        return f"{self.family}-HSM"
-
-    @property
-    def default_operations(self) -> tuple[str, ...]:
-        return _DEFAULT_OPERATIONS[self.family]
+        return f"{self.family}{_HSM}"
 
 
 def parse_spec(kty: str, *, size: int | None, exponent: int | None, curve: str | None) -> KeySpec:
     """Return what a caller asks for, with the service's defaults."""
-    family = kty.removesuffix("-HSM")
+    family = kty.removesuffix(_HSM)
     given = {"key_size": size, "public_exponent": exponent, "crv": curve}
     if family == "RSA":
         _refuse(given, "crv", kty)
@@ -80,13 +75,28 @@ def parse_spec(kty: str, *, size: int | None, exponent: int | None, curve: str |
     raise errors.bad_parameter(f"The kty {kty!a} is not supported")
 
 
-def parse_operations(operations: Sequence[str] | None, default: tuple[str, ...]) -> tuple[str, ...]:
+def parse_operations(operations: Sequence[str] | None, kty: str) -> tuple[str, ...]:
+    """Return what a key may be used for: what is asked for, as far as its kind can do it, or else everything."""
+    default = _DEFAULT_OPERATIONS[kty.removesuffix(_HSM)]
     if operations is None:
         return default
     for each in operations:
-        if each not in _OPERATIONS:
-            raise errors.bad_parameter(f"The key operation {each!a} does not exist")
+        if each not in default and each not in _TRANSFERS:
+            raise errors.bad_parameter(f"A key of the kty {kty} cannot be used for the key operation {each!a}")
     return tuple(dict.fromkeys(operations))
+
+
+def check_validity(not_before: int | None, expires: int | None) -> None:
+    """Refuse a time in which no key can be used.
+
+    :param not_before: From when on, in unix seconds.
+    :param expires: Until when.
+    """
+    for name, moment in (("nbf", not_before), ("exp", expires)):
+        if moment is not None and moment < 0:
+            raise errors.bad_parameter(f"{name} must not be negative, got {moment}")
+    if not_before is not None and expires is not None and expires <= not_before:
+        raise errors.bad_parameter(f"exp must be later than nbf, got {expires} and {not_before}")
 
 
 def _refuse(given: Mapping[str, object], name: str, kty: str) -> None:

@@ -35,7 +35,7 @@ async def create_key(hsm: Hsm, call: Call) -> Answer:
             version=uuid4().hex,
             kty=spec.kty,
             public={},
-            operations=keys.parse_operations(body.texts("key_ops"), spec.default_operations),
+            operations=keys.parse_operations(body.texts("key_ops"), spec.kty),
             created=int(call.now),
             updated=int(call.now),
             tags=body.text_map("tags") or {},
@@ -63,9 +63,10 @@ async def update_key(hsm: Hsm, call: Call) -> Answer:
         key, version = _find(hsm, call)
         with call.body as body:
             tags = body.text_map("tags")
+            operations = body.texts("key_ops")
             changed = replace(
                 version,
-                operations=keys.parse_operations(body.texts("key_ops"), version.operations),
+                operations=version.operations if operations is None else keys.parse_operations(operations, version.kty),
                 updated=int(call.now),
                 tags=version.tags if tags is None else tags,
                 release_policy=_read_release_policy(body.members("release_policy")) or version.release_policy,
@@ -132,7 +133,9 @@ def _with_attributes(version: KeyVersion, attributes: Members | None, *, may_exp
             # Whether a key may leave the HSM is settled when it is made.
             "exportable": attributes.flag("exportable") if may_export else None,
         }
-    return replace(version, **_present(changes))
+    changed = replace(version, **_present(changes))
+    keys.check_validity(changed.not_before, changed.expires)
+    return changed
 
 
 def _read_release_policy(members: Members | None) -> dict[str, Any] | None:
