@@ -23,16 +23,28 @@ settings.register_profile("soak", database=None, deadline=None, max_examples=2_0
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
+_PEERS = Path(__file__).parent / "peers"
+_GUARD = Path(__file__).parent / "guard"
+
+
 def pytest_configure(config: pytest.Config) -> None:
-    """Excuse Python 3.10, whose TLS transport warns of itself when the peer drops the connection."""
+    """Keep tests and their children on this machine. The peers are installed from the network."""
+    if not _asked_for_peers(config):
+        import loopback_only  # noqa: F401 - imported for what it does
+
+        os.environ["PYTHONPATH"] = os.pathsep.join([str(_GUARD), *filter(None, [os.environ.get("PYTHONPATH")])])
+    # Python 3.10's TLS transport warns of itself when the peer drops the connection.
     if sys.version_info < (3, 11):
         config.addinivalue_line("filterwarnings", "ignore:unclosed transport <asyncio.sslproto:ResourceWarning")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
     """Leave the peers alone unless they are asked for by name: they install packages, from npm too."""
-    is_peers = collection_path == Path(__file__).parent / "peers"
-    return True if is_peers and not any("peers" in argument for argument in config.args) else None
+    return True if collection_path == _PEERS and not _asked_for_peers(config) else None
+
+
+def _asked_for_peers(config: pytest.Config) -> bool:
+    return any("peers" in argument for argument in config.args)
 
 
 @pytest_asyncio.fixture(name="hsm")

@@ -15,6 +15,7 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from fakes import FakeCredential, resource_challenge
 from raw_server import Act, RawServer, Received, http
 
@@ -131,10 +132,15 @@ async def test_a_start_that_finds_no_connection_is_tried_again(tmp_path: Path) -
     assert "may have started" not in str(caught.value)
 
 
-async def test_a_host_without_address_is_tried_again() -> None:
+async def test_a_host_without_address_is_tried_again(hsm: ManagedHsmEmulator) -> None:
     count = _CountTries()
+    # The emulator's transport knows the address of one host only, and of this one it is none.
     async with KeyVaultBackupClient(
-        "https://contoso.invalid", FakeCredential(), per_retry_policies=[count], retry_backoff_factor=0
+        "https://contoso.invalid",
+        FakeCredential(),
+        per_retry_policies=[count],
+        retry_backoff_factor=0,
+        **hsm.client_kwargs,
     ) as client:
         with pytest.raises(ServiceRequestError):
             await client.begin_backup(_CONTAINER, _SAS)
