@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import runpy
 import signal
 import socket
 import ssl
@@ -219,6 +220,45 @@ def test_a_command_that_is_not_understood_shows_the_usage(
 
     assert exit_.value.code == 2
     assert capsys.readouterr().err.startswith("usage: managed-hsm-emulator ")
+
+
+def test_an_env_file_that_cannot_be_written_leaves_nothing_behind(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    (tmp_path / "hsm.env").mkdir()
+
+    assert main(["--env-file", str(tmp_path / "hsm.env")]) == 1
+    assert capsys.readouterr().err == f"managed-hsm-emulator: error: Is a directory: {tmp_path / 'hsm.env'}\n"
+    assert _names(tmp_path) == ["hsm.env"]
+
+
+def test_backups_travel_with_the_security_domain(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    domain = tmp_path / "domain"
+    domain.write_text("ab" * 32)
+
+    code = main(["--data", str(tmp_path / "data"), "--security-domain", str(domain), "--env-file", "/nowhere/x"])
+
+    assert code == 1
+    assert capsys.readouterr().err.endswith("No such file or directory: /nowhere/x\n")
+    assert (tmp_path / "data" / "security-domain").read_text() == "ab" * 32
+
+
+def test_a_file_that_is_no_security_domain_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    domain = tmp_path / "domain"
+    domain.write_bytes(b"\xff")
+
+    assert main(["--security-domain", str(domain)]) == 1
+    assert f"{domain} is damaged" in capsys.readouterr().err
+
+
+def test_the_package_can_be_run(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["__main__", "--host", "192.0.2.1"])
+
+    with pytest.raises(SystemExit) as exit_:
+        runpy.run_module("azure.keyvault.administration.emulator", run_name="__main__")
+
+    assert exit_.value.code == 1
+    assert "--allow-remote" in capsys.readouterr().err
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

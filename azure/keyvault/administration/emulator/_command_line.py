@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from azure.keyvault.administration._version import VERSION
 
-from . import _environment
+from . import _environment, _security_domain
 from ._files import write_whole
 from ._server import DEFAULT_NAME, ManagedHsmEmulator
 
@@ -132,7 +132,7 @@ def _emulator(options: argparse.Namespace) -> ManagedHsmEmulator:
         data=options.data,
         host=options.host,
         port=options.port,
-        security_domain=bytes.fromhex(domain.read_text("ascii")) if domain else None,
+        security_domain=_security_domain.read(domain) if domain else None,
         job_duration=options.job_duration,
         propagation_delay=options.propagation_delay,
     )

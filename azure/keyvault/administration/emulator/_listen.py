@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from aiohttp import web
 
@@ -57,7 +57,9 @@ async def listen(
     """
     hsm_runner = await _prepare(hsm, resources)
     await web.TCPSite(hsm_runner, host, port, ssl_context=context).start()
-    proxy = ConnectProxy(name, _protocol_of(hsm_runner), context)
+    # None only before the runner is set up.
+    serve = cast("Callable[[], asyncio.Protocol]", hsm_runner.server)
+    proxy = ConnectProxy(name, serve, context)
     resources.push_async_callback(proxy.close)
     proxy_port = await proxy.start()
     local_runner = await _prepare(local, resources)
@@ -79,9 +81,3 @@ async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRu
     await runner.setup()
     resources.push_async_callback(runner.cleanup)
     return runner
-
-
-def _protocol_of(runner: web.AppRunner) -> Callable[[], asyncio.Protocol]:
-    if runner.server is None:
-        raise RuntimeError("The runner has not been set up")
-    return runner.server

@@ -30,13 +30,17 @@ def settle(path: Path, given: bytes | None, *, is_new: bool) -> bytes:
         domain = given or secrets.token_bytes(SIZE)
         _write(path, domain)
         return domain
-    kept = _read(path)
+    kept = read(path)
     if given is not None and kept != given:
         raise ValueError(f"security_domain differs from the one in {path}")
     return kept
 
 
-def _read(path: Path) -> bytes:
+def read(path: Path) -> bytes:
+    """Return the security domain that a file keeps.
+
+    :raises ValueError: if it keeps none.
+    """
     try:
         domain = bytes.fromhex(path.read_text("ascii"))
     except ValueError:
