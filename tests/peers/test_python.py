@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 
 import pytest
 
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from peers.emulator_process import run, running
 
 HERE = Path(__file__).parent
@@ -42,6 +45,32 @@ def test_a_job_is_followed_by_another_process(tmp_path: Path, published_python: 
     assert started == {"done": False, "status": "InProgress"}
     assert resumed["status"] == "Succeeded"
     assert resumed["folder"].startswith(environment["BLOB_CONTAINER_URL"])
+
+
+@BOTH
+async def test_a_token_that_is_revoked_while_a_job_runs_is_replaced_and_the_job_followed(
+    published_python: Path, program: str
+) -> None:
+    async with ManagedHsmEmulator(job_duration=60, retry_after=0) as hsm:
+        command: list[str | Path] = [published_python, HERE / "python" / program, "back-up"]
+        process = await asyncio.create_subprocess_exec(*command, env=hsm.environment(), stdout=asyncio.subprocess.PIPE)
+        await polled(hsm, 200, process)
+        hsm.revoke_tokens()
+        hsm.journal.clear()
+        await polled(hsm, 401, process)
+        hsm.clock.advance(60)
+        output, _ = await process.communicate()
+
+        assert json.loads(output)["folder"].startswith(hsm.container_url)
+        assert {entry.method for entry in hsm.journal} == {"GET"}
+        assert [entry.status for entry in hsm.journal if entry.status != 200] == [401]
+
+
+async def polled(hsm: ManagedHsmEmulator, status: int, process: asyncio.subprocess.Process) -> None:
+    """Wait until a poll of a running process was answered like this."""
+    while not any(entry.path.endswith("/pending") and entry.status == status for entry in hsm.journal):
+        assert process.returncode is None
+        await asyncio.sleep(0.01)
 
 
 def test_the_published_client_keeps_keys(emulator: dict[str, str], published_python: Path) -> None:

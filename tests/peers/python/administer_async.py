@@ -60,6 +60,10 @@ async def administer(access, backup, keys):
     return said
 
 
+async def back_up(_access, backup, _keys):
+    return {"folder": (await (await backup.begin_backup(*STORAGE, **OFTEN)).result()).folder_url}
+
+
 async def start(_access, backup, _keys):
     poller = await backup.begin_backup(*STORAGE)
     return {"token": poller.continuation_token(), "done": poller.done(), "status": poller.status()}
@@ -70,12 +74,15 @@ async def resume(_access, backup, _keys):
     return {"folder": (await poller.result()).folder_url, "status": poller.status()}
 
 
+COMMANDS = {"administer": administer, "back-up": back_up, "start": start, "resume": resume}
+
+
 async def main():
     async with AsyncExitStack() as stack:
         credential = await stack.enter_async_context(DefaultAzureCredential())
         kinds = (KeyVaultAccessControlClient, KeyVaultBackupClient, KeyClient)
         clients = [await stack.enter_async_context(kind(URL, credential)) for kind in kinds]
-        print(json.dumps(await {"administer": administer, "start": start, "resume": resume}[sys.argv[1]](*clients)))
+        print(json.dumps(await COMMANDS[sys.argv[1]](*clients)))
 
 
 asyncio.run(main())

@@ -64,6 +64,10 @@ def administer(access, backup, keys):
     return said
 
 
+def back_up(_access, backup, _keys):
+    return {"folder": (backup.begin_backup(*STORAGE, **OFTEN).result()).folder_url}
+
+
 def start(_access, backup, _keys):
     poller = backup.begin_backup(*STORAGE)
     return {"token": poller.continuation_token(), "done": poller.done(), "status": poller.status()}
@@ -74,8 +78,10 @@ def resume(_access, backup, _keys):
     return {"folder": poller.result().folder_url, "status": poller.status()}
 
 
+COMMANDS = {"administer": administer, "back-up": back_up, "start": start, "resume": resume}
+
 with ExitStack() as stack:
     credential = stack.enter_context(DefaultAzureCredential())
     kinds = (KeyVaultAccessControlClient, KeyVaultBackupClient, KeyClient)
     clients = [stack.enter_context(kind(URL, credential)) for kind in kinds]
-    print(json.dumps({"administer": administer, "start": start, "resume": resume}[sys.argv[1]](*clients)))
+    print(json.dumps(COMMANDS[sys.argv[1]](*clients)))
