@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import ssl
+import struct
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -215,6 +217,20 @@ async def test_closing_the_emulator_drops_who_is_still_at_the_door(sent: bytes) 
     with suppress(ConnectionResetError):
         await reader.read()
     writer.close()
+    assert asyncio.all_tasks() == {asyncio.current_task()}
+
+
+async def test_a_client_that_resets_the_connection_leaves_nothing_behind(hsm: ManagedHsmEmulator) -> None:
+    port = _port(hsm)
+    for _ in range(10):
+        with socket.create_connection(("127.0.0.1", port)) as client:
+            client.sendall(CONNECT)
+            # Closed with no time to linger, a connection is reset.
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    await _ask(port, b"\r\n\r\n")
+
+    await hsm.close()
+
     assert asyncio.all_tasks() == {asyncio.current_task()}
 
 

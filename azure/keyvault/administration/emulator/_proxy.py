@@ -81,7 +81,8 @@ class _Client(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # That of TCP; asyncio declares less than it gives.
         self._transport = cast("asyncio.Transport", transport)
-        self._timer = self._loop.call_later(self._proxy.patience, self._refuse, Refusal(408, "The request took long."))
+        too_long = Refusal(408, "The request took too long.")
+        self._timer = self._loop.call_later(self._proxy.patience, self._refuse, too_long)
         if not self._proxy.enter(self):
             self.drop()
 
@@ -96,7 +97,8 @@ class _Client(asyncio.Protocol):
             self._refuse(refusal)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - part of asyncio's interface
-        self._leave()
+        if not self._opening:
+            self._leave()
 
     def drop(self) -> None:
         """Close the connection without another word."""
@@ -114,6 +116,9 @@ class _Client(asyncio.Protocol):
         self._opening.add_done_callback(lambda _: self._leave())
 
     async def _open(self) -> None:
+        if self._transport.is_closing():
+            # The client was gone before it could be told that the tunnel is open; TLS would never end.
+            return
         early = _EarlyData()
         try:
             tunnel = await self._loop.start_tls(
