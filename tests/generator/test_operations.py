@@ -65,7 +65,7 @@ class PetsOperations:
     async def list(self, scope: str, *, filter: str | None = None, **kwargs: Any) -> PageWire:
         """List the pets of a house."""
         request = requests.pets_list(self._client.endpoint, self._client.api_version, scope, filter=filter)
-        return cast(PageWire, await self._client.send(request, 200, **kwargs))
+        return cast("PageWire", await self._client.send(request, 200, **kwargs))
 
 
 class BathsOperations:

@@ -8,26 +8,28 @@ reads it checks the members. A method that starts a job returns the whole answer
 
 from __future__ import annotations
 
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from azure.core.pipeline import PipelineResponse
-from azure.core.rest import AsyncHttpResponse, HttpRequest
-
-from .._runtime.rest import RestClient
 from . import requests
-from .types import (
-    PreBackupOperationParametersWire,
-    PreRestoreOperationParametersWire,
-    RestoreOperationParametersWire,
-    RoleAssignmentCreateParametersWire,
-    RoleAssignmentListResultWire,
-    RoleAssignmentWire,
-    RoleDefinitionCreateParametersWire,
-    RoleDefinitionListResultWire,
-    RoleDefinitionWire,
-    SASTokenParameterWire,
-    SelectiveKeyRestoreOperationParametersWire,
-)
+
+if TYPE_CHECKING:
+    from azure.core.pipeline import PipelineResponse
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+    from .._runtime.rest import RestClient
+    from .types import (
+        PreBackupOperationParametersWire,
+        PreRestoreOperationParametersWire,
+        RestoreOperationParametersWire,
+        RoleAssignmentCreateParametersWire,
+        RoleAssignmentListResultWire,
+        RoleAssignmentWire,
+        RoleDefinitionCreateParametersWire,
+        RoleDefinitionListResultWire,
+        RoleDefinitionWire,
+        SASTokenParameterWire,
+        SelectiveKeyRestoreOperationParametersWire,
+    )
 
 
 class RoleDefinitionsOperations:
@@ -39,14 +41,14 @@ class RoleDefinitionsOperations:
     async def list(self, scope: str, *, filter: str | None = None, **kwargs: Any) -> RoleDefinitionListResultWire:
         """List the role definitions that apply at a scope and above."""
         request = requests.role_definitions_list(self._client.endpoint, self._client.api_version, scope, filter=filter)
-        return cast(RoleDefinitionListResultWire, await self._client.send(request, 200, **kwargs))
+        return cast("RoleDefinitionListResultWire", await self._client.send(request, 200, **kwargs))
 
     async def get(self, scope: str, role_definition_name: str, **kwargs: Any) -> RoleDefinitionWire:
         """Get a role definition."""
         request = requests.role_definitions_get(
             self._client.endpoint, self._client.api_version, scope, role_definition_name
         )
-        return cast(RoleDefinitionWire, await self._client.send(request, 200, **kwargs))
+        return cast("RoleDefinitionWire", await self._client.send(request, 200, **kwargs))
 
     async def create_or_update(
         self, scope: str, role_definition_name: str, body: RoleDefinitionCreateParametersWire, **kwargs: Any
@@ -55,14 +57,14 @@ class RoleDefinitionsOperations:
         request = requests.role_definitions_create_or_update(
             self._client.endpoint, self._client.api_version, scope, role_definition_name, body
         )
-        return cast(RoleDefinitionWire, await self._client.send(request, 201, **kwargs))
+        return cast("RoleDefinitionWire", await self._client.send(request, 201, **kwargs))
 
     async def delete(self, scope: str, role_definition_name: str, **kwargs: Any) -> RoleDefinitionWire:
         """Delete a custom role definition."""
         request = requests.role_definitions_delete(
             self._client.endpoint, self._client.api_version, scope, role_definition_name
         )
-        return cast(RoleDefinitionWire, await self._client.send(request, 200, **kwargs))
+        return cast("RoleDefinitionWire", await self._client.send(request, 200, **kwargs))
 
 
 class RoleAssignmentsOperations:
@@ -78,14 +80,14 @@ class RoleAssignmentsOperations:
         request = requests.role_assignments_list_for_scope(
             self._client.endpoint, self._client.api_version, scope, filter=filter
         )
-        return cast(RoleAssignmentListResultWire, await self._client.send(request, 200, **kwargs))
+        return cast("RoleAssignmentListResultWire", await self._client.send(request, 200, **kwargs))
 
     async def get(self, scope: str, role_assignment_name: str, **kwargs: Any) -> RoleAssignmentWire:
         """Get a role assignment."""
         request = requests.role_assignments_get(
             self._client.endpoint, self._client.api_version, scope, role_assignment_name
         )
-        return cast(RoleAssignmentWire, await self._client.send(request, 200, **kwargs))
+        return cast("RoleAssignmentWire", await self._client.send(request, 200, **kwargs))
 
     async def create(
         self, scope: str, role_assignment_name: str, body: RoleAssignmentCreateParametersWire, **kwargs: Any
@@ -94,14 +96,14 @@ class RoleAssignmentsOperations:
         request = requests.role_assignments_create(
             self._client.endpoint, self._client.api_version, scope, role_assignment_name, body
         )
-        return cast(RoleAssignmentWire, await self._client.send(request, 201, **kwargs))
+        return cast("RoleAssignmentWire", await self._client.send(request, 201, **kwargs))
 
     async def delete(self, scope: str, role_assignment_name: str, **kwargs: Any) -> RoleAssignmentWire:
         """Delete a role assignment."""
         request = requests.role_assignments_delete(
             self._client.endpoint, self._client.api_version, scope, role_assignment_name
         )
-        return cast(RoleAssignmentWire, await self._client.send(request, 200, **kwargs))
+        return cast("RoleAssignmentWire", await self._client.send(request, 200, **kwargs))
 
 
 class BackupRestoreOperations:

@@ -7,19 +7,21 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from azure.core.rest import HttpRequest
 
-from .types import (
-    PreBackupOperationParametersWire,
-    PreRestoreOperationParametersWire,
-    RestoreOperationParametersWire,
-    RoleAssignmentCreateParametersWire,
-    RoleDefinitionCreateParametersWire,
-    SASTokenParameterWire,
-    SelectiveKeyRestoreOperationParametersWire,
-)
+if TYPE_CHECKING:
+    from .types import (
+        PreBackupOperationParametersWire,
+        PreRestoreOperationParametersWire,
+        RestoreOperationParametersWire,
+        RoleAssignmentCreateParametersWire,
+        RoleDefinitionCreateParametersWire,
+        SASTokenParameterWire,
+        SelectiveKeyRestoreOperationParametersWire,
+    )
 
 _HEADERS = {"Accept": "application/json"}
 

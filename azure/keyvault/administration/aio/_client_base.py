@@ -9,7 +9,6 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .. import _identifiers
 from .._enums import DEFAULT_API_VERSION, ApiVersion
-from .._runtime.pipeline import build_pipeline
 from .._runtime.rest import RestClient, has_query_parameter, with_query
 from .._runtime.tracing import INSTRUMENTATION, traced
 
@@ -39,6 +38,9 @@ class KeyVaultClientBase:
                 "credential must be an async token credential such as azure.identity.aio.DefaultAzureCredential,"
                 f" got {type(credential).__name__}"
             )
+        # The policies, and aiohttp with them, come in with the first client, not with the package.
+        from .._runtime.pipeline import build_pipeline  # noqa: PLC0415
+
         if _identifiers.is_key_vault(self._vault_url):
             _LOGGER.warning("%s is a Key Vault: this API serves Managed HSMs only.", self._vault_url)
         api_version = kwargs.pop("api_version", None) or DEFAULT_API_VERSION
