@@ -58,14 +58,20 @@ class RawServer:
 
     :param folder: Where the certificate of its authority is written.
     :param behaviour: Says what to do about a request.
+    :keyword clients: The authority whose certificate a client must show.
     """
 
-    def __init__(self, folder: Path, behaviour: Callable[[Received], Act]) -> None:
+    def __init__(
+        self, folder: Path, behaviour: Callable[[Received], Act], *, clients: trustme.CA | None = None
+    ) -> None:
         authority = trustme.CA()
         self.ca_file = str(folder / "ca.pem")
         authority.cert_pem.write_to_path(self.ca_file)
         self._context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         authority.issue_cert("localhost").configure_cert(self._context)
+        if clients:
+            self._context.verify_mode = ssl.CERT_REQUIRED
+            clients.configure_trust(self._context)
         self._behaviour = behaviour
         self._connections: set[asyncio.Task[None]] = set()
         self.requests: list[Received] = []

@@ -21,7 +21,9 @@ from .headers import NewRequestIdPolicy, user_agent_policy
 from .redaction import RedactingTracePolicy
 from .redirect import ParsableRedirectPolicy
 from .retry import JobAwareRetryPolicy
+from .tls import own_tls
 from .tracing import INSTRUMENTATION
+from .transport import OneLoopPolicy, SendOncePolicy, default_transport, environment_proxies
 
 if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
@@ -48,10 +50,9 @@ def build_pipeline(
     :keyword per_call_policies: A policy or several of the user's, run once per call.
     :keyword per_retry_policies: A policy or several of the user's, run each time a request is sent.
     """
-    # These import aiohttp, so they come in with the first client, not with the package.
-    from .transport import OneLoopPolicy, SendOncePolicy, default_transport, environment_proxies  # noqa: PLC0415
-
+    tls = None
     if transport is None:
+        tls = own_tls(**options)
         transport = default_transport(**options)
         if "proxies" not in options and options.get("use_env_settings", True):
             options["proxies"] = environment_proxies(endpoint)
@@ -77,7 +78,7 @@ def build_pipeline(
         DistributedTracingPolicy(instrumentation_config=INSTRUMENTATION, **options),
         SensitiveHeaderCleanupPolicy(**options),
         options.get("http_logging_policy") or HttpLoggingPolicy(**options),
-        SendOncePolicy(),
+        SendOncePolicy(tls),
     ]
     return AsyncPipeline(transport, grouped(policies))
 

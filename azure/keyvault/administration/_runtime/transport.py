@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest, PipelineResponse
     from azure.core.pipeline.transport import AsyncHttpTransport
 
+    from .tls import OwnTls
+
 
 def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHttpResponse]:
     """Return azure-core's aiohttp transport.
@@ -31,9 +33,10 @@ def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHt
     which costs more than all else that a call does, and a ``.netrc`` entry would add a password to requests. Proxies
     come from :func:`environment_proxies`.
 
-    :param options: The client's keywords.
+    :param options: The client's keywords. What they say about trust is for :class:`OwnTls`.
     """
-    transport = AioHttpTransport(**{**options, "use_env_settings": False})
+    trust = {"connection_verify": options.get("connection_verify", True) is not False, "connection_cert": None}
+    transport = AioHttpTransport(**{**options, **trust, "use_env_settings": False})
     # azure-core declares the transport for its older request type only; it sends both.
     return cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", transport)
 
@@ -77,12 +80,20 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
     aiohttp sends PUT, GET and DELETE again if a kept-alive connection breaks, whether or not the service got the
     request. How often a request is sent must be the retry policy's decision alone.
+
+    :param tls: Whom the client trusts, if that is its own affair and not the transport's.
     """
+
+    def __init__(self, tls: OwnTls | None = None) -> None:
+        super().__init__()
+        self._tls = tls
 
     @override
     async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
         if isinstance(request.context.transport, AioHttpTransport):
             request.context.options["middlewares"] = (_send_once,)
+            if self._tls is not None:
+                self._tls.apply(request.context.options)
         try:
             return await self.next.send(request)
         except AzureError as error:

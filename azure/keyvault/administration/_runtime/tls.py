@@ -1,0 +1,67 @@
+"""A client's own authorities and certificate: read once. azure-core would read them anew for each request.
+
+What that costs is more than reading: aiohttp shares a connection only among requests with the same TLS context, so with
+a new one each request would shake hands anew.
+"""
+
+from __future__ import annotations
+
+import os
+import ssl
+from typing import Any
+
+
+class OwnTls:
+    """What azure-core's keywords ``connection_verify`` and ``connection_cert`` say, as one TLS context.
+
+    :param verify: True for the usual authorities, or the path of a file with the authorities to trust.
+    :param certificate: The client's certificate, if it shows one: the path of a file that holds its key too, or the
+        paths of two files.
+    :raises ValueError: If there is no such file, or it holds something else.
+    """
+
+    def __init__(self, verify: Any, certificate: Any) -> None:
+        self._verify = verify
+        self._certificate = certificate
+        self._context = ssl.create_default_context() if verify in (True, False, None) else _trusting(verify)
+        if certificate:
+            paths = (certificate,) if isinstance(certificate, (str, os.PathLike)) else tuple(certificate)
+            try:
+                self._context.load_cert_chain(*paths)
+            except OSError as error:
+                raise ValueError(
+                    "connection_cert must be the path of a file with certificate and key, or the paths of two files,"
+                    f" got {certificate!r}: {error}"
+                ) from error
+
+    def apply(self, options: dict[str, Any]) -> None:
+        """Add the context to the options of a request, unless the call says something of its own about trust.
+
+        :param options: The options that the transport gets.
+        """
+        if "connection_verify" in options or "connection_cert" in options:
+            options.setdefault("connection_verify", self._verify)
+            options.setdefault("connection_cert", self._certificate)
+        else:
+            options["ssl"] = self._context
+
+
+def own_tls(*, connection_verify: Any = True, connection_cert: Any = None, **_: Any) -> OwnTls | None:
+    """Return what a client's keywords say about trust, or None if that is nothing special.
+
+    :keyword connection_verify: Whether to verify the server's certificate, or the authorities to trust.
+    :keyword connection_cert: The client's certificate.
+    """
+    if connection_verify in (True, False) and not connection_cert:
+        return None
+    return OwnTls(connection_verify, connection_cert)
+
+
+def _trusting(authorities: Any) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except (OSError, TypeError) as error:
+        raise ValueError(
+            "connection_verify must be True, False or the path of a file with the authorities to trust,"
+            f" got {authorities!r}: {error}"
+        ) from error

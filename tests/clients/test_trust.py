@@ -1,0 +1,124 @@
+"""Whom a client trusts over TLS, with the default transport, and how many connections that takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from azure.core.exceptions import ServiceRequestError
+from azure.core.rest import HttpRequest
+
+from azure.keyvault.administration.aio import KeyVaultBackupClient
+from fakes import FakeCredential, resource_challenge
+from raw_server import Act, RawServer, Received, http
+
+
+def _behaviour(received: Received) -> Act:
+    return http(404) if received.token else http(401, b"OK", {"WWW-Authenticate": resource_challenge()})
+
+
+def _connections(server: RawServer) -> int:
+    return sum(not received.on_reused_connection for received in server.requests)
+
+
+async def test_a_client_with_its_own_authorities_keeps_its_connection(tmp_path: Path) -> None:
+    async with (
+        RawServer(tmp_path, _behaviour) as server,
+        KeyVaultBackupClient(
+            server.url,
+            FakeCredential(),
+            connection_verify=server.ca_file,
+            challenge_resource_domains=["managedhsm.azure.net"],
+        ) as client,
+    ):
+        for _ in range(3):
+            await client.send_request(HttpRequest("GET", "/x"))
+
+    assert len(server.authorized()) == 3
+    assert _connections(server) == 1
+
+
+async def test_a_client_that_verifies_nothing_trusts_any_server(tmp_path: Path) -> None:
+    async with (
+        RawServer(tmp_path, _behaviour) as server,
+        KeyVaultBackupClient(
+            server.url,
+            FakeCredential(),
+            connection_verify=False,
+            challenge_resource_domains=["managedhsm.azure.net"],
+        ) as client,
+    ):
+        await client.send_request(HttpRequest("GET", "/x"))
+
+    assert _connections(server) == 1
+
+
+async def test_a_call_can_trust_other_authorities_than_its_client(tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    async with (
+        RawServer(tmp_path / "other", _behaviour) as other,
+        RawServer(tmp_path, _behaviour) as server,
+        KeyVaultBackupClient(
+            server.url,
+            FakeCredential(),
+            connection_verify=other.ca_file,
+            challenge_resource_domains=["managedhsm.azure.net"],
+            retry_total=0,
+        ) as client,
+    ):
+        with pytest.raises(ServiceRequestError):
+            await client.send_request(HttpRequest("GET", "/x"))
+        answer = await client.send_request(HttpRequest("GET", "/x"), connection_verify=server.ca_file)
+
+    assert answer.status_code == 404
+    assert other.requests == []
+
+
+@pytest.mark.parametrize("certificate", ["one file", "two files"])
+async def test_a_client_shows_its_certificate(tmp_path: Path, certificate: str) -> None:
+    authority = trustme.CA()
+    issued = authority.issue_cert("client@contoso.example")
+    issued.private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+    issued.private_key_pem.write_to_path(tmp_path / "key.pem")
+    issued.cert_chain_pems[0].write_to_path(tmp_path / "certificate.pem")
+    given: Any = {
+        "one file": str(tmp_path / "both.pem"),
+        "two files": (str(tmp_path / "certificate.pem"), str(tmp_path / "key.pem")),
+    }
+    async with (
+        RawServer(tmp_path, _behaviour, clients=authority) as server,
+        KeyVaultBackupClient(
+            server.url,
+            FakeCredential(),
+            connection_verify=server.ca_file,
+            connection_cert=given[certificate],
+            challenge_resource_domains=["managedhsm.azure.net"],
+        ) as client,
+    ):
+        for _ in range(2):
+            await client.send_request(HttpRequest("GET", "/x"))
+
+    assert len(server.authorized()) == 2
+    assert _connections(server) == 1
+
+
+async def test_a_certificate_without_its_key_is_an_error_of_the_constructor(tmp_path: Path) -> None:
+    trustme.CA().cert_pem.write_to_path(tmp_path / "certificate.pem")
+
+    with pytest.raises(ValueError, match=r"connection_cert must be .*certificate\.pem"):
+        KeyVaultBackupClient(
+            "https://contoso.managedhsm.azure.net",
+            FakeCredential(),
+            connection_cert=str(tmp_path / "certificate.pem"),
+        )
+
+
+async def test_authorities_that_are_not_there_are_an_error_of_the_constructor(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"connection_verify must be .*absent\.pem"):
+        KeyVaultBackupClient(
+            "https://contoso.managedhsm.azure.net",
+            FakeCredential(),
+            connection_verify=str(tmp_path / "absent.pem"),
+        )
