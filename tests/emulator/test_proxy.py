@@ -6,6 +6,7 @@ import asyncio
 import socket
 import ssl
 import struct
+import sys
 from contextlib import suppress
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -61,6 +62,17 @@ async def test_a_client_with_the_proxy_and_strict_verification_is_served(hsm: Ma
     assert challenged == (401, "OK")
     assert (status, len(body["value"])) == (200, 1)
     assert [(entry.method, entry.status) for entry in hsm.journal] == [("GET", 401), ("GET", 200)]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="uvloop is not for Windows")
+def test_a_client_is_served_on_uvloop_too() -> None:
+    import uvloop
+
+    async def ask() -> tuple[int, object]:
+        async with ManagedHsmEmulator() as hsm:
+            return await application.send(hsm.environment(), "GET", "/")
+
+    assert uvloop.run(ask()) == (401, "OK")
 
 
 async def test_a_large_body_comes_through(hsm: ManagedHsmEmulator) -> None:
