@@ -3,29 +3,10 @@
 from __future__ import annotations
 
 import subprocess
-import sys
-import sysconfig
 import zipfile
 from pathlib import Path
 
 import pytest
-
-_ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture(scope="module", name="wheel")
-def _wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    subprocess.run(
-        [
-            *(sys.executable, "-m", "pip", "wheel", "--quiet", "--no-index", "--no-deps", "--no-build-isolation"),
-            *("--wheel-dir", folder, _ROOT),
-        ],
-        check=True,
-        timeout=120,
-    )
-    (wheel,) = folder.glob("*.whl")
-    return wheel
 
 
 def test_the_wheel_holds_the_package_only(wheel: Path) -> None:
@@ -45,23 +26,15 @@ def test_the_wheel_holds_what_the_package_needs(wheel: Path, name: str) -> None:
     assert f"azure/keyvault/administration/{name}" in zipfile.ZipFile(wheel).namelist()
 
 
-def test_the_wheel_installs_into_an_empty_environment_and_imports(wheel: Path, tmp_path: Path) -> None:
-    subprocess.run([sys.executable, "-m", "venv", tmp_path], check=True, timeout=120)
-    python = tmp_path / "bin" / "python"
-    subprocess.run(
-        [python, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel], check=True, timeout=180
-    )
-    # The dependencies are those of this environment: a test has no network to get them from.
-    (packages,) = tmp_path.glob("lib/*/site-packages")
-    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib"))
-
+def test_the_wheel_installs_into_an_empty_environment_and_imports(installed: Path, tmp_path: Path) -> None:
     script = (
         "import sys, azure.keyvault.administration.aio as aio\nprint(aio.__file__)\n"
         "sys.modules['cryptography'] = None\n"
         "try:\n    import azure.keyvault.administration.emulator\n"
         "except ImportError as error:\n    print(error)"
     )
+    python = installed / "bin" / "python"
     done = subprocess.run([python, "-c", script], check=True, capture_output=True, text=True, timeout=60, cwd=tmp_path)
 
-    assert done.stdout.startswith(str(tmp_path))
+    assert done.stdout.startswith(str(installed))
     assert 'pip install "azure-keyvault-administration[emulator]"' in done.stdout

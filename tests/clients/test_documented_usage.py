@@ -1,0 +1,19 @@
+"""All that the documentation of the published async clients shows works here, and prints what it prints with them."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+from peers.emulator_process import run, running
+
+_PROGRAM = Path(__file__).parents[1] / "peers" / "python" / "documented_usage.py"
+
+
+def test_what_the_published_documentation_shows_works(tmp_path: Path) -> None:
+    with running(tmp_path, "--job-duration=0.5") as environment:
+        said = run([sys.executable, "-W", "error", _PROGRAM], environment)
+
+    assert said == json.loads(_PROGRAM.with_suffix(".json").read_text("utf-8"))
+    assert len(said) > 30
