@@ -260,11 +260,11 @@ async def test_a_client_backs_up_and_restores_by_the_folder_url_that_it_was_give
         before = await Operator(hsm).state()
         async with KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client:
             await (await client.begin_pre_backup(url, sas_token=token)).result()
-            result = await (await client.begin_backup(url, sas_token=token)).result()
+            result = await (await client.begin_backup(url, sas_token=token, polling_interval=0.1)).result()
             await Operator(hsm).furnish()
             assert result.folder_url is not None
             await (await client.begin_pre_restore(result.folder_url, sas_token=token)).result()
-            await (await client.begin_restore(result.folder_url, sas_token=token)).result()
+            await (await client.begin_restore(result.folder_url, sas_token=token, polling_interval=0.1)).result()
 
         assert await Operator(hsm).state() == before
 
@@ -275,7 +275,7 @@ async def test_a_client_is_told_what_storage_said(azurite: Azurite, container: s
         ManagedHsmEmulator(retry_after=0) as hsm,
         KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client,
     ):
-        poller = await client.begin_backup(url, sas_token=token)
+        poller = await client.begin_backup(url, sas_token=token, polling_interval=0.1)
         with pytest.raises(HttpResponseError, match="AuthorizationPermissionMismatch") as caught:
             await poller.result()
 
