@@ -190,7 +190,14 @@ async def test_a_signed_token_that_lacks_a_claim_is_refused(raw: RawClient, clai
     assert reply.error == (401, "Unauthorized", f"The token lacks the claim {claim}.")
 
 
-async def test_a_token_that_is_no_text_is_refused_as_any_other_bad_one(raw: RawClient) -> None:
-    reply = await raw.send("GET", ROLE_DEFINITIONS, headers={"Authorization": "Bearer \udcff\udcfe"})
+@pytest.mark.parametrize(
+    "token",
+    [b"\xff\xfe", b"\xed\xb3\xbf.a.b", "ä.ä.ä".encode(), b"...", b"e30.e30.e30", b"eyJhbGciOiJFUzI1NiJ9.W10.AA"],
+)
+async def test_bytes_that_are_no_token_are_refused_as_any_other_bad_one(raw: RawClient, token: bytes) -> None:
+    head = f"GET {ROLE_DEFINITIONS} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nAuthorization: Bearer ".encode()
 
-    assert reply.status == 401
+    answer = await raw.send_bytes(head + token + b"\r\n\r\n")
+
+    assert answer.startswith(b"HTTP/1.1 401 ")
+    assert b"\r\nWWW-Authenticate: Bearer authorization=" in answer

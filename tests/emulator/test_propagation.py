@@ -132,6 +132,15 @@ async def test_a_restart_neither_hurries_nor_undoes_a_change(tmp_path: Path, del
         assert await may_read(raw, ALICE)
 
 
+async def test_a_change_that_a_clock_put_forward_made_is_in_force_after_a_restart(tmp_path: Path) -> None:
+    async with ManagedHsmEmulator(data=tmp_path, propagation_delay=DELAY) as hsm:
+        hsm.clock.advance(86400)
+        await RawClient(hsm).assign(ALICE, CRYPTO_AUDITOR)
+
+    async with ManagedHsmEmulator(data=tmp_path, propagation_delay=DELAY) as hsm:
+        assert await may_read(RawClient(hsm), ALICE)
+
+
 def test_a_delay_is_not_negative() -> None:
     with pytest.raises(ValueError, match="propagation_delay must not be negative, got -1"):
         ManagedHsmEmulator(propagation_delay=-1)

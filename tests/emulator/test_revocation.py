@@ -65,11 +65,14 @@ async def test_the_tokens_of_one_principal_can_be_revoked_alone(raw: RawClient) 
 
 
 async def test_revoking_one_principal_s_tokens_does_not_give_another_s_back(raw: RawClient) -> None:
+    await raw.assign(ALICE, CRYPTO_AUDITOR)
     token = await raw.token()
     raw.hsm.revoke_tokens()
     raw.hsm.revoke_tokens(ALICE)
 
     assert await status(raw, token) == 401
+    assert await status(raw, await raw.token()) == 200
+    assert await status(raw, await raw.as_(ALICE).token()) == 200
 
 
 async def test_a_revocation_outlives_a_restart(tmp_path: Path) -> None:

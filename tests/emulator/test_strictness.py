@@ -241,13 +241,8 @@ async def test_a_body_where_none_belongs_is_refused(raw: RawClient, method: str)
 
 async def by_hand(raw: RawClient, request_line: str, *headers: str) -> tuple[bytes, bytes]:
     """Send a request that no client would, and return status line and body."""
-    context = ssl.create_default_context(cadata=raw.hsm.ca_certificate.decode())
-    reader, writer = await asyncio.open_connection("localhost", raw.hsm.port, ssl=context)
     lines = [request_line, f"Authorization: Bearer {await raw.token()}", "Connection: close", *headers, "", ""]
-    writer.write("\r\n".join(lines).encode())
-    answer = await reader.read()
-    writer.close()
-    head, _, body = answer.partition(b"\r\n\r\n")
+    head, _, body = (await raw.send_bytes("\r\n".join(lines).encode())).partition(b"\r\n\r\n")
     return head.partition(b"\r\n")[0], body
 
 

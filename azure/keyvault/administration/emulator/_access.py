@@ -64,4 +64,5 @@ class Access:
             return []
         history = map(documents.superseded, json.loads(self._store.fact(_HISTORY) or "[]"))
         now = self._clock.now()
-        return [each for each in history if now < each.until + self._delay]
+        # A change of the future was made when somebody had put the clock forward, before a restart: it is long past.
+        return [each for each in history if each.until <= now < each.until + self._delay]
