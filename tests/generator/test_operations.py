@@ -29,20 +29,20 @@ def test_a_builder_places_scope_path_query_and_body(small: dict[str, Any]) -> No
     assert (
         formatted(generate(small, "pets.yaml")["requests.py"]).partition('json"}\n\n\n')[2]
         == '''\
-def pets_list(endpoint: str, api_version: str, scope: str, *, filter: str | None = None) -> HttpRequest:
+def pets_list(endpoint: str, api_version: str, scope: str, *, filter: str | None = None) -> JsonRequest:
     """List the pets of a house."""
     path = f"{_prefix(scope)}/pets"
     url = f"{endpoint}{path}?api-version={quote(api_version, safe='')}"
     if filter is not None:
         url += f"&$filter={quote(filter, safe='')}"
-    return HttpRequest("GET", url, headers=_HEADERS)
+    return JsonRequest("GET", url, headers=_HEADERS)
 
 
-def baths_start(endpoint: str, api_version: str, pet_name: str, body: SoapWire) -> HttpRequest:
+def baths_start(endpoint: str, api_version: str, pet_name: str, body: SoapWire) -> JsonRequest:
     """Start to wash a pet."""
     path = f"/baths/{quote(pet_name, safe='')}"
     url = f"{endpoint}{path}?api-version={quote(api_version, safe='')}"
-    return HttpRequest("POST", url, headers=_HEADERS, json=body)
+    return JsonRequest("POST", url, headers=_HEADERS, json=body)
 
 
 def _prefix(scope: str) -> str:

@@ -91,6 +91,8 @@ def role_scope(value: object) -> str:
     text = _text(value)
     if text is None or not text.strip():
         raise ValueError(f"{wanted}, got {value!r}")
+    if text == "/":
+        return text
     if "://" in text:
         raise ValueError(f"{wanted}, not a URL, got {_without_query(text)!r}")
     segments = [segment for segment in text.split("/") if segment]

@@ -18,6 +18,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .errors import with_sentence
 from .redaction import readable
+from .request import JsonRequest
 from .retry import may_have_been_accepted, may_have_started, start_options
 
 if TYPE_CHECKING:
@@ -108,7 +109,7 @@ class RestClient:
         :keyword secrets: Secrets of earlier requests that an error must not show.
         :raises ~azure.core.exceptions.HttpResponseError: If the status is not 200.
         """
-        request = HttpRequest("GET", url, headers={"Accept": "application/json"})
+        request = JsonRequest("GET", url, headers={"Accept": "application/json"})
         return await self._run_checked(request, _OK, options)
 
     async def _run_checked(
