@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import signal
 import ssl
 import sys
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from uuid import NAMESPACE_URL, uuid5
 
 import aiohttp
 
+from emulator import command
 from emulator.raw import ACTION, CRYPTO_OFFICER, CRYPTO_USER, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, ROLE_ID, VERSION
 
 if TYPE_CHECKING:
@@ -403,3 +405,36 @@ async def test_an_emulator_that_is_killed_while_it_starts_starts_the_next_time(t
                 await life.kill()
 
             assert [each["properties"]["principalId"] for each in assignments["value"]] == [life.administrator]
+
+
+@asynccontextmanager
+async def administrator(variables: dict[str, str], data: Path) -> AsyncGenerator[aiohttp.ClientSession]:
+    """A session for somebody who has nothing but the variables that the command printed."""
+    async with aiohttp.ClientSession(headers={"X-IDENTITY-HEADER": variables["IDENTITY_HEADER"]}) as identity:
+        query = {"resource": "https://managedhsm.azure.net", "api-version": "2019-08-01"}
+        async with identity.get(variables["IDENTITY_ENDPOINT"], params=query) as reply:
+            token = (await reply.json())["access_token"]
+    connector = aiohttp.TCPConnector(ssl=ssl.create_default_context(cafile=data / "ca.pem"))
+    async with aiohttp.ClientSession(
+        variables["EMULATOR_LOCALHOST_URL"], connector=connector, headers={"Authorization": f"Bearer {token}"}
+    ) as session:
+        yield session
+
+
+async def test_the_command_too_keeps_what_it_acknowledged_when_it_is_killed(tmp_path: Path) -> None:
+    path = f"{ROLE_ASSIGNMENTS}?api-version={VERSION}"
+    guid = str(uuid5(NAMESPACE_URL, "command"))
+    body = {"properties": {"roleDefinitionId": ROLE_ID + CRYPTO_USER, "principalId": guid}}
+
+    async with command.started("--data", tmp_path) as first:
+        async with administrator(first.variables, tmp_path) as session:
+            async with session.put(path.replace("?", f"/{guid}?"), json=body) as reply:
+                assert reply.status == 201
+            before = await (await session.get(path)).json()
+        code, said = await first.stop(signal.SIGKILL)
+    async with command.started("--data", tmp_path) as second, administrator(second.variables, tmp_path) as session:
+        after = await (await session.get(path)).json()
+
+    assert (code, said) == (-signal.SIGKILL, "")
+    assert after == before
+    assert guid in json.dumps(after)

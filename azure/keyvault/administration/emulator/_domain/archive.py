@@ -58,7 +58,7 @@ def unpack(files: Mapping[str, bytes], *, security_domain: bytes) -> Snapshot:
     manifest = _read_manifest(files)
     if manifest.get("securityDomain") != _fingerprint(security_domain):
         raise invalid_backup("it was made with another security domain")
-    if not _is_sealed(manifest, security_domain):
+    if not _is_sealed(manifest, files[MANIFEST], security_domain):
         raise invalid_backup("its manifest was changed")
     for name, checksum in manifest["files"].items():
         if name not in files:
@@ -90,16 +90,18 @@ def _read_manifest(files: Mapping[str, bytes]) -> dict[str, Any]:
     return members
 
 
-def _is_sealed(manifest: dict[str, Any], security_domain: bytes) -> bool:
-    seal = manifest.pop("hmac", None)
-    if not isinstance(seal, str):
-        return False
+def _is_sealed(manifest: dict[str, Any], written: bytes, security_domain: bytes) -> bool:
+    """Whether a manifest is, to the byte, what the owner of the security domain wrote."""
     try:
-        expected = _seal(manifest, security_domain)
+        is_as_written = _encode(manifest) == written
     except RecursionError:
         # What was read need not be writable.
         return False
-    return hmac.compare_digest(seal.encode("utf-8", "replace"), expected.encode())
+    seal = manifest.get("hmac")
+    if not is_as_written or not isinstance(seal, str):
+        return False
+    sealed = {name: value for name, value in manifest.items() if name != "hmac"}
+    return hmac.compare_digest(seal.encode("utf-8", "replace"), _seal(sealed, security_domain).encode())
 
 
 def _records(records: Iterable[documents.Record]) -> bytes:
