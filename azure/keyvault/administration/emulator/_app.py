@@ -13,12 +13,14 @@ from ._handlers import access_control, backup, keys
 from ._handlers.not_emulated import not_emulated
 from ._headers import stamp
 from ._middleware import authenticate, record, render_errors
+from ._misbehavior import misbehave
 
 if TYPE_CHECKING:
     from ._hsm import Hsm
 
 MIDDLEWARES = (
     record,  # every request has an Activity ID, and every answer is in the journal
+    misbehave,  # what is to go wrong does
     render_errors,  # nothing below answers with anything but the service's error shape
     authenticate,  # no token, no answer: a request without one is challenged whatever it asks for
 )
@@ -29,7 +31,7 @@ _ROLE_DEFINITIONS = f"/{_SCOPE}providers/Microsoft.Authorization/roleDefinitions
 _ROLE_ASSIGNMENTS = f"/{_SCOPE}providers/Microsoft.Authorization/roleAssignments"
 _KEY = "/keys/{key_name}"
 _DELETED_KEY = "/deletedkeys/{key_name}"
-_FILTER = frozenset({"$filter"})
+_LIST = frozenset({"$filter", "$skiptoken"})
 _PAGING = frozenset({"maxresults", "$skiptoken"})
 
 OPERATIONS = (
@@ -38,7 +40,7 @@ OPERATIONS = (
         _ROLE_DEFINITIONS,
         access_control.list_role_definitions,
         "/roleDefinitions/read/action",
-        query=_FILTER,
+        query=_LIST,
     ),
     Operation(
         "GET",
@@ -65,7 +67,7 @@ OPERATIONS = (
         access_control.list_role_assignments,
         "/roleAssignments/read/action",
         at="{scope}",
-        query=_FILTER,
+        query=_LIST,
     ),
     Operation(
         "GET",

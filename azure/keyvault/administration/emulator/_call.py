@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
+    from ._domain.faults import Encounter
     from ._hsm import Hsm
     from ._members import Members
 
@@ -32,6 +33,8 @@ class Body(Enum):
 class Call:
     """One request that is allowed, understood as far as every operation has it in common."""
 
+    path: str
+    """As it was sent, with single slashes."""
     parameters: Mapping[str, str]
     """The named parts of the path."""
     query: Mapping[str, str]
@@ -46,6 +49,8 @@ class Call:
     now: float
     admit_again: Callable[[], None]
     """Refuses what is no longer allowed; for a handler that has waited, before it acts."""
+    encounter: Encounter
+    """What is to go wrong, where the operation itself has to show it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -12,7 +11,7 @@ from yarl import URL
 from . import _responses
 from ._call import Body, Call, Operation
 from ._domain import errors, jobs, keys, rbac, versions
-from ._exchange import HSM, base_url, exchange_of
+from ._exchange import HSM, base_url, exchange_of, folded_path
 from ._members import Members
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 
 MAX_BODY = 1024 * 1024
 
-_SLASHES = re.compile("//+")
 _VERSION = "api-version"
 
 
@@ -37,8 +35,7 @@ def dispatcher(operations: Iterable[Operation]) -> Handler:
 
 
 async def _dispatch(router: web.UrlDispatcher, request: web.Request) -> web.StreamResponse:
-    # Clients write the scope in many ways (///providers, //keys//providers); all mean the same resource.
-    folded = URL.build(path=_SLASHES.sub("/", request.rel_url.raw_path), encoded=True)
+    folded = URL.build(path=folded_path(request), encoded=True)
     match = await router.resolve(request.clone(rel_url=folded))
     refusal = match.http_exception
     if isinstance(refusal, web.HTTPMethodNotAllowed):
@@ -65,6 +62,7 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
 
     exchange.service = operation.service
     call = Call(
+        path=folded_path(request),
         parameters=exchange.parameters,
         query=query,
         api_version=query.get(_VERSION, versions.NEWEST),
@@ -73,6 +71,7 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
         base_url=base_url(request),
         now=hsm.clock.now(),
         admit_again=admit,
+        encounter=exchange.encounter,
     )
     return _responses.success(await operation.handler(hsm, call))
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from ._call import Service
+from ._domain.faults import Encounter
 from ._hsm import Hsm
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 HSM = web.AppKey("hsm", Hsm)
 
+_SLASHES = re.compile("//+")
 _AUTHORITY = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:]+\](:\d+)?")
 
 
@@ -37,6 +39,9 @@ class Exchange:
     principal: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
     service: Service = Service.FRONT_END
+    encounter: Encounter = field(default_factory=Encounter)
+    """The fault that the request has met; none in most cases."""
+    is_answered: bool = True
 
 
 if TYPE_CHECKING or hasattr(web, "RequestKey"):
@@ -51,6 +56,14 @@ def exchange_of(request: BaseRequest) -> Exchange:
     if exchange is None:
         exchange = request[_EXCHANGE] = Exchange()
     return exchange
+
+
+def folded_path(request: BaseRequest) -> str:
+    """Return the path as it was sent, with single slashes.
+
+    Clients write the scope in many ways (///providers, //keys//providers); all mean the same resource.
+    """
+    return _SLASHES.sub("/", request.rel_url.raw_path)
 
 
 def base_url(request: web.Request) -> str:

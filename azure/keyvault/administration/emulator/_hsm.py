@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ._access import Access
     from ._clock import Clock
+    from ._domain.faults import Faults
     from ._domain.tokens import TokenAuthority
     from ._jobs import Jobs
     from ._journal import Journal
@@ -25,6 +26,7 @@ class Hsm:
     authority: TokenAuthority
     jobs: Jobs
     journal: Journal
+    faults: Faults
     retry_after: int
 
     @property

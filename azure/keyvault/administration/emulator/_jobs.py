@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from uuid import uuid4
 
 from ._domain import archive, jobs
+from ._domain.faults import FailedJob, JobFault, SlowJob
 from ._domain.jobs import JobFailure
-from ._domain.records import Job, JobKind
+from ._domain.records import Job, JobKind, JobStatus
 from ._store.sqlite import StoreError
 from ._threads import run_in_thread
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from ._access import Access
     from ._clock import Clock
     from ._domain.containers import Target
+    from ._domain.faults import Encounter
     from ._domain.records import Snapshot
     from ._storage import BackupStorage, Storage
     from ._store import Store
@@ -70,31 +72,32 @@ class Jobs:
         self._newest_folder = 0
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def start_backup(self, target: Target) -> Job:
+    def start_backup(self, target: Target, encounter: Encounter) -> Job:
         """Start writing the state of this moment into a new folder."""
         storage = self._storage.open(target)
         with self._store.transaction():
-            job = self._begin(JobKind.BACKUP)
+            job, fault = self._begin(JobKind.BACKUP, encounter)
             snapshot = self._store.snapshot()
-        return self._start(job, partial(self._back_up, job, storage, target, snapshot, self._new_folder()))
+        return self._start(job, partial(self._back_up, job, storage, target, snapshot, self._new_folder()), fault)
 
-    def start_restore(self, target: Target, folder: str) -> Job:
+    def start_restore(self, target: Target, folder: str, encounter: Encounter) -> Job:
         """Start replacing the state by that of a backup."""
-        return self._start_reading(JobKind.RESTORE, target, folder, self._replace_state)
+        return self._start_reading(JobKind.RESTORE, target, folder, self._replace_state, encounter)
 
-    def start_key_restore(self, target: Target, folder: str, key_name: str) -> Job:
+    def start_key_restore(self, target: Target, folder: str, key_name: str, encounter: Encounter) -> Job:
         """Start bringing one key back with all its versions."""
-        return self._start_reading(JobKind.KEY_RESTORE, target, folder, partial(self._bring_key_back, key_name))
+        bring_back = partial(self._bring_key_back, key_name)
+        return self._start_reading(JobKind.KEY_RESTORE, target, folder, bring_back, encounter)
 
-    async def check_backup(self, target: Target) -> Job:
+    async def check_backup(self, target: Target, encounter: Encounter) -> Job:
         """Find out whether a backup would work; the job has ended when this returns."""
         storage = self._storage.open(target)
-        return await self._check(JobKind.PRE_BACKUP, storage.check)
+        return await self._check(JobKind.PRE_BACKUP, storage.check, encounter)
 
-    async def check_restore(self, target: Target, folder: str) -> Job:
+    async def check_restore(self, target: Target, folder: str, encounter: Encounter) -> Job:
         """Find out whether a restore would work; the job has ended when this returns."""
         storage = self._storage.open(target)
-        return await self._check(JobKind.PRE_RESTORE, partial(self._read, storage, folder))
+        return await self._check(JobKind.PRE_RESTORE, partial(self._read, storage, folder), encounter)
 
     def fail_interrupted(self) -> None:
         """Report the job that an earlier life of the HSM left unfinished."""
@@ -108,53 +111,69 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _new(self, kind: JobKind) -> Job:
-        return jobs.begin(kind, uuid4().hex, self._clock.now(), self._store.running_job())
+    def _new(self, kind: JobKind, encounter: Encounter) -> tuple[Job, JobFault | None]:
+        """Return a job that may start, and what is to go wrong with it."""
+        now = self._clock.now()
+        job = jobs.begin(kind, uuid4().hex, now, self._store.running_job())
+        fault = encounter.take(JobFault)
+        return jobs.doom(job, now, fault) if isinstance(fault, FailedJob) else job, fault
 
-    def _begin(self, kind: JobKind) -> Job:
-        job = self._new(kind)
+    def _begin(self, kind: JobKind, encounter: Encounter) -> tuple[Job, JobFault | None]:
+        job, fault = self._new(kind, encounter)
         self._store.save_job(job)
         self._store.forget_jobs(keep=_MEMORY)
-        return job
+        return job, fault
 
-    async def _check(self, kind: JobKind, check: Callable[[], Awaitable[object]]) -> Job:
+    async def _check(self, kind: JobKind, check: Callable[[], Awaitable[object]], encounter: Encounter) -> Job:
         """Return the job as it was in the beginning, which is what the caller is told; how it ended is saved."""
-        job = self._new(kind)
+        job, fault = self._new(kind, encounter)
 
         async def work() -> Finish:
             await check()
             return partial(jobs.succeed, job)
 
+        if isinstance(fault, SlowJob):
+            self._store.save_job(job)
+            return self._start(job, work, fault)
         # It becomes known when it has ended, and so cannot be interrupted.
-        finish = await self._outcome(job, work)
+        finish = await self._outcome(job, work, fault)
         self._store.save_job(finish(self._clock.now()))
         return job
 
     def _start_reading(
-        self, kind: JobKind, target: Target, folder: str, end: Callable[[Job, Snapshot, float], Job]
+        self,
+        kind: JobKind,
+        target: Target,
+        folder: str,
+        end: Callable[[Job, Snapshot, float], Job],
+        encounter: Encounter,
     ) -> Job:
         storage = self._storage.open(target)
         with self._store.transaction():
-            job = self._begin(kind)
+            job, fault = self._begin(kind, encounter)
 
         async def read() -> Finish:
             return partial(end, job, await self._read(storage, folder))
 
-        return self._start(job, read)
+        return self._start(job, read, fault)
 
-    def _start(self, job: Job, work: Work) -> Job:
-        task = asyncio.create_task(self._run(job, work))
+    def _start(self, job: Job, work: Work, fault: JobFault | None) -> Job:
+        if job.status is not JobStatus.IN_PROGRESS:
+            return job
+        task = asyncio.create_task(self._run(job, work, fault))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return job
 
-    async def _run(self, job: Job, work: Work) -> None:
-        due = self._clock.now() + self._duration
-        finish = await self._outcome(job, work)
+    async def _run(self, job: Job, work: Work, fault: JobFault | None) -> None:
+        due = self._clock.now() + (fault.seconds if isinstance(fault, SlowJob) else self._duration)
+        finish = await self._outcome(job, work, fault)
         await self._clock.sleep_until(due)
         await self._finish(job, finish)
 
-    async def _outcome(self, job: Job, work: Work) -> Finish:
+    async def _outcome(self, job: Job, work: Work, fault: JobFault | None) -> Finish:
+        if isinstance(fault, FailedJob):
+            return partial(jobs.fail, job, failure=JobFailure(fault.code, fault.message))
         try:
             return await work()
         except JobFailure as failure:

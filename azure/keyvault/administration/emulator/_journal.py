@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
@@ -23,7 +23,12 @@ class JournalEntry:
     """As it was sent, without the query."""
     principal: str | None
     """Object id of the caller; None if the request bore no valid token."""
-    status: int
+    status: int | None
+    """None if the connection was closed instead of an answer."""
+    fault: str | None = None
+    """The kind of the fault that the emulator was told to show, if this request met one."""
+    time: float = field(default=0.0, compare=False)
+    """When the request came in, in unix seconds of the emulator's clock."""
     """HTTP status of the answer."""
 
 

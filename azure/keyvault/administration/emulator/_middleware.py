@@ -25,10 +25,19 @@ _LOGGER = logging.getLogger(__name__)
 async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Write down what was asked, by whom, and the status of the answer."""
     exchange = exchange_of(request)  # begins here: it has an Activity ID from now on, and its time is taken
+    hsm = request.app[HSM]
+    arrived = hsm.clock.now()
     response = await handler(request)
-    method, path = request.method, request.rel_url.raw_path
-    request.app[HSM].journal.append(JournalEntry(method, path, exchange.principal, response.status))
-    _LOGGER.info("%s %s by %s: %s", method, path, exchange.principal or "nobody", response.status)
+    entry = JournalEntry(
+        request.method,
+        request.rel_url.raw_path,
+        exchange.principal,
+        response.status if exchange.is_answered else None,
+        fault=exchange.encounter.shown,
+        time=arrived,
+    )
+    hsm.journal.append(entry)
+    _LOGGER.info("%s %s by %s: %s", entry.method, entry.path, entry.principal or "nobody", entry.status or entry.fault)
     return response
 
 

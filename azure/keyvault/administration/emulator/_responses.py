@@ -21,7 +21,7 @@ _JSON = "application/json; charset=utf-8"
 
 def success(answer: Answer) -> web.Response:
     body = b"" if answer.body is None else _encode(answer.body)
-    return _response(answer.status, body, answer.headers)
+    return plain(answer.status, body, answer.headers)
 
 
 def failure(error: ServiceError, exchange: Exchange) -> web.Response:
@@ -33,15 +33,15 @@ def failure(error: ServiceError, exchange: Exchange) -> web.Response:
         body = {"code": error.code, "message": f"{error.message} (Activity ID: {exchange.activity_id})"}
         if error.inner_code:
             body["innererror"] = {"code": error.inner_code}
-    return _response(error.status, _encode({"error": body}), error.headers)
+    return plain(error.status, _encode({"error": body}), error.headers)
 
 
 def challenge(method: str, header: str) -> web.Response:
     """Ask for a token; the body says OK to a GET, and calls itself JSON, as the service's does."""
-    return _response(401, b"OK" if method == hdrs.METH_GET else b"", {hdrs.WWW_AUTHENTICATE: header})
+    return plain(401, b"OK" if method == hdrs.METH_GET else b"", {hdrs.WWW_AUTHENTICATE: header})
 
 
-def _response(status: int, body: bytes, headers: Mapping[str, str]) -> web.Response:
+def plain(status: int, body: bytes, headers: Mapping[str, str]) -> web.Response:
     return web.Response(status=status, body=body, headers={hdrs.CONTENT_TYPE: _JSON, **headers})
 
 

@@ -21,6 +21,7 @@ from ._clock import Clock
 from ._credential import EmulatorCredential
 from ._domain import rbac, sas
 from ._domain.builtin_roles import ADMINISTRATOR
+from ._domain.faults import Faults
 from ._domain.records import RoleAssignment
 from ._domain.tokens import Revocation, TokenAuthority, new_signing_key
 from ._handlers.identity import ManagedIdentity
@@ -132,6 +133,7 @@ class ManagedHsmEmulator:
         self._storage_account = re.sub("[^a-z0-9]", "", self._name)[:_ACCOUNT_LENGTH] + "store"
         self._clock = Clock()
         self._journal = Journal()
+        self._faults = Faults()
         self._running: _Running | None = None
         self._starting: asyncio.Event | None = None
 
@@ -289,6 +291,11 @@ class ManagedHsmEmulator:
         """What the server saw, oldest first; can be read after closing, too."""
         return self._journal
 
+    @property
+    def faults(self) -> Faults:
+        """What is to go wrong; nothing unless something is added."""
+        return self._faults
+
     def __repr__(self) -> str:
         state = f"port={self._running.listeners.port}" if self._running else "not running"
         return f"<ManagedHsmEmulator {self._name} {state}>"
@@ -338,6 +345,7 @@ class ManagedHsmEmulator:
             authority=TokenAuthority(store.fact("signing_key") or "", DEFAULT_TENANT_ID, _revocations(store)),
             jobs=jobs,
             journal=self._journal,
+            faults=self._faults,
             retry_after=self._retry_after,
         )
 

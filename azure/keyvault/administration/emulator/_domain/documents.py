@@ -5,7 +5,18 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any, TypeAlias
 
-from .records import Job, JobKind, JobStatus, Key, KeyVersion, Permission, RoleAssignment, RoleDefinition, Superseded
+from .records import (
+    FailedJobForm,
+    Job,
+    JobKind,
+    JobStatus,
+    Key,
+    KeyVersion,
+    Permission,
+    RoleAssignment,
+    RoleDefinition,
+    Superseded,
+)
 
 Record: TypeAlias = RoleDefinition | RoleAssignment | Superseded | Key | Job
 Document: TypeAlias = dict[str, Any]
@@ -36,7 +47,14 @@ def key(document: Document) -> Key:
 
 
 def job(document: Document) -> Job:
-    return Job(**_changed(document, kind=JobKind(document["kind"]), status=JobStatus(document["status"])))
+    return Job(
+        **_changed(
+            document,
+            kind=JobKind(document["kind"]),
+            status=JobStatus(document["status"]),
+            failed_form=FailedJobForm(document["failed_form"]),
+        )
+    )
 
 
 def _permission(document: Document) -> Permission:

@@ -7,11 +7,12 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from . import errors
-from .records import Job, JobKind, JobStatus
+from .records import FailedJobForm, Job, JobKind, JobStatus
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .faults import FailedJob
     from .records import Key
 
 # What is larger is not read into memory, and so is not made, either: some 60,000 key versions.
@@ -47,6 +48,19 @@ def begin(kind: JobKind, job_id: str, now: float, running: Job | None) -> Job:
     if running:
         raise errors.another_job_in_progress()
     return Job(id=job_id, kind=kind, status=JobStatus.IN_PROGRESS, started=int(now))
+
+
+def doom(job: Job, now: float, fault: FailedJob) -> Job:
+    """Return a job that will fail in the form that a fault asks for, or that has failed if it asks for that.
+
+    :raises ServiceError: if it asks for a start that is refused.
+    """
+    if fault.form is FailedJobForm.START_REFUSED:
+        raise errors.bad_request(fault.message)
+    doomed = replace(job, failed_form=fault.form)
+    if fault.form is FailedJobForm.AT_ONCE:
+        return fail(doomed, now, JobFailure(fault.code, fault.message))
+    return doomed
 
 
 def succeed(job: Job, now: float, *, details: str | None = None, folder_url: str | None = None) -> Job:

@@ -162,13 +162,3 @@ def parse_skip_token(token: str | None) -> str:
     if not _NAME.fullmatch(token):
         raise errors.bad_parameter("The $skiptoken is not one of this list")
     return token
-
-
-def page(names: Sequence[str], after: str, size: int) -> tuple[slice, bool]:
-    """Return which part of a list comes after a name, and whether more follows."""
-    start = 0
-    if after:
-        if after not in names:
-            raise errors.bad_parameter("The $skiptoken is not one of this list")
-        start = names.index(after) + 1
-    return slice(start, start + size), start + size < len(names)

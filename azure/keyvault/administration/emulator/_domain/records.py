@@ -95,6 +95,21 @@ class JobStatus(str, Enum):
     FAILED = "Failed"
 
 
+class FailedJobForm(str, Enum):
+    """How a client learns that a job has failed; the service has used all but the first."""
+
+    ERROR = "error"
+    """The status says Failed, with the reason in ``statusDetails`` and in ``error``."""
+    STATUS_DETAILS = "status details"
+    """The status says Failed, with the reason in ``statusDetails``; ``error`` is an object of nulls all the time."""
+    AT_ONCE = "at once"
+    """As the form before, and already in the answer to the start."""
+    POLL_REFUSED = "poll refused"
+    """The job is accepted, and later the request for its status is answered 400."""
+    START_REFUSED = "start refused"
+    """The start is answered 400, and there is no job."""
+
+
 @dataclass(frozen=True, slots=True)
 class Job:
     """A backup, a restore or a check of one; times are unix seconds."""
@@ -107,6 +122,7 @@ class Job:
     details: str | None = None
     error_code: str | None = None
     folder_url: str | None = None
+    failed_form: FailedJobForm = FailedJobForm.ERROR
 
 
 @dataclass(frozen=True, slots=True)

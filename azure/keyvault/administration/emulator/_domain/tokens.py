@@ -90,6 +90,10 @@ class TokenAuthority:
         """The ``WWW-Authenticate`` value that tells a client where to get a token and for what."""
         return f'Bearer authorization="https://login.microsoftonline.com/{self.tenant_id}", resource="{RESOURCE}"'
 
+    def claims_challenge(self, now: float) -> str:
+        """Return the ``WWW-Authenticate`` value that asks for a token issued from now on."""
+        return _claims_challenge(int(now))
+
     def revoke(self, principal: str | None, now: float) -> None:
         """Take back the tokens that a principal has got so far, or that everybody has."""
         self._revocations[principal or _EVERYBODY] = Revocation(self._generation + 1, int(now))
@@ -127,7 +131,7 @@ class TokenAuthority:
             raise self._invalid("The token names no principal.")
         for revocation in (self._revocations.get(oid), self._revocations.get(_EVERYBODY)):
             if revocation and claims["generation"] < revocation.generation:
-                raise InvalidTokenError("The token has been revoked.", _claims_challenge(revocation))
+                raise InvalidTokenError("The token has been revoked.", _claims_challenge(revocation.at))
         return oid
 
     @property
@@ -150,9 +154,9 @@ class TokenAuthority:
         return InvalidTokenError(reason, self.challenge)
 
 
-def _claims_challenge(revocation: Revocation) -> str:
-    """Ask for a token that is newer than the revocation; the tenant is the one of the challenge before."""
-    wanted = {"access_token": {"nbf": {"essential": True, "value": str(revocation.at)}}}
+def _claims_challenge(since: int) -> str:
+    """Ask for a token that is newer; the tenant is the one of the challenge before."""
+    wanted = {"access_token": {"nbf": {"essential": True, "value": str(since)}}}
     claims = b64encode(json.dumps(wanted, separators=(",", ":")).encode()).decode()
     authorization = "https://login.microsoftonline.com/common/oauth2/authorize"
     return f'Bearer authorization_uri="{authorization}", error="insufficient_claims", claims="{claims}"'

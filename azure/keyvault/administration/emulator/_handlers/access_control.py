@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from .._call import Answer
-from .._domain import errors, rbac
+from .._domain import errors, paging, rbac
+from .._domain.faults import PageSize
 from .._domain.records import Permission, RoleAssignment, RoleDefinition
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ async def list_role_definitions(hsm: Hsm, call: Call) -> Answer:
     # Roles exist at the root only, and apply to every scope below it.
     rbac.parse_scope(call.parameters["scope"])
     roles = rbac.select_roles(rbac.all_roles(hsm.store.role_definitions()).values(), call.query.get("$filter"))
-    return Answer({"value": [_role_definition(role) for role in roles]})
+    return _page(call, [_role_definition(role) for role in roles])
 
 
 async def get_role_definition(hsm: Hsm, call: Call) -> Answer:
@@ -49,7 +51,7 @@ async def delete_role_definition(hsm: Hsm, call: Call) -> Answer:
 
 async def list_role_assignments(hsm: Hsm, call: Call) -> Answer:
     assignments = rbac.select_assignments(hsm.store.role_assignments(), call.scope, call.query.get("$filter"))
-    return Answer({"value": [_role_assignment(each) for each in assignments]})
+    return _page(call, [_role_assignment(each) for each in assignments])
 
 
 async def get_role_assignment(hsm: Hsm, call: Call) -> Answer:
@@ -121,6 +123,21 @@ def _read_permission(members: Members) -> Permission:
             data_actions=tuple(members.texts("dataActions") or ()),
             not_data_actions=tuple(members.texts("notDataActions") or ()),
         )
+
+
+def _page(call: Call, items: list[dict[str, Any]]) -> Answer:
+    """Return the whole list, as the service does, unless it is to come in pages."""
+    token = call.query.get("$skiptoken")
+    after, size = paging.parse_skip_token(token) if token else ("", len(items))
+    if fault := call.encounter.take(PageSize):
+        size = fault.items
+    part, has_more = paging.page([item["name"] for item in items], after, size)
+    body: dict[str, Any] = {"value": items[part]}
+    if has_more:
+        following = paging.SkipToken(items[part][-1]["name"], size)
+        query = {**call.query, "api-version": call.api_version, "$skiptoken": str(following)}
+        body["nextLink"] = f"{call.base_url}{call.path}?{urlencode(query, safe='$')}"
+    return Answer(body)
 
 
 def _role_definition(role: RoleDefinition) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .._call import Answer
 from .._domain import containers, errors, sas, versions
 from .._domain.containers import Target
-from .._domain.records import JobKind
+from .._domain.records import FailedJobForm, JobKind, JobStatus
 
 if TYPE_CHECKING:
     from .._call import Call
@@ -16,40 +16,47 @@ if TYPE_CHECKING:
     from .._members import Members
 
 _BACKUPS = {JobKind.BACKUP, JobKind.PRE_BACKUP}
+_NULL_ERRORS = {FailedJobForm.STATUS_DETAILS, FailedJobForm.AT_ONCE}
 _MANAGED_IDENTITY_SINCE = "7.5-preview.1"
 
 
 async def full_backup(hsm: Hsm, call: Call) -> Answer:
     target, _ = _read_target(call)
-    return _accepted(hsm, call, hsm.jobs.start_backup(target))
+    return _accepted(hsm, call, hsm.jobs.start_backup(target, call.encounter))
 
 
 async def pre_full_backup(hsm: Hsm, call: Call) -> Answer:
     target, _ = _read_target(call)
-    return _accepted(hsm, call, await hsm.jobs.check_backup(target))
+    return _accepted(hsm, call, await hsm.jobs.check_backup(target, call.encounter))
 
 
 async def full_restore(hsm: Hsm, call: Call) -> Answer:
     target, folder = _read_target(call, "folderToRestore")
-    return _accepted(hsm, call, hsm.jobs.start_restore(target, folder))
+    return _accepted(hsm, call, hsm.jobs.start_restore(target, folder, call.encounter))
 
 
 async def pre_full_restore(hsm: Hsm, call: Call) -> Answer:
     target, folder = _read_target(call, "folderToRestore")
-    return _accepted(hsm, call, await hsm.jobs.check_restore(target, folder))
+    return _accepted(hsm, call, await hsm.jobs.check_restore(target, folder, call.encounter))
 
 
 async def selective_key_restore(hsm: Hsm, call: Call) -> Answer:
     target, folder = _read_target(call, "folder")
-    return _accepted(hsm, call, hsm.jobs.start_key_restore(target, folder, call.parameters["key_name"]))
+    return _accepted(hsm, call, hsm.jobs.start_key_restore(target, folder, call.parameters["key_name"], call.encounter))
 
 
 async def backup_status(hsm: Hsm, call: Call) -> Answer:
-    return Answer(_alphabetical(_job(_find(hsm, call, is_backup=True))))
+    return _status(_find(hsm, call, is_backup=True))
 
 
 async def restore_status(hsm: Hsm, call: Call) -> Answer:
-    return Answer(_alphabetical(_job(_find(hsm, call, is_backup=False))))
+    return _status(_find(hsm, call, is_backup=False))
+
+
+def _status(job: Job) -> Answer:
+    if job.status is JobStatus.FAILED and job.failed_form is FailedJobForm.POLL_REFUSED:
+        raise errors.bad_request(job.details or "")
+    return Answer(_alphabetical(_job(job)))
 
 
 def _find(hsm: Hsm, call: Call, *, is_backup: bool) -> Job:
@@ -124,6 +131,8 @@ def _job(job: Job) -> dict[str, Any]:
 
 
 def _error(job: Job) -> dict[str, str | None] | None:
+    if job.failed_form in _NULL_ERRORS:
+        return {"code": None, "innererror": None, "message": None}
     if job.error_code is None:
         return None
     return {"code": job.error_code, "innererror": None, "message": job.details}

@@ -9,7 +9,8 @@ from urllib.parse import urlencode
 from uuid import uuid4
 
 from .._call import Answer
-from .._domain import errors, keys
+from .._domain import errors, keys, paging
+from .._domain.faults import PageSize
 from .._domain.records import Key, KeyVersion
 from .._keygen import generate
 
@@ -92,7 +93,7 @@ async def list_key_versions(hsm: Hsm, call: Call) -> Answer:
     key = _find_live(hsm, call)
     size = _page_size(call)
     names = [each.version for each in key.versions]
-    part, has_more = keys.page(names, call.query.get("$skiptoken", ""), size)
+    part, has_more = paging.page(names, call.query.get("$skiptoken", ""), size)
     items = [_item(call, f"{key.name}/{each.version}", each) for each in key.versions[part]]
     link = f"/keys/{key.name}/versions"
     return _page(call, link, items, names[part][-1] if has_more else None, size)
@@ -190,7 +191,8 @@ def _page_size(call: Call) -> int:
     size = _PAGE_SIZES.get(call.query.get("maxresults", str(_LARGEST_PAGE)))
     if size is None:
         raise errors.bad_parameter(f"maxresults must be a number from 1 to {_LARGEST_PAGE}")
-    return size
+    fault = call.encounter.take(PageSize)
+    return min(size, fault.items) if fault else size
 
 
 # Showing.

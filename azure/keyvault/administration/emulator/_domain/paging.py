@@ -1,0 +1,47 @@
+"""Lists in pages: which part of a list a page is, and how the next one is asked for."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+from . import errors
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_TOKEN = re.compile("([0-9a-f-]{36})\\.([1-9][0-9]{0,8})")
+
+
+class SkipToken(NamedTuple):
+    """Where the next page of a list of roles or assignments begins, and how long it is."""
+
+    after: str
+    size: int
+
+    def __str__(self) -> str:
+        return f"{self.after}.{self.size}"
+
+
+def parse_skip_token(token: str) -> SkipToken:
+    match = _TOKEN.fullmatch(token)
+    if not match:
+        raise _foreign_token()
+    return SkipToken(match[1], int(match[2]))
+
+
+def page(names: Sequence[str], after: str, size: int) -> tuple[slice, bool]:
+    """Return which part of a list comes after a name, and whether more follows.
+
+    :raises ServiceError: if the name is not in the list any more: to guess would be to leave items out.
+    """
+    start = 0
+    if after:
+        if after not in names:
+            raise _foreign_token()
+        start = names.index(after) + 1
+    return slice(start, start + size), start + size < len(names)
+
+
+def _foreign_token() -> errors.ServiceError:
+    return errors.bad_parameter("The $skiptoken is not one of this list")

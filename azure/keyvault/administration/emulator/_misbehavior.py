@@ -1,0 +1,128 @@
+"""What a fault does to a request."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+
+from . import _responses
+from ._domain.faults import (
+    Challenge,
+    ClaimsChallenge,
+    Delay,
+    Drop,
+    JobFault,
+    MalformedBody,
+    PageSize,
+    Reset,
+    Status,
+    Throttle,
+    TruncatedBody,
+)
+from ._exchange import HSM, exchange_of, folded_path
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+    from ._domain.faults import Fault
+
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
+@web.middleware
+async def misbehave(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let the fault happen that this request meets, if any."""
+    faults = request.app[HSM].faults
+    if not faults:
+        return await handler(request)
+    encounter = faults.meet(request.method, folded_path(request), has_token=hdrs.AUTHORIZATION in request.headers)
+    if encounter is None or encounter.rule is None:
+        return await handler(request)
+    exchange = exchange_of(request)
+    exchange.encounter = encounter
+    fault = encounter.rule.fault
+    if not isinstance(fault, PageSize | JobFault):
+        encounter.is_taken = True
+        return await _deliver(fault, request, handler)
+    try:
+        return await handler(request)
+    finally:
+        if not encounter.is_taken:
+            faults.give_back(encounter.rule)
+
+
+async def _deliver(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
+    if isinstance(fault, Delay):
+        clock = request.app[HSM].clock
+        await clock.sleep_until(clock.now() + fault.seconds)
+        return await handler(request)
+    if isinstance(fault, TruncatedBody):
+        return await _send_half(request, await handler(request))
+    if isinstance(fault, MalformedBody):
+        return _with_half_body(await handler(request))
+    if isinstance(fault, Status | Drop | Reset) and fault.after_work:
+        await handler(request)
+    else:
+        # To close with unread data is to reset, whatever was meant.
+        await _read_off(request)
+    return _instead(fault, request)
+
+
+def _instead(fault: Fault, request: web.Request) -> web.Response:
+    """Return what the client gets instead of the answer."""
+    hsm = request.app[HSM]
+    if isinstance(fault, Throttle):
+        fault = Status(429, headers={"Retry-After": str(fault.retry_after)})
+    if isinstance(fault, Status):
+        return _responses.plain(fault.status, fault.content, fault.headers)
+    if isinstance(fault, Challenge):
+        return _responses.challenge(request.method, hsm.authority.challenge)
+    if isinstance(fault, ClaimsChallenge):
+        return _responses.challenge(request.method, hsm.authority.claims_challenge(hsm.clock.now()))
+    _hang_up(request, reset=isinstance(fault, Reset))
+    return web.Response()
+
+
+async def _read_off(request: web.Request) -> None:
+    with suppress(web.HTTPException, web.RequestPayloadError, ConnectionError):
+        await request.read()
+
+
+def _hang_up(request: web.Request, *, reset: bool) -> None:
+    exchange_of(request).is_answered = False
+    transport = request.transport
+    if transport is None:
+        return
+    if reset:
+        connection = transport.get_extra_info("socket")
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        transport.abort()
+    else:
+        transport.close()
+
+
+async def _send_half(request: web.Request, whole: web.StreamResponse) -> web.StreamResponse:
+    body = _body(whole)
+    part = web.StreamResponse(status=whole.status, headers=whole.headers)
+    # At least one byte is missing, also where there was no body.
+    part.content_length = max(len(body), 1)
+    await part.prepare(request)
+    with suppress(ConnectionError):
+        await part.write(body[: len(body) // 2])
+    if request.transport is not None:
+        request.transport.close()
+    return part
+
+
+def _with_half_body(whole: web.StreamResponse) -> web.StreamResponse:
+    body = _body(whole)
+    return _responses.plain(whole.status, body[: len(body) // 2] or b"{", whole.headers)
+
+
+def _body(response: web.StreamResponse) -> bytes:
+    body = response.body if isinstance(response, web.Response) else None
+    return body if isinstance(body, bytes) else b""
