@@ -1,0 +1,420 @@
+"""Each fault is shown to whom it is meant for, exactly as often as asked, and stands in the journal."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from azure.keyvault.administration.emulator import ManagedHsmEmulator, faults
+from emulator.operator_client import Operator
+from emulator.raw import CRYPTO_OFFICER, CRYPTO_USER, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, SCOPE
+
+if TYPE_CHECKING:
+    from aiohttp import ClientSession
+
+ROLE = f"{ROLE_DEFINITIONS}/2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
+BODY = {"properties": {"roleName": "Made"}}
+URL = "https://{}.managedhsm.azure.net"
+
+
+@pytest.fixture(name="operator")
+def _operator(hsm: ManagedHsmEmulator) -> Operator:
+    return Operator(hsm)
+
+
+class Plain:
+    """A client that takes whatever comes: no contract holds for a fault."""
+
+    def __init__(self, hsm: ManagedHsmEmulator) -> None:
+        self._hsm = hsm
+
+    async def send(self, method: str, path: str, body: object = None) -> tuple[int, dict[str, str], bytes]:
+        session: ClientSession = self._hsm.client_kwargs["transport"].session
+        token = (await self._hsm.credential.get_token(SCOPE)).token
+        async with session.request(
+            method,
+            f"{self._hsm.vault_url}{path}?api-version=7.6",
+            json=body,
+            headers={"Authorization": f"Bearer {token}"},
+            middlewares=(_no_replay,),
+        ) as reply:
+            return reply.status, dict(reply.headers), await reply.read()
+
+
+async def _no_replay(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+    # aiohttp sends a request again, by itself, when a connection that it used before is closed.
+    try:
+        return await handler(request)
+    except aiohttp.ClientError as error:
+        raise ConnectionError(str(error)) from error
+
+
+@pytest.fixture(name="plain")
+def _plain(hsm: ManagedHsmEmulator) -> Plain:
+    return Plain(hsm)
+
+
+def _seen(hsm: ManagedHsmEmulator) -> list[tuple[str, int | None, str | None]]:
+    return [(entry.method, entry.status, entry.fault) for entry in hsm.journal]
+
+
+async def _roles(operator: Operator) -> set[str]:
+    return {role["properties"]["roleName"] for role in await operator.role_definitions()}
+
+
+async def test_a_status_is_answered_instead_of_the_work(hsm: ManagedHsmEmulator, plain: Plain) -> None:
+    rule = hsm.faults.add(faults.Status(503), method="PUT", path=ROLE)
+
+    status, headers, body = await plain.send("PUT", ROLE, BODY)
+
+    assert (status, body) == (503, b'{"error":{"code":"ServiceUnavailable","message":"Service Unavailable"}}')
+    assert headers["Content-Type"] == "application/json; charset=utf-8"
+    assert _seen(hsm) == [("PUT", 503, "status")]
+    assert (rule.delivered, list(hsm.faults)) == (1, [])
+    assert (await plain.send("GET", ROLE))[0] == 404
+
+
+async def test_a_status_comes_with_the_body_and_the_headers_that_are_wanted(
+    hsm: ManagedHsmEmulator, plain: Plain
+) -> None:
+    hsm.faults.add(faults.Status(502, body="<html>", headers={"Content-Type": "text/html", "X-Proxy": "yes"}))
+    hsm.faults.add(faults.Status(299, body={"value": None}))
+
+    status, headers, body = await plain.send("GET", ROLE)
+
+    assert (status, headers["Content-Type"], headers["X-Proxy"], body) == (502, "text/html", "yes", b"<html>")
+    assert (await plain.send("GET", ROLE))[::2] == (299, b'{"value":null}')
+
+
+async def test_a_status_after_the_work_loses_the_answer_only(
+    hsm: ManagedHsmEmulator, plain: Plain, operator: Operator
+) -> None:
+    hsm.faults.add(faults.Status(503, after_work=True), method="PUT")
+
+    assert (await plain.send("PUT", ROLE, BODY))[0] == 503
+    assert "Made" in await _roles(operator)
+
+
+async def test_throttling_says_when_to_come_again(hsm: ManagedHsmEmulator, plain: Plain) -> None:
+    hsm.faults.add(faults.Throttle(retry_after=7), times=2)
+
+    for _ in range(2):
+        status, headers, body = await plain.send("GET", ROLE_DEFINITIONS)
+        assert (status, headers["Retry-After"], b"TooManyRequests" in body) == (429, "7", True)
+    assert (await plain.send("GET", ROLE_DEFINITIONS))[0] == 200
+    assert _seen(hsm) == [("GET", 429, "throttle")] * 2 + [("GET", 200, None)]
+
+
+async def test_a_delay_lasts_until_the_clock_says_so(hsm: ManagedHsmEmulator, plain: Plain) -> None:
+    hsm.faults.add(faults.Delay(1000), method="PUT")
+    request = asyncio.create_task(plain.send("PUT", ROLE, BODY))
+    while hsm.faults:
+        assert (await plain.send("GET", ROLE))[0] == 404
+
+    assert not request.done()
+    hsm.clock.advance(1000)
+
+    assert (await request)[0] == 201
+    assert _seen(hsm)[-1] == ("PUT", 201, "delay")
+
+
+@pytest.mark.parametrize("kind", [faults.Drop, faults.Reset])
+@pytest.mark.parametrize("after_work", [False, True])
+async def test_a_lost_connection_leaves_the_work_undone_or_done(
+    hsm: ManagedHsmEmulator,
+    plain: Plain,
+    operator: Operator,
+    kind: type[faults.Drop | faults.Reset],
+    *,
+    after_work: bool,
+) -> None:
+    hsm.faults.add(kind(after_work=after_work), method="PUT")
+
+    with pytest.raises(aiohttp.ClientOSError):
+        await plain.send("PUT", ROLE, BODY)
+
+    assert _seen(hsm) == [("PUT", None, kind.kind)]
+    assert ("Made" in await _roles(operator)) is after_work
+
+
+async def test_a_truncated_body_ends_in_the_middle(hsm: ManagedHsmEmulator, plain: Plain) -> None:
+    hsm.faults.add(faults.TruncatedBody())
+
+    with pytest.raises(aiohttp.ClientPayloadError):
+        await plain.send("PUT", ROLE, BODY)
+
+    assert _seen(hsm) == [("PUT", 201, "truncated body")]
+    assert (await plain.send("GET", ROLE))[0] == 200
+
+
+async def test_a_malformed_body_is_whole_for_http_and_no_json(hsm: ManagedHsmEmulator, plain: Plain) -> None:
+    hsm.faults.add(faults.MalformedBody())
+
+    status, headers, body = await plain.send("GET", ROLE_DEFINITIONS)
+
+    assert (status, int(headers["Content-Length"])) == (200, len(body))
+    assert body.startswith(b'{"value":[')
+    assert not body.endswith(b"}]}")
+    assert _seen(hsm) == [("GET", 200, "malformed body")]
+
+
+async def test_a_challenge_is_the_one_of_a_request_without_a_token(hsm: ManagedHsmEmulator, plain: Plain) -> None:
+    hsm.faults.add(faults.Challenge())
+    hsm.faults.add(faults.ClaimsChallenge())
+
+    status, headers, body = await plain.send("GET", ROLE_DEFINITIONS)
+    assert (status, body) == (401, b"OK")
+    assert 'resource="https://managedhsm.azure.net"' in headers["WWW-Authenticate"]
+
+    status, headers, _ = await plain.send("GET", ROLE_DEFINITIONS)
+    assert status == 401
+    assert 'error="insufficient_claims", claims="' in headers["WWW-Authenticate"]
+    assert _seen(hsm) == [("GET", 401, "challenge"), ("GET", 401, "claims challenge")]
+
+
+@pytest.mark.parametrize("path", [ROLE_DEFINITIONS, ROLE_ASSIGNMENTS, "/keys", "/deletedkeys", "/keys/many/versions"])
+async def test_a_list_comes_in_pages_that_together_are_the_list(operator: Operator, path: str) -> None:
+    for number in range(3):
+        assert (await operator.assign(f"a11ce000-0000-4000-8000-00000000000{number}", CRYPTO_USER)).status == 201
+        assert (await operator.assign(operator.hsm.admin_object_id, CRYPTO_USER)).status in {201, 400, 409}
+    assert (await operator.assign(operator.hsm.admin_object_id, CRYPTO_OFFICER)).status == 201
+    for name in ("one", "two", "three", "many", "many", "many"):
+        assert (await operator.send("POST", f"/keys/{name}/create", {"kty": "oct-HSM"})).status == 200
+    for name in ("one", "two", "three"):
+        if path == "/deletedkeys":
+            assert (await operator.send("DELETE", f"/keys/{name}")).status == 200
+    whole = (await operator.send("GET", path)).json["value"]
+    assert len(whole) >= 3
+    operator.hsm.journal.clear()
+    rule = operator.hsm.faults.add(faults.PageSize(2), path=path)
+
+    pages = [(await operator.send("GET", path)).json]
+    while "nextLink" in pages[-1]:
+        link: str = pages[-1]["nextLink"]
+        assert link.startswith(operator.hsm.vault_url)
+        following, _, query = link.removeprefix(operator.hsm.vault_url).partition("?")
+        pages.append((await operator.send("GET", following, version=None, query=query)).json)
+
+    assert [item for page in pages for item in page["value"]] == whole
+    assert all(len(page["value"]) == 2 for page in pages[:-1])
+    assert rule.delivered == 1
+    assert [entry.fault for entry in operator.hsm.journal] == ["page size", *[None] * (len(pages) - 1)]
+
+
+async def test_a_page_size_waits_for_a_list(operator: Operator) -> None:
+    rule = operator.hsm.faults.add(faults.PageSize(1))
+
+    assert (await operator.send("GET", ROLE)).status == 404
+    assert (rule.delivered, list(operator.hsm.faults)) == (0, [rule])
+    assert "nextLink" in (await operator.send("GET", ROLE_DEFINITIONS)).json
+    assert _seen(operator.hsm) == [("GET", 404, None), ("GET", 200, "page size")]
+
+
+@pytest.mark.parametrize(
+    "token", ["x", "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11", "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11.2"]
+)
+async def test_a_page_that_is_none_of_this_list_is_refused(operator: Operator, token: str) -> None:
+    reply = await operator.send("GET", ROLE_DEFINITIONS, query=f"$skiptoken={token}")
+
+    assert reply.error == (400, "BadParameter", "The $skiptoken is not one of this list")
+
+
+NULLS = {"code": None, "innererror": None, "message": None}
+REASON = {"code": "AuthorizationFailure", "innererror": None, "message": "No way in"}
+FORMS: list[tuple[faults.FailedJobForm, tuple[str, Any], tuple[int, Any, Any]]] = [
+    (faults.FailedJobForm.ERROR, ("InProgress", None), (200, "No way in", REASON)),
+    (faults.FailedJobForm.STATUS_DETAILS, ("InProgress", NULLS), (200, "No way in", NULLS)),
+    (faults.FailedJobForm.AT_ONCE, ("Failed", NULLS), (200, "No way in", NULLS)),
+]
+STARTS = ["/backup", "/prebackup", "/restore", "/prerestore", "/keys/a/restore"]
+
+
+async def _start(operator: Operator, path: str) -> Any:
+    if path.endswith("backup"):
+        return await operator.send("POST", path, operator.storage)
+    return await operator.restore("mhsm-emulated-hsm-2026010100000000", path)
+
+
+@pytest.mark.parametrize(("form", "started", "ended"), FORMS)
+@pytest.mark.parametrize("path", STARTS)
+async def test_a_job_fails_in_the_form_that_is_wanted(
+    operator: Operator,
+    path: str,
+    form: faults.FailedJobForm,
+    started: tuple[str, Any],
+    ended: tuple[int, Any, Any],
+) -> None:
+    before = await operator.state()
+    operator.hsm.faults.add(faults.FailedJob(form, "AuthorizationFailure", "No way in"), path=path)
+
+    start = await _start(operator, path)
+
+    assert (start.status, start.json["status"], start.json["error"]) == (202, *started)
+    operator.hsm.clock.advance(3600)
+    while (reply := await operator.status(start)).json["status"] == "InProgress":
+        pass
+    assert (reply.status, reply.json["statusDetails"], reply.json["error"]) == ended
+    assert reply.json["status"] == "Failed"
+    assert reply.json["endTime"] >= reply.json["startTime"]
+    assert await operator.state() == before
+    assert [entry.path for entry in operator.hsm.journal if entry.fault == "failed job"] == [path]
+
+
+@pytest.mark.parametrize("path", STARTS)
+async def test_a_job_fails_by_a_refusal_of_its_poll(operator: Operator, path: str) -> None:
+    operator.hsm.faults.add(faults.FailedJob(faults.FailedJobForm.POLL_REFUSED, message="Bad token"), path=path)
+
+    start = await _start(operator, path)
+
+    assert (start.status, start.json["status"]) == (202, "InProgress")
+    operator.hsm.clock.advance(3600)
+    while (reply := await operator.status(start)).status == 200:
+        pass
+    assert reply.backup_error == (400, "BadRequest", "Bad token")
+
+
+@pytest.mark.parametrize("path", STARTS)
+async def test_a_job_fails_by_a_refusal_of_its_start(operator: Operator, path: str) -> None:
+    operator.hsm.faults.add(faults.FailedJob(faults.FailedJobForm.START_REFUSED, message="Bad token"), path=path)
+
+    assert (await _start(operator, path)).backup_error == (400, "BadRequest", "Bad token")
+    assert _seen(operator.hsm)[-1][1:] == (400, "failed job")
+    # There is no job in the way.
+    assert (await operator.finish(await operator.back_up())).json["status"] == "Succeeded"
+
+
+async def test_the_failure_of_a_job_waits_for_a_start_that_is_accepted(operator: Operator) -> None:
+    await operator.back_up()
+    rule = operator.hsm.faults.add(faults.FailedJob())
+
+    assert (await operator.back_up()).status == 409
+    assert rule.delivered == 0
+    assert list(operator.hsm.faults) == [rule]
+
+
+@pytest.mark.parametrize("path", STARTS)
+async def test_a_slow_job_takes_its_time(operator: Operator, path: str) -> None:
+    folder = await operator.folder()
+    operator.hsm.faults.add(faults.SlowJob(1000), path=path)
+    start = await (_start(operator, path) if path.endswith("backup") else operator.restore(folder, path))
+    assert start.status == 202
+
+    operator.hsm.clock.advance(900)
+    for _ in range(5):
+        assert (await operator.status(start)).json["status"] == "InProgress"
+    operator.hsm.clock.advance(100)
+    while (reply := await operator.status(start)).json["status"] == "InProgress":
+        pass
+
+    assert reply.json["status"] in {"Succeeded", "Failed"}
+    assert (reply.json["status"] == "Failed") is (path == "/keys/a/restore"), reply.json
+
+
+async def test_faults_happen_in_the_order_in_which_they_were_added_and_one_at_a_time(
+    hsm: ManagedHsmEmulator, plain: Plain
+) -> None:
+    hsm.faults.add(faults.Status(500), times=2)
+    hsm.faults.add(faults.Status(501))
+
+    assert [(await plain.send("GET", ROLE_DEFINITIONS))[0] for _ in range(4)] == [500, 500, 501, 200]
+
+
+async def test_a_fault_lets_the_first_requests_pass(hsm: ManagedHsmEmulator, plain: Plain) -> None:
+    hsm.faults.add(faults.Status(500), skip=2)
+
+    assert [(await plain.send("GET", ROLE_DEFINITIONS))[0] for _ in range(4)] == [200, 200, 500, 200]
+
+
+async def test_a_fault_without_end_happens_until_it_is_removed(hsm: ManagedHsmEmulator, plain: Plain) -> None:
+    rule = hsm.faults.add(faults.Status(500), times=None)
+
+    assert [(await plain.send("GET", ROLE_DEFINITIONS))[0] for _ in range(3)] == [500] * 3
+    assert rule in hsm.faults
+    hsm.faults.remove(rule)
+    hsm.faults.remove(rule)
+    assert (await plain.send("GET", ROLE_DEFINITIONS))[0] == 200
+    assert (rule.delivered, rule in hsm.faults) == (3, False)
+
+
+async def test_clearing_takes_all_faults_back(hsm: ManagedHsmEmulator, plain: Plain) -> None:
+    hsm.faults.add(faults.Status(500))
+    hsm.faults.add(faults.Drop())
+    assert len(hsm.faults) == 2
+
+    hsm.faults.clear()
+
+    assert (await plain.send("GET", ROLE_DEFINITIONS))[0] == 200
+
+
+async def test_method_and_path_choose_the_requests(hsm: ManagedHsmEmulator, plain: Plain) -> None:
+    hsm.faults.add(faults.Status(500), method="PUT", path="/*/roleDefinitions/*", times=None)
+
+    assert (await plain.send("GET", ROLE))[0] == 404
+    assert (await plain.send("PUT", "/restore", {}))[0] == 400
+    assert (await plain.send("PUT", ROLE, BODY))[0] == 500
+    # Whatever way the scope is written.
+    assert (await plain.send("PUT", f"//{ROLE}", BODY))[0] == 500
+
+
+async def test_the_round_for_the_challenge_is_left_alone_unless_it_is_meant(operator: Operator) -> None:
+    rule = operator.hsm.faults.add(faults.Status(500))
+    assert (await operator.send("GET", ROLE_DEFINITIONS, token=None)).status == 401
+    assert rule.delivered == 0
+
+    operator.hsm.faults.clear()
+    operator.hsm.faults.add(faults.Status(500), anonymous=True)
+    url = operator.hsm.vault_url + ROLE_DEFINITIONS
+    async with operator.hsm.client_kwargs["transport"].session.get(url) as reply:
+        assert reply.status == 500
+
+
+async def test_each_of_many_requests_at_once_meets_at_most_one_fault(hsm: ManagedHsmEmulator, plain: Plain) -> None:
+    rule = hsm.faults.add(faults.Throttle(), times=30)
+    other = hsm.faults.add(faults.Status(503), times=20)
+
+    statuses = [reply[0] for reply in await asyncio.gather(*(plain.send("GET", ROLE_DEFINITIONS) for _ in range(80)))]
+
+    assert sorted(statuses) == [200] * 30 + [429] * 30 + [503] * 20
+    assert (rule.delivered, other.delivered, len(hsm.faults)) == (30, 20, 0)
+    assert sorted(entry.fault or "" for entry in hsm.journal) == [""] * 30 + ["status"] * 20 + ["throttle"] * 30
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: faults.Status(99), "status must be from 200 to 599; got 99"),
+        (lambda: faults.Status(500, body=b"x"), "body must be text or an object; got b'x'"),  # type: ignore[arg-type]
+        (lambda: faults.Status(500, headers={"X": "a\r\nb"}), "headers must be names and values of one line"),
+        (lambda: faults.Delay(-1), "seconds must be a number from 0; got -1"),
+        (lambda: faults.PageSize(0), "items must be a whole number from 1; got 0"),
+        (lambda: faults.FailedJob("never"), "'never' is not a valid FailedJobForm"),  # type: ignore[arg-type]
+        (lambda: faults.Drop(after_work="no"), "after_work must be true or false; got 'no'"),  # type: ignore[arg-type]
+    ],
+)
+def test_a_fault_that_makes_no_sense_is_refused(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"times": 0}, "times must be a whole number from 1, or None; got 0"),
+        ({"skip": -1}, "skip must be a whole number from 0; got -1"),
+        ({"path": "restore"}, "path must be a pattern that begins with / or *; got 'restore'"),
+        ({"method": ""}, "method must be the pattern of a method; got ''"),
+        ({"anonymous": 1}, "anonymous must be true or false; got 1"),
+    ],
+)
+def test_a_rule_that_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:
+    hsm = ManagedHsmEmulator()
+
+    with pytest.raises(ValueError, match=re.escape(message)):
+        hsm.faults.add(faults.Drop(), **arguments)
+    with pytest.raises(ValueError, match="fault must be a fault; got 503"):
+        hsm.faults.add(503)  # type: ignore[arg-type]
+    assert list(hsm.faults) == []
