@@ -51,7 +51,7 @@ class CachingCredential:
         await self.close()
 
 
-def seen(hsm: ManagedHsmEmulator) -> list[tuple[str, int]]:
+def seen(hsm: ManagedHsmEmulator) -> list[tuple[str, int | None]]:
     return [(entry.method, entry.status) for entry in hsm.journal]
 
 

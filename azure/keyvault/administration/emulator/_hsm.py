@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import json
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ class Hsm:
     journal: Journal
     faults: Faults
     retry_after: int
+
+    def revoke_tokens(self, principal: str | None) -> None:
+        """Take back the tokens that a principal has got so far, or that everybody has; for good."""
+        self.authority.revoke(principal, self.clock.now())
+        revocations = {each: asdict(revocation) for each, revocation in self.authority.revocations.items()}
+        self.store.save_fact("revocations", json.dumps(revocations))
 
     @property
     def host(self) -> str:

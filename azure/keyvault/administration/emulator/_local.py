@@ -7,16 +7,29 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
-from ._handlers import identity
+from ._handlers import control, identity
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
     from ._handlers.identity import ManagedIdentity
+    from ._hsm import Hsm
 
 IDENTITY_PATH = "/identity/token"
 
-ROUTES = (web.get(IDENTITY_PATH, identity.get_token),)
+CONTROL_PATH = "/control"
+
+ROUTES = (
+    web.get(IDENTITY_PATH, identity.get_token),
+    web.get(f"{CONTROL_PATH}/faults", control.list_faults),
+    web.post(f"{CONTROL_PATH}/faults", control.add_fault),
+    web.delete(f"{CONTROL_PATH}/faults", control.clear_faults),
+    web.get(f"{CONTROL_PATH}/journal", control.read_journal),
+    web.delete(f"{CONTROL_PATH}/journal", control.clear_journal),
+    web.get(f"{CONTROL_PATH}/clock", control.read_clock),
+    web.post(f"{CONTROL_PATH}/clock", control.advance_clock),
+    web.post(f"{CONTROL_PATH}/revocations", control.revoke_tokens),
+)
 
 _LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
 
@@ -33,8 +46,9 @@ async def refuse_web_pages(request: web.Request, handler: Handler) -> web.Stream
     return await handler(request)
 
 
-def make_local_app(managed_identity: ManagedIdentity) -> web.Application:
+def make_local_app(managed_identity: ManagedIdentity, hsm: Hsm) -> web.Application:
     app = web.Application(middlewares=(refuse_web_pages,))
     app[identity.MANAGED_IDENTITY] = managed_identity
+    app[control.CONTROLLED] = hsm
     app.router.add_routes(ROUTES)
     return app

@@ -8,7 +8,7 @@ import re
 import secrets
 from base64 import b64encode
 from contextlib import AsyncExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
@@ -29,7 +29,7 @@ from ._hsm import Hsm
 from ._jobs import Jobs
 from ._journal import Journal
 from ._listen import LOOPBACK, Listeners, listen
-from ._local import IDENTITY_PATH, make_local_app
+from ._local import CONTROL_PATH, IDENTITY_PATH, make_local_app
 from ._storage import Storage
 from ._store.sqlite import SqliteStore
 from ._transport import LoopbackResolver, loopback_session, shared_transport
@@ -229,10 +229,7 @@ class ManagedHsmEmulator:
         :param object_id: Object id of the principal whose tokens are taken back; everybody's if left out.
         :raises ValueError: if the object id is not a GUID.
         """
-        hsm = self._run.hsm
-        hsm.authority.revoke(object_id and str(UUID(object_id)), self._clock.now())
-        revocations = {each: asdict(revocation) for each, revocation in hsm.authority.revocations.items()}
-        hsm.store.save_fact("revocations", json.dumps(revocations))
+        self._run.hsm.revoke_tokens(object_id and str(UUID(object_id)))
 
     @property
     def security_domain(self) -> bytes:
@@ -273,6 +270,7 @@ class ManagedHsmEmulator:
             "AZURE_MANAGEDHSM_URL": self.vault_url,
             "EMULATOR_LOCALHOST_URL": self.localhost_url,
             "EMULATOR_ADMIN_OBJECT_ID": run.administrator,
+            "EMULATOR_CONTROL_URL": self.control_url,
             "IDENTITY_ENDPOINT": f"http://{LOOPBACK}:{run.listeners.local_port}{IDENTITY_PATH}",
             "IDENTITY_HEADER": run.identity_secret,
             "BLOB_CONTAINER_URL": self.container_url,
@@ -280,6 +278,11 @@ class ManagedHsmEmulator:
             **_environment.proxy_variables(run.listeners.proxy_port),
             **_environment.trust_variables(run.directory, run.certificates.authority),
         }
+
+    @property
+    def control_url(self) -> str:
+        """Where programs in other processes set faults, read the journal and put the clock forward; on loopback."""
+        return f"http://{LOOPBACK}:{self._run.listeners.local_port}{CONTROL_PATH}"
 
     @property
     def clock(self) -> Clock:
@@ -356,7 +359,7 @@ class ManagedHsmEmulator:
         managed_identity = ManagedIdentity(hsm.authority, self._clock, administrator, secrets.token_hex())
         listeners = await listen(
             make_app(hsm),
-            make_local_app(managed_identity),
+            make_local_app(managed_identity, hsm),
             name=hsm.host,
             host=self._host,
             port=self._wanted_port,

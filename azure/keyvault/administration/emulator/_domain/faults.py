@@ -266,6 +266,15 @@ class FaultRule:
     """A fault, the requests to which it happens, and how often it has.
 
     Made by ``add`` of the emulator's ``faults``.
+
+    :ivar id: A number of its own.
+    :ivar fault: What happens.
+    :ivar method: The method of the requests, as a pattern.
+    :ivar path: The path of the requests, as a pattern.
+    :ivar times: How often it happens; None if there is no end to it.
+    :ivar skip: How many more requests it lets pass first.
+    :ivar anonymous: Whether it happens to requests without a token, too.
+    :ivar delivered: How often it has happened.
     """
 
     __slots__ = ("anonymous", "delivered", "fault", "id", "method", "path", "skip", "times")
@@ -274,23 +283,22 @@ class FaultRule:
         self, number: int, fault: Fault, *, method: str, path: str, times: int | None, skip: int, anonymous: bool
     ) -> None:
         self.id = number
-        """A number of its own."""
         self.fault = fault
-        """What happens."""
         self.method = method
-        """The method of the requests, as a pattern."""
         self.path = path
-        """The path of the requests, as a pattern."""
         self.times = times
-        """How often it happens; None if there is no end to it."""
         self.skip = skip
-        """How many more requests it lets pass first."""
         self.anonymous = anonymous
-        """Whether it happens to requests without a token, too."""
         self.delivered = 0
-        """How often it has happened."""
 
     def matches(self, method: str, path: str, *, has_token: bool) -> bool:
+        """Return whether a request is one to which the fault happens.
+
+        :param method: Its method.
+        :param path: Its path, without the query and with single slashes.
+        :keyword has_token: Whether it bears a token.
+        :returns: Whether it fits.
+        """
         return (has_token or self.anonymous) and fnmatchcase(method, self.method) and fnmatchcase(path, self.path)
 
     def __repr__(self) -> str:
@@ -298,7 +306,11 @@ class FaultRule:
 
 
 class Encounter:
-    """A request has met a fault. What only lists or jobs can show waits here until one of them takes it."""
+    """A request has met a fault. What only lists or jobs can show waits here until one of them takes it.
+
+    :ivar rule: The rule that fits the request, if any.
+    :ivar is_taken: Whether the fault has been shown.
+    """
 
     __slots__ = ("is_taken", "rule")
 
@@ -312,7 +324,11 @@ class Encounter:
         return self.rule.fault.kind if self.rule and self.is_taken else None
 
     def take(self, kind: type[_FaultT]) -> _FaultT | None:
-        """Return the fault if it is of a kind; who asks shows it."""
+        """Return the fault if it is of a kind; who asks shows it.
+
+        :param kind: The class of the fault.
+        :returns: The fault, or None.
+        """
         if self.rule is None or not isinstance(self.rule.fault, kind):
             return None
         self.is_taken = True
@@ -364,7 +380,10 @@ class Faults(Collection[FaultRule]):
         return rule
 
     def remove(self, rule: FaultRule) -> None:
-        """Take a fault back; one that is gone may be removed again."""
+        """Take a fault back; one that is gone may be removed again.
+
+        :param rule: What ``add`` returned.
+        """
         self._rules.pop(rule.id, None)
 
     def clear(self) -> None:
@@ -372,7 +391,13 @@ class Faults(Collection[FaultRule]):
         self._rules.clear()
 
     def meet(self, method: str, path: str, *, has_token: bool) -> Encounter | None:
-        """Return what happens to a request, and count it as delivered."""
+        """Return what happens to a request, and count it as delivered.
+
+        :param method: Its method.
+        :param path: Its path, without the query and with single slashes.
+        :keyword has_token: Whether it bears a token.
+        :returns: The encounter; None if nothing happens.
+        """
         for rule in self._rules.values():
             if not rule.matches(method, path, has_token=has_token):
                 continue
@@ -386,7 +411,10 @@ class Faults(Collection[FaultRule]):
         return None
 
     def give_back(self, rule: FaultRule) -> None:
-        """Count a delivery out again, since the request was none that the fault can happen to."""
+        """Count a delivery out again, since the request was none that the fault can happen to.
+
+        :param rule: The rule that the request had met.
+        """
         if rule.delivered == rule.times:
             self._rules = dict(sorted({**self._rules, rule.id: rule}.items()))
         rule.delivered -= 1

@@ -1,0 +1,143 @@
+"""Programs in other processes use the emulator as an instrument."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+import pytest_asyncio
+
+from azure.keyvault.administration.emulator import faults
+from emulator.raw import ROLE_DEFINITIONS, RawClient
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from azure.keyvault.administration.emulator import ManagedHsmEmulator
+
+ALICE = "a11ce000-0000-4000-8000-000000000001"
+EVERY_KIND: list[dict[str, Any]] = [
+    {"kind": "status", "status": 503, "body": {"a": 1}, "headers": {"X-A": "b"}, "after_work": True},
+    {"kind": "throttle", "retry_after": 3},
+    {"kind": "delay", "seconds": 0.5},
+    {"kind": "drop", "after_work": True},
+    {"kind": "reset", "after_work": False},
+    {"kind": "truncated body"},
+    {"kind": "malformed body"},
+    {"kind": "challenge"},
+    {"kind": "claims challenge"},
+    {"kind": "page size", "items": 2},
+    {"kind": "failed job", "form": "poll refused", "code": "C", "message": "M"},
+    {"kind": "slow job", "seconds": 20},
+]
+
+
+class Control:
+    """Talks to the control path, as a program in any language would."""
+
+    def __init__(self, url: str, session: aiohttp.ClientSession) -> None:
+        self._url = url
+        self._session = session
+
+    async def send(self, method: str, path: str, body: object = None, **headers: str) -> tuple[int, Any]:
+        async with self._session.request(method, self._url + path, json=body, headers=headers) as reply:
+            return reply.status, await reply.json() if reply.content_type == "application/json" else await reply.text()
+
+
+@pytest_asyncio.fixture(name="control")
+async def _control(hsm: ManagedHsmEmulator) -> AsyncIterator[Control]:
+    async with aiohttp.ClientSession() as session:
+        yield Control(hsm.environment()["EMULATOR_CONTROL_URL"], session)
+
+
+def test_every_kind_of_fault_is_here() -> None:
+    kinds = {each for each in vars(faults).values() if isinstance(each, type) and issubclass(each, faults.Fault)}
+
+    assert {each["kind"] for each in EVERY_KIND} == {each.kind for each in kinds if hasattr(each, "kind")}
+
+
+@pytest.mark.parametrize("fault", EVERY_KIND, ids=lambda fault: fault["kind"])
+async def test_a_fault_of_every_kind_is_set_and_listed(
+    hsm: ManagedHsmEmulator, control: Control, fault: dict[str, Any]
+) -> None:
+    rule = {"fault": fault, "method": "PUT", "path": "/restore", "times": 3, "skip": 1, "anonymous": True}
+
+    status, added = await control.send("POST", "/faults", rule)
+
+    assert (status, added) == (201, {**rule, "id": added["id"], "delivered": 0})
+    assert await control.send("GET", "/faults") == (200, {"value": [added]})
+    assert len(hsm.faults) == 1
+    assert await control.send("DELETE", "/faults") == (204, "")
+    assert await control.send("GET", "/faults") == (200, {"value": []})
+
+
+async def test_a_fault_happens_as_often_as_asked_and_the_journal_tells(raw: RawClient, control: Control) -> None:
+    await control.send("POST", "/faults", {"fault": {"kind": "delay", "seconds": 0}, "times": 2})
+    assert [(await raw.send("GET", ROLE_DEFINITIONS)).status for _ in range(3)] == [200] * 3
+
+    status, journal = await control.send("GET", "/journal")
+
+    assert status == 200
+    assert [entry.pop("time") > 1.7e9 for entry in journal["value"]] == [True] * 3
+    expected = {"method": "GET", "path": ROLE_DEFINITIONS, "principal": raw.principal, "status": 200}
+    assert journal == {"value": [expected | {"fault": fault} for fault in ("delay", "delay", None)]}
+    assert await control.send("DELETE", "/journal") == (204, "")
+    assert await control.send("GET", "/journal") == (200, {"value": []})
+
+
+async def test_the_clock_is_put_forward(hsm: ManagedHsmEmulator, control: Control) -> None:
+    _, before = await control.send("GET", "/clock")
+
+    status, after = await control.send("POST", "/clock", {"advance": 3600})
+
+    assert status == 200
+    assert after["now"] >= before["now"] + 3600
+    assert hsm.clock.now() >= after["now"]
+
+
+@pytest.mark.parametrize("body", [{}, {"objectId": None}, {"objectId": "PRINCIPAL"}])
+async def test_tokens_are_revoked(raw: RawClient, control: Control, body: dict[str, Any]) -> None:
+    token = await raw.token()
+    named = {name: value and raw.principal for name, value in body.items()}
+
+    assert await control.send("POST", "/revocations", {"objectId": ALICE}) == (204, "")
+    assert (await raw.send("GET", ROLE_DEFINITIONS, token=token)).status == 200
+    assert await control.send("POST", "/revocations", named) == (204, "")
+    assert (await raw.send("GET", ROLE_DEFINITIONS, token=token)).status == 401
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "message"),
+    [
+        ("/faults", [], "The body must be an object; it may have anonymous, fault, method, path, skip, times"),
+        ("/faults", {"fault": "drop"}, "fault must be an object"),
+        ("/faults", {"fault": {"kind": "x"}}, None),
+        ("/faults", {"fault": {"kind": "drop", "x": 1}}, "The parameters of 'drop' are: after_work; got x"),
+        ("/faults", {"fault": {"kind": "delay"}}, "The parameters of 'delay' are: seconds; got none"),
+        ("/faults", {"fault": {"kind": "delay", "seconds": "1"}}, "seconds must be a number from 0; got '1'"),
+        ("/faults", {"fault": {"kind": "drop"}, "times": "1"}, "times must be a whole number from 1, or None; got '1'"),
+        ("/faults", {"fault": {"kind": "drop"}, "x": 1}, None),
+        ("/clock", {}, "advance must be a number of seconds from 0; got None"),
+        ("/clock", {"advance": -1}, "advance must be a number of seconds from 0; got -1"),
+        ("/revocations", {"objectId": "me"}, "objectId must be a GUID; got 'me'"),
+        ("/revocations", {"objectId": 1}, "objectId must be a GUID; got 1"),
+    ],
+)
+async def test_what_makes_no_sense_is_refused(
+    hsm: ManagedHsmEmulator, control: Control, path: str, body: object, message: str | None
+) -> None:
+    status, answer = await control.send("POST", path, body)
+
+    assert status == 400
+    assert message in {None, answer["message"]}
+    assert list(hsm.faults) == []
+
+
+async def test_web_pages_are_kept_out(hsm: ManagedHsmEmulator, control: Control) -> None:
+    fault = {"fault": {"kind": "drop"}}
+
+    assert (await control.send("POST", "/faults", fault, Origin="https://example.org"))[0] == 403
+    assert (await control.send("GET", "/journal", None, Host="example.org"))[0] == 403
+    assert (await control.send("POST", "/faults", fault, **{"Content-Type": "text/plain"}))[0] == 415
+    assert list(hsm.faults) == []
