@@ -2,7 +2,8 @@
 
 Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``,
 ``AZURE_CLIENT_OBJECT_ID``, ``BLOB_CONTAINER_URL`` and ``BLOB_SAS_TOKEN``, and set ``DRILL_HSM`` to the same URL: **the
-drill purges the keys and deletes the custom roles of that HSM**, so use one that is there for drills.
+drill purges the keys and deletes the custom roles of that HSM**, so use one that is there for drills. The principal
+needs the roles Managed HSM Administrator, Crypto Officer and Crypto User.
 """
 
 from __future__ import annotations

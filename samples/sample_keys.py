@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from azure.core.exceptions import HttpResponseError
 from azure.core.rest import HttpRequest
 
 if TYPE_CHECKING:
@@ -46,7 +47,11 @@ async def purge_key(client: KeyVaultAccessControlClient, name: str) -> None:
 
 
 async def allow_key_management(client: KeyVaultAccessControlClient, principal_id: str) -> None:
-    """Assign the built-in roles that creating, reading and purging keys takes."""
+    """Assign the built-in roles that creating, reading and purging keys takes, unless they are assigned already."""
     async for role in client.list_role_definitions("/"):
         if role.role_name in {"Managed HSM Crypto User", "Managed HSM Crypto Officer"} and role.id:
-            await client.create_role_assignment("/", role.id, principal_id)
+            try:
+                await client.create_role_assignment("/", role.id, principal_id)
+            except HttpResponseError as error:
+                if not error.error or error.error.code != "MatchingRoleAssignmentExists":
+                    raise

@@ -16,10 +16,6 @@ version = release = importlib.import_module(PACKAGE).__version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc"]
 exclude_patterns = ["_build"]
-suppress_warnings = [
-    # A page holds a part of the README below a title of its own, so a level of headings is left out.
-    "myst.header",
-]
 myst_heading_anchors = 3
 
 html_theme = "furo"
@@ -44,6 +40,8 @@ nitpick_ignore_regex = [
     (r"py:.*", rf"~?({_MODULES_ELSEWHERE})\..*"),
     (r"py:.*", rf"({'|'.join(_NAMES_ELSEWHERE.split())})"),
     (r"py:.*", r"Callable\[.*"),
+    # Files of the repository that the README links to. The site does not hold them; a test follows the links.
+    ("myst", r"[\w.-]+(/[\w.-]+)*"),
     # A type variable, and what only the emulator itself makes.
     (r"py:.*", r"(.*\.)?T_co|TokenAuthority"),
 ]
@@ -52,8 +50,8 @@ nitpick_ignore_regex = [
 def resolve_by_name(app: Any, env: Any, node: Any, content: Any) -> Any:
     """Find a class by its name: an annotation may know it by the module that defines it."""
     homes = {name: module for module in MODULES for name in importlib.import_module(module).__all__}
-    name = re.split(r"\W", node.get("reftarget", ""))[-1]
-    if name not in homes or node.get("refdomain") != "py":
+    name = re.split(r"\W", node["reftarget"])[-1]
+    if node.get("refdomain") != "py" or name not in homes:
         return None
     python = env.get_domain("py")
     return python.resolve_xref(env, node["refdoc"], app.builder, "class", f"{homes[name]}.{name}", node, content)

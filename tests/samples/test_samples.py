@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
+
 _SAMPLES = Path(__file__).parents[2] / "samples"
 _SITE_PAGE = Path(__file__).parents[2] / "eng" / "docs" / "samples.md"
 
 
-def _run(name: str) -> str:
+def _run(name: str, **variables: str) -> str:
     # Without the HSM of whoever runs the tests, and with the sample's folder on the path, as it is by default.
     unwanted = {"AZURE_MANAGEDHSM_URL", "PYTHONSAFEPATH"}
-    environment = {key: value for key, value in os.environ.items() if key not in unwanted}
+    environment = {key: value for key, value in os.environ.items() if key not in unwanted} | variables
     done = subprocess.run(
         [sys.executable, "-W", "error", _SAMPLES / name],
         check=False,
@@ -125,3 +131,19 @@ def test_the_drill_spares_an_hsm_that_it_was_not_told_to_wipe(tmp_path: Path) ->
 
     assert done.returncode == 1
     assert done.stdout.startswith("Nothing done: the drill purges every key.")
+
+
+@pytest.mark.parametrize("path", sorted(_SAMPLES.glob("*_async.py")), ids=lambda path: path.name)
+async def test_a_sample_runs_on_the_hsm_that_the_environment_names(
+    path: Path, hsm: ManagedHsmEmulator, client: KeyVaultAccessControlClient
+) -> None:
+    async for role in client.list_role_definitions("/"):
+        if role.role_name in {"Managed HSM Crypto User", "Managed HSM Crypto Officer"}:
+            await client.create_role_assignment("/", role.id or "", hsm.admin_object_id)
+    named = {"AZURE_CLIENT_OBJECT_ID": hsm.admin_object_id, "DRILL_HSM": hsm.vault_url, **hsm.environment()}
+
+    output = await asyncio.to_thread(_run, path.name, **named)
+
+    assert output
+    assert "using an emulated HSM" not in output
+    assert "NOT as before" not in output

@@ -25,7 +25,8 @@ class OwnTls:
         self._certificate = certificate
         self._context = ssl.create_default_context() if verify in (True, False, None) else _trusting(verify)
         if certificate:
-            paths = (certificate,) if isinstance(certificate, (str, os.PathLike)) else tuple(certificate)
+            is_one_file = isinstance(certificate, (str, os.PathLike))
+            paths: list[Any] = [certificate] if is_one_file else [*certificate]
             try:
                 self._context.load_cert_chain(*paths)
             except OSError as error:
