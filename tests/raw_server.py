@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import ssl
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
@@ -62,7 +63,7 @@ class RawServer:
     """
 
     def __init__(
-        self, folder: Path, behaviour: Callable[[Received], Act], *, clients: trustme.CA | None = None
+        self, folder: Path, behaviour: Callable[[Received], Act | Awaitable[Act]], *, clients: trustme.CA | None = None
     ) -> None:
         authority = trustme.CA()
         self.ca_file = str(folder / "ca.pem")
@@ -131,7 +132,8 @@ class RawServer:
             received = await _read(reader, reused=reused)
             reused = True
             self.requests.append(received)
-            act = self._behaviour(received)
+            acted = self._behaviour(received)
+            act = await acted if inspect.isawaitable(acted) else acted
             writer.write(act.answer)
             await writer.drain()
             if act.then == "stall":

@@ -1,0 +1,146 @@
+"""Nothing lost, nothing doubled: clients under every fault at once, and a service that is killed in the middle.
+
+The gateway before the emulator makes the faults and keeps the journal; the emulator runs in a process of its own, which
+is killed (SIGKILL) and started again on its data. A failing run prints its seed.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import time
+from collections import Counter
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from azure.core.pipeline import PipelineRequest
+from azure.core.pipeline.policies import SansIOHTTPPolicy
+
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
+from chaos.checker import violations
+from chaos.gateway import FAULTS, Gateway
+from chaos.history import Outcome, Record
+from chaos.workload import Diary, JobWorker, Worker
+from hsm_process import HsmProcess, ProcessCredential
+
+_WORKERS = 16
+
+
+class CountTries(SansIOHTTPPolicy[Any, Any]):
+    """Counts how often requests are sent, retries and all."""
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def on_request(self, request: PipelineRequest[Any]) -> None:
+        del request
+        self.count += 1
+
+
+def _clients(gateway: Gateway, credential: ProcessCredential, tries: CountTries) -> Any:
+    options = {
+        "challenge_resource_domains": ["managedhsm.azure.net"],
+        "retry_backoff_factor": 0.02,
+        "retry_total": 5,
+        "per_retry_policies": [tries],
+    }
+    return (
+        KeyVaultAccessControlClient(gateway.server.url, credential, transport=gateway.server.transport(), **options),
+        KeyVaultBackupClient(gateway.server.url, credential, transport=gateway.server.transport(), **options),
+    )
+
+
+async def _kill_now_and_then(hsm: HsmProcess, diary: Diary, wanted: int, kills: int) -> None:
+    """Kill the emulator and start it again, spread over the run."""
+    for number in range(kills):
+        while len(diary.operations) < wanted * (number + 1) // (kills + 1):  # noqa: ASYNC110 - a diary has no bell
+            await asyncio.sleep(0.01)
+        await hsm.kill()
+        await hsm.start()
+
+
+async def _remaining(access: KeyVaultAccessControlClient, made_as: dict[str, str], keys: int) -> list[tuple[str, str]]:
+    """Look at what is there, and call it by the names of the diary."""
+    roles = [role async for role in access.list_role_definitions("/") if role.role_type == "CustomRole"]
+    marks = [role.role_name or "" for role in roles]
+    left = [(made_as.get(mark, mark), mark) for mark in marks]
+    for scope in ("/", "/keys", *(f"/keys/k{number}" for number in range(keys))):
+        async for assignment in access.list_role_assignments(scope):
+            properties = assignment.properties
+            if properties and properties.scope == scope:
+                left.append((properties.principal_id or "", properties.principal_id or ""))
+    return left
+
+
+def _jobs(folder: Path) -> dict[str, str]:
+    with sqlite3.connect(folder / "data" / "hsm.sqlite") as database:
+        jobs = dict(database.execute("SELECT id, status FROM jobs"))
+    database.close()
+    return jobs
+
+
+async def _run(folder: Path, *, seed: int, operations: int, kills: int, rate: int) -> tuple[Record, str]:
+    diary, tries, began = Diary(operations), CountTries(), time.monotonic()
+    async with AsyncExitStack() as stack:
+        hsm = await stack.enter_async_context(HsmProcess(folder))
+        gateway = Gateway(folder, hsm, seed=seed)
+        stack.push_async_callback(gateway.close)
+        await stack.enter_async_context(gateway.server)
+        access, backup = _clients(gateway, ProcessCredential(hsm), tries)
+        await stack.enter_async_context(access)
+        await stack.enter_async_context(backup)
+        before = await _remaining(access, {}, 0)
+        gateway.rate = rate
+        place = hsm.variables["BLOB_CONTAINER_URL"], hsm.variables["BLOB_SAS_TOKEN"]
+        workers = [Worker(number, seed, diary, access) for number in range(_WORKERS)]
+        await asyncio.gather(
+            *(worker.work() for worker in workers),
+            JobWorker(seed, diary, backup, place).work(),
+            _kill_now_and_then(hsm, diary, operations, kills),
+        )
+        sent = tries.count
+        gateway.rate = 0
+        made_as = {operation.value or "": operation.resource for operation in diary.operations}
+        left = await _remaining(access, made_as, _WORKERS)
+    record = Record(
+        operations=diary.operations,
+        remaining=[resource for resource in left if resource not in before],
+        jobs=_jobs(folder),
+        journal=gateway.journal,
+        expected_faults=frozenset(FAULTS),
+    )
+    faults = Counter(seen.fault for seen in gateway.journal if seen.fault)
+    outcomes = Counter(operation.outcome.value for operation in diary.operations)
+    report = (
+        f"seed {seed}: {len(diary.operations)} operations {dict(outcomes)} in {time.monotonic() - began:.0f} s,"
+        f" {sent - len(diary.operations)} requests more than operations, {kills} kills, {len(record.jobs)} jobs,"
+        f" {sum(faults.values())} faults {dict(sorted(faults.items()))}"
+    )
+    return record, report
+
+
+async def test_nothing_is_lost_or_doubled_under_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    record, report = await _run(tmp_path, seed=20_261_124, operations=1_000, kills=1, rate=25)
+
+    with capsys.disabled():
+        print(f"\n{report}")  # noqa: T201 - the figures are what the test is for
+    assert violations(record) == [], report
+    done = sum(operation.outcome is Outcome.DONE for operation in record.operations)
+    assert done > len(record.operations) * 0.8, report
+
+
+@pytest.mark.soak
+@pytest.mark.timeout(3600)
+@pytest.mark.parametrize("seed", [1, 2, 3])
+async def test_nothing_is_lost_or_doubled_for_long(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
+) -> None:
+    record, report = await _run(tmp_path, seed=seed, operations=12_000, kills=10, rate=25)
+
+    with capsys.disabled():
+        print(f"\n{report}")  # noqa: T201 - the figures are what the test is for
+    assert violations(record) == [], report
+    assert len(record.operations) >= 10_000
+    assert sum(seen.fault is not None for seen in record.journal) >= 2_000

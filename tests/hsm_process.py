@@ -1,0 +1,128 @@
+"""An emulator in a process of its own, as the command line starts it; it can be killed, and started again."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+import sys
+import time
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from azure.core.credentials import AccessTokenInfo
+from azure.core.exceptions import ClientAuthenticationError
+from azure.core.pipeline.transport import AioHttpTransport
+
+from emulator import application
+
+if TYPE_CHECKING:
+    from asyncio.subprocess import Process
+    from collections.abc import Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from azure.core.credentials import TokenRequestOptions
+    from typing_extensions import Self
+
+
+class HsmProcess:
+    """Serves until the block ends.
+
+    :param folder: Where the state is kept.
+    :param arguments: More arguments for the command line.
+    """
+
+    def __init__(self, folder: Path, *arguments: str) -> None:
+        self._folder = folder
+        self._arguments = arguments
+        self._process: Process | None = None
+        self.variables: Mapping[str, str] = {}
+
+    async def start(self) -> None:
+        """Start it, or start it again where it was before, and wait until it serves."""
+        port = self.variables["EMULATOR_LOCALHOST_URL"].rpartition(":")[2] if self.variables else "0"
+        env_file = self._folder / "hsm.env"
+        env_file.unlink(missing_ok=True)
+        self._process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-W", "error::ResourceWarning", "-m", "azure.keyvault.administration.emulator"),
+            *("--data", str(self._folder / "data"), "--env-file", str(env_file), "--port", port, *self._arguments),
+            env=application.environment({}),
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        ended = asyncio.ensure_future(self._process.wait())
+        while not env_file.exists():
+            await asyncio.wait([ended], timeout=0.01)
+            assert not ended.done(), "the emulator did not start"
+        ended.cancel()
+        self.variables = dict(line.split("=", 1) for line in env_file.read_text().splitlines())
+
+    async def kill(self) -> None:
+        """End it as a power cut does."""
+        assert self._process
+        self._process.kill()
+        await self._process.wait()
+
+    @property
+    def url(self) -> str:
+        return self.variables["EMULATOR_LOCALHOST_URL"]
+
+    def session(self, **options: Any) -> aiohttp.ClientSession:
+        """Return a session that trusts it."""
+        context = ssl.create_default_context(cafile=self.variables["NODE_EXTRA_CA_CERTS"])
+        connector = aiohttp.TCPConnector(ssl=context, **options)
+        return aiohttp.ClientSession(connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
+
+    def client_options(self, *, read_timeout: float = 300, **options: Any) -> dict[str, Any]:
+        """Return the options of a client that uses a session of its own.
+
+        :keyword read_timeout: How long to wait for an answer.
+        :param options: Options of the connector.
+        """
+        transport = AioHttpTransport(session=self.session(**options), read_timeout=read_timeout)
+        # No resource of a challenge is a parent domain of localhost, so the one that is wanted is named.
+        return {"transport": transport, "challenge_resource_domains": ["managedhsm.azure.net"]}
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        if self._process and self._process.returncode is None:
+            self._process.terminate()
+            await self._process.wait()
+
+
+class ProcessCredential:
+    """The managed identity of an emulator in another process: its administrator."""
+
+    def __init__(self, hsm: HsmProcess) -> None:
+        self._hsm = hsm
+        self.requests = 0
+
+    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
+        assert scopes == ("https://managedhsm.azure.net/.default",)
+        del options
+        self.requests += 1
+        try:
+            token = await application.get_token(self._hsm.variables)
+        except aiohttp.ClientError as error:
+            raise ClientAuthenticationError(message=f"The managed identity does not answer: {error}") from error
+        return AccessTokenInfo(token, int(time.time()) + 3600)
+
+    async def get_token(self, *scopes: str, **_: Any) -> Any:
+        """Part of azure-core's older protocol; not used where there is the newer one."""
+        raise AssertionError(scopes)
+
+    async def close(self) -> None:
+        """Do nothing; there is nothing to close."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
