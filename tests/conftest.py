@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 # The same examples in every run: a red test is red for whoever runs it next. Many more, and others, with "soak".
 settings.register_profile("quick", derandomize=True, database=None, deadline=None, max_examples=50)
-settings.register_profile("soak", database=None, deadline=None, max_examples=2_000, print_blob=True)
+settings.register_profile("soak", database=None, deadline=None, max_examples=500, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 

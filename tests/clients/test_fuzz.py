@@ -26,6 +26,8 @@ from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, S
 from json_strategies import json_values, mutated, text
 from raw_server import Act, RawServer, Received, http
 
+pytestmark = pytest.mark.fuzz
+
 CONTAINER = "https://account.blob.core.windows.net/backups"
 FOLDER = f"{CONTAINER}/mhsm-contoso-2026112416000000"
 SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"

@@ -21,6 +21,8 @@ from emulator.operator_client import Operator
 from emulator.raw import ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, ROLE_ID
 from json_strategies import json_values, mutated, text
 
+pytestmark = pytest.mark.fuzz
+
 NAME = "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
 HEAD = re.compile(rb"HTTP/1\.[01] (\d{3}) [^\r\n]*\r\n((?:[!-9;-~]+: [^\r\n]*\r\n)*)\r\n")
 TOKEN = b"Authorization: Bearer <token>"
