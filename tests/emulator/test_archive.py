@@ -84,6 +84,14 @@ def test_who_has_another_security_domain_cannot_seal_a_manifest(files: dict[str,
         archive.unpack({**forged, "manifest.json": archive._encode(manifest)}, security_domain=DOMAIN)
 
 
+@pytest.mark.parametrize("depth", [100, 900, 940, 960, 980, 5_000, 100_000])
+def test_no_depth_of_a_manifest_does_any_harm(files: dict[str, bytes], depth: int) -> None:
+    deep = files["manifest.json"].replace(b'"created": 1', b'"created": ' + b"[" * depth + b"]" * depth)
+
+    with pytest.raises(JobFailure, match=r"its manifest (was changed|is damaged)"):
+        archive.unpack({**files, "manifest.json": deep}, security_domain=DOMAIN)
+
+
 def test_what_could_not_be_restored_is_not_packed() -> None:
     version = KeyVersion("v", "oct-HSM", {}, (), 1, 1, tags={"t": "x" * (MAX_BACKUP_SIZE // 2)})
 

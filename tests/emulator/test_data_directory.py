@@ -248,6 +248,21 @@ async def test_a_disk_that_is_full_at_the_first_start_is_named(tmp_path: Path, s
         assert len(await Operator(hsm).role_assignments()) == 1
 
 
+async def test_a_disk_that_has_no_room_for_the_security_domain_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("os.fsync", refuse)
+        with pytest.raises(OSError, match=r"No space left on device: '.*security-domain'"):
+            await ManagedHsmEmulator(data=tmp_path).start()
+
+    async with ManagedHsmEmulator(data=tmp_path) as hsm:
+        assert len(await Operator(hsm).role_assignments()) == 1
+
+
 async def test_a_disk_that_is_full_at_a_later_start_is_named_and_costs_nothing(data: Path) -> None:
     async with ManagedHsmEmulator(data=data, job_duration=DURATION) as hsm:
         started = await Operator(hsm).back_up()

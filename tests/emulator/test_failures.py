@@ -91,6 +91,23 @@ async def test_a_restore_that_stumbles_changes_nothing_and_is_reported_failed(
     assert "failed" in caplog.text
 
 
+async def test_a_backup_that_stumbles_is_reported_failed(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("secret")
+
+    async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
+        operator = Operator(hsm)
+        monkeypatch.setattr("azure.keyvault.administration.emulator._domain.archive.pack", stumble)
+
+        done = await operator.finish(await operator.back_up())
+
+        assert failed(done) == INTERNAL
+        assert (await operator.back_up()).status == 202
+    assert "failed" in caplog.text
+
+
 async def test_a_job_whose_end_cannot_be_stored_ends_when_it_can(faulty: Any, caplog: pytest.LogCaptureFixture) -> None:
     store = faulty("nothing")
     async with ManagedHsmEmulator(job_duration=DURATION) as hsm:

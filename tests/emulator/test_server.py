@@ -256,7 +256,7 @@ async def test_the_data_is_for_its_owner_only(tmp_path: Path) -> None:
     assert set(modes.values()) == {0}
 
 
-@pytest.mark.parametrize("kept", ["", "ab"], ids=["empty", "cut"])
+@pytest.mark.parametrize("kept", ["", "ab", "z" * 64, "ä" * 64], ids=["empty", "cut", "no-digits", "no-ascii"])
 async def test_a_damaged_security_domain_is_refused_and_kept(tmp_path: Path, kept: str) -> None:
     file = tmp_path / "security-domain"
     file.write_text(kept)

@@ -1,0 +1,60 @@
+"""Threads that nobody leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+
+import pytest
+
+from azure.keyvault.administration.emulator._threads import run_in_thread
+
+
+async def test_it_returns_what_the_work_returns() -> None:
+    assert await run_in_thread(divmod, 7, 2) == (3, 1)
+
+
+async def test_it_raises_what_the_work_raises() -> None:
+    with pytest.raises(ValueError, match="invalid literal"):
+        await run_in_thread(int, "x")
+
+
+@pytest.mark.parametrize("times", [1, 3])
+async def test_however_often_it_is_cancelled_it_ends_after_the_work_and_as_cancelled(times: int) -> None:
+    begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        may_end.wait(10)
+        ended.set()
+
+    task = asyncio.create_task(run_in_thread(work))
+    await asyncio.to_thread(begun.wait, 10)
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        assert not task.done()
+    may_end.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ended.is_set()
+
+
+async def test_an_error_of_work_that_nobody_waits_for_is_of_no_interest() -> None:
+    begun, may_end = threading.Event(), threading.Event()
+
+    def work() -> None:
+        begun.set()
+        may_end.wait(10)
+        raise OSError
+
+    task = asyncio.create_task(run_in_thread(work))
+    await asyncio.to_thread(begun.wait, 10)
+    task.cancel()
+    await asyncio.sleep(0)
+    may_end.set()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
