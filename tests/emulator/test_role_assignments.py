@@ -115,6 +115,15 @@ async def test_a_name_that_is_taken_cannot_be_given_to_another_assignment(raw: R
     assert await raw.role_assignments() == before
 
 
+async def test_the_same_assignment_under_a_name_that_is_taken_is_told_of_the_same_assignment(raw: RawClient) -> None:
+    await raw.assign(ALICE, CRYPTO_USER, name=NAME)
+    await raw.assign(BOB, CRYPTO_USER, name=OTHER_NAME)
+
+    replies = [await raw.assign(ALICE, CRYPTO_USER, name=OTHER_NAME), await raw.assign(BOB, CRYPTO_USER, name=NAME)]
+
+    assert [reply.error[1] for reply in replies] == ["MatchingRoleAssignmentExists"] * 2
+
+
 async def test_the_same_principal_and_role_at_another_scope_is_another_assignment(raw: RawClient) -> None:
     replies = [
         await raw.assign(ALICE, CRYPTO_USER, name=NAME),

@@ -134,8 +134,8 @@ def check_new_assignment(
         if (each.principal, each.role, each.scope) == (new.principal, new.role, new.scope):
             role_id = ROLE_DEFINITION_ID_PREFIX + new.role
             raise errors.matching_role_assignment_exists(each.name, role_id, new.principal, new.scope)
-        if each.name == new.name:
-            raise errors.role_assignment_exists(new.name)
+    if any(each.name == new.name for each in assignments):
+        raise errors.role_assignment_exists(new.name)
     _check_assignment_limit(new.scope, assignments)
 
 
