@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 PACKAGE = "azure.keyvault.administration"
-MODULES = (PACKAGE, f"{PACKAGE}.aio", f"{PACKAGE}.emulator")
+MODULES = (PACKAGE, f"{PACKAGE}.aio", f"{PACKAGE}.emulator", f"{PACKAGE}.emulator.faults")
 
 project = "azure-keyvault-administration"
 author = "The azure-keyvault-administration developers"
@@ -37,13 +37,13 @@ _NAMES_ELSEWHERE = """
     CaseInsensitiveEnumMeta HttpRequest TokenRequestOptions
 """
 nitpick_ignore_regex = [
-    (r"py:.*", rf"~?({_MODULES_ELSEWHERE})\..*"),
+    (r"py:.*", rf"(.* )?~?({_MODULES_ELSEWHERE})\..*"),
     (r"py:.*", rf"({'|'.join(_NAMES_ELSEWHERE.split())})"),
     (r"py:.*", r"Callable\[.*"),
     # Files of the repository that the README links to. The site does not hold them; a test follows the links.
     ("myst", r"[\w.-]+(/[\w.-]+)*"),
-    # A type variable, and what only the emulator itself makes.
-    (r"py:.*", r"(.*\.)?T_co|TokenAuthority"),
+    # A type variable, and what only the emulator itself uses.
+    (r"py:.*", r"(.*\.)?(T_co|TokenAuthority|Encounter)"),
 ]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
 from aiohttp import web
@@ -32,7 +32,7 @@ async def add_fault(request: web.Request) -> web.Response:
     if not isinstance(wanted, dict):
         raise _bad("fault must be an object")
     try:
-        rule = request.app[CONTROLLED].faults.add(faults.parse(wanted), **body)
+        rule = request.app[CONTROLLED].faults.add(faults.parse(cast("dict[str, Any]", wanted)), **body)
     except ValueError as error:
         raise _bad(str(error)) from error
     return web.json_response(_rule(rule), status=201)
@@ -105,7 +105,7 @@ async def _read(request: web.Request, known: set[str]) -> dict[str, Any]:
         raise _bad("The body is not valid JSON") from error
     if not isinstance(body, dict) or not body.keys() <= known:
         raise _bad(f"The body must be an object; it may have {', '.join(sorted(known))}")
-    return body
+    return cast("dict[str, Any]", body)
 
 
 def _bad(message: str) -> web.HTTPException:
