@@ -300,3 +300,15 @@ def test_the_first_screen_holds_two_commands_that_do_all_their_own_set_up() -> N
     assert len(commands) == 2
     assert "samples/quickstart_async.py" in commands[0]
     assert commands[1].endswith("bin/tox")
+
+
+def test_what_troubleshooting_quotes_is_what_the_library_says() -> None:
+    section = _TEXT.partition("\n## Troubleshooting\n")[2].partition("\n## ")[0]
+    symptoms = [row.split("|")[1] for row in section.splitlines() if row.startswith("| ")]
+    quoted = [quote.strip(". ") for symptom in symptoms for quote in re.findall(r'"(.+?)"', symptom)]
+    sources = [path.read_text("utf-8") for path in (_ROOT / "azure" / "keyvault" / "administration").rglob("*.py")]
+    said = re.sub(r'"\s+f?"', "", " ".join(sources))
+
+    assert len(quoted) >= 5
+    # One is put together of parts, one is aiohttp's.
+    assert [quote for quote in quoted if quote not in said] == ["This was the backup job", "Unclosed client session"]

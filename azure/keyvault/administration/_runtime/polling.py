@@ -241,8 +241,11 @@ class AsyncKeyVaultLROPoller(AsyncLROPoller[T_co]):
     """Follows a backup, a restore or a pre-check.
 
     Await :meth:`result` or :meth:`wait` to wait for the end, or show progress: call :meth:`update_status` when you
-    like and look at :attr:`details`, until :meth:`done`. The job runs in the service: to stop waiting, by cancelling or
-    with a timeout, does not stop it, and :meth:`continuation_token` resumes it on any client of the same HSM.
+    like and look at :attr:`details`, until :meth:`done`. Nothing polls in between.
+
+    If the job fails, :meth:`result` and :meth:`wait` raise :class:`~azure.core.exceptions.HttpResponseError`, whose
+    ``error`` has the service's code and reason. The job runs in the service: to stop waiting, by cancelling or with a
+    timeout, does not stop it, and :meth:`continuation_token` resumes it on any client of the same HSM.
     """
 
     def _polling(self) -> JobPolling[T_co]:

@@ -282,14 +282,14 @@ class FaultRule:
     def __init__(
         self, number: int, fault: Fault, *, method: str, path: str, times: int | None, skip: int, anonymous: bool
     ) -> None:
-        self.id = number
-        self.fault = fault
-        self.method = method
-        self.path = path
-        self.times = times
-        self.skip = skip
-        self.anonymous = anonymous
-        self.delivered = 0
+        self.id: int = number
+        self.fault: Fault = fault
+        self.method: str = method
+        self.path: str = path
+        self.times: int | None = times
+        self.skip: int = skip
+        self.anonymous: bool = anonymous
+        self.delivered: int = 0
 
     def matches(self, method: str, path: str, *, has_token: bool) -> bool:
         """Return whether a request is one to which the fault happens.
@@ -315,8 +315,8 @@ class Encounter:
     __slots__ = ("is_taken", "rule")
 
     def __init__(self, rule: FaultRule | None = None) -> None:
-        self.rule = rule
-        self.is_taken = False
+        self.rule: FaultRule | None = rule
+        self.is_taken: bool = False
 
     @property
     def shown(self) -> str | None:
