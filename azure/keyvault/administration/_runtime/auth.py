@@ -107,7 +107,9 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             if response.http_response.status_code != _UNAUTHORIZED:
                 return response
             # A streamed answer still has its body on the wire: read, it frees the connection, and an error can show it.
-            await response.http_response.read()
+            # An empty body, such as the service's to a PUT, azure-core lets nobody read twice.
+            if not response.http_response.is_stream_consumed:
+                await response.http_response.read()
             challenge = self._challenge(response)
             if challenge is None:
                 self._forget(audience, token)
