@@ -478,23 +478,6 @@ async def test_a_link_that_is_null_or_empty_ends_the_list(link: str | None) -> N
     assert len(sent(transport)) == 1
 
 
-async def test_pages_come_one_by_one_and_can_be_resumed() -> None:
-    client, transport = scripted(
-        Answer(200, {"value": [wire_definition("a")], "nextLink": f"{VAULT}/x?skip=1"}),
-        Answer(200, {"value": [wire_definition("b")]}),
-    )
-    pages = client.list_role_definitions("/").by_page()
-
-    first = [item.name async for item in await pages.__anext__()]
-
-    assert (first, len(sent(transport))) == (["a"], 1)
-
-    rest = client.list_role_definitions("/").by_page(f"{VAULT}/x?skip=1")
-
-    assert [[item.name async for item in page] async for page in rest] == [["b"]]
-    assert sent(transport)[-1].url == f"{VAULT}/x?skip=1&{VERSION}"
-
-
 async def test_nothing_is_sent_before_a_list_is_read() -> None:
     client, transport = scripted()
 
@@ -518,22 +501,6 @@ async def test_a_filter_goes_with_the_first_page_only() -> None:
 # Tries
 
 
-@pytest.mark.parametrize(
-    "call",
-    [
-        pytest.param(lambda client: client.set_role_definition("/"), id="role-definition"),
-        pytest.param(lambda client: client.create_role_assignment("/", ROLE_ID, ALICE), id="role-assignment"),
-    ],
-)
-async def test_a_name_that_was_made_up_is_the_same_in_every_try(call: Call) -> None:
-    client, transport = scripted(Answer(503), ServiceRequestError("refused"), Answer(201, {}))
-
-    await call(client)
-
-    assert [request.url for request in transport.requests] == [transport.requests[0].url] * 4
-    assert [request.body for request in sent(transport)] == [sent(transport)[0].body] * 3
-
-
 async def test_a_throttled_request_waits_as_long_as_it_is_told() -> None:
     client, transport = scripted(Answer(429, headers={"Retry-After": "7"}), Answer(200, {}))
 
@@ -548,7 +515,8 @@ LOST = [
     pytest.param(Answer(500), id="500"),
     pytest.param(Answer(503), id="503"),
 ]
-TOLD = [pytest.param(Answer(400, EXISTS), id="400-exists"), pytest.param(Answer(409, error("Conflict", "x")), id="409")]
+# Azure's control plane answers so; an HSM has been seen to answer 400, and the emulator does.
+CONFLICT = Answer(409, error("Conflict", "x"))
 
 
 def create(client: Client) -> Awaitable[KeyVaultRoleAssignment]:
@@ -556,9 +524,8 @@ def create(client: Client) -> Awaitable[KeyVaultRoleAssignment]:
 
 
 @pytest.mark.parametrize("lost", LOST)
-@pytest.mark.parametrize("told", TOLD)
-async def test_an_assignment_whose_answer_was_lost_is_read_back(lost: Answer | Exception, told: Answer) -> None:
-    client, transport = scripted(lost, told, Answer(200, wire_assignment()))
+async def test_an_assignment_whose_answer_was_lost_is_read_back_after_a_409(lost: Answer | Exception) -> None:
+    client, transport = scripted(lost, CONFLICT, Answer(200, wire_assignment()))
 
     created = await create(client)
 
@@ -569,13 +536,13 @@ async def test_an_assignment_whose_answer_was_lost_is_read_back(lost: Answer | E
     assert sent(transport)[2].url == sent(transport)[1].url
 
 
-@pytest.mark.parametrize("told", TOLD)
 @pytest.mark.parametrize(
-    "before",
+    ("before", "told"),
     [
-        pytest.param([], id="first-try"),
-        pytest.param([Answer(429)], id="after-429"),
-        pytest.param([ServiceRequestError("refused")], id="after-a-refused-connection"),
+        pytest.param([], CONFLICT, id="first-try"),
+        pytest.param([Answer(429)], CONFLICT, id="after-429"),
+        pytest.param([ServiceRequestError("refused")], CONFLICT, id="after-a-refused-connection"),
+        pytest.param([ServiceRequestError("refused")], Answer(400, EXISTS), id="400-after-a-refused-connection"),
     ],
 )
 async def test_an_assignment_that_no_earlier_try_can_have_made_stays_an_error(before: list[Any], told: Answer) -> None:
@@ -607,24 +574,6 @@ async def test_an_assignment_that_is_not_ours_or_cannot_be_read_stays_the_origin
 
     assert caught.value.error is not None
     assert caught.value.error.code == "MatchingRoleAssignmentExists"
-
-
-async def test_another_error_after_a_lost_answer_is_not_read_back() -> None:
-    client, transport = scripted(Answer(500), Answer(403, error("AccessDenied", "x")))
-
-    with pytest.raises(HttpResponseError, match="AccessDenied"):
-        await create(client)
-
-    assert [request.method for request in sent(transport)] == ["PUT", "PUT"]
-
-
-@pytest.mark.parametrize("name", ["delete_role_definition", "delete_role_assignment"])
-async def test_a_delete_whose_answer_was_lost_succeeds(name: str) -> None:
-    client, transport = scripted(ServiceResponseError("connection lost"), Answer(404, error("NotFound", "x")))
-
-    await CALLS[name][1](client)
-
-    assert len(sent(transport)) == 2
 
 
 # Requests of the user's own
