@@ -262,34 +262,29 @@ def parameter_names(kind: type[Fault]) -> tuple[str, ...]:
     return tuple(each.name for each in fields(kind))  # type: ignore[arg-type] # every kind is a dataclass
 
 
+@dataclass(slots=True, eq=False)
 class FaultRule:
     """A fault, the requests to which it happens, and how often it has.
 
     Made by ``add`` of the emulator's ``faults``.
-
-    :ivar id: A number of its own.
-    :ivar fault: What happens.
-    :ivar method: The method of the requests, as a pattern.
-    :ivar path: The path of the requests, as a pattern.
-    :ivar times: How often it happens; None if there is no end to it.
-    :ivar skip: How many more requests it lets pass first.
-    :ivar anonymous: Whether it happens to requests without a token, too.
-    :ivar delivered: How often it has happened.
     """
 
-    __slots__ = ("anonymous", "delivered", "fault", "id", "method", "path", "skip", "times")
-
-    def __init__(
-        self, number: int, fault: Fault, *, method: str, path: str, times: int | None, skip: int, anonymous: bool
-    ) -> None:
-        self.id: int = number
-        self.fault: Fault = fault
-        self.method: str = method
-        self.path: str = path
-        self.times: int | None = times
-        self.skip: int = skip
-        self.anonymous: bool = anonymous
-        self.delivered: int = 0
+    id: int
+    """A number of its own."""
+    fault: Fault
+    """What happens."""
+    method: str
+    """The method of the requests, as a pattern."""
+    path: str
+    """The path of the requests, as a pattern."""
+    times: int | None
+    """How often it happens; None if there is no end to it."""
+    skip: int
+    """How many more requests it lets pass first."""
+    anonymous: bool
+    """Whether it happens to requests without a token, too."""
+    delivered: int = 0
+    """How often it has happened."""
 
     def matches(self, method: str, path: str, *, has_token: bool) -> bool:
         """Return whether a request is one to which the fault happens.
@@ -301,22 +296,15 @@ class FaultRule:
         """
         return (has_token or self.anonymous) and fnmatchcase(method, self.method) and fnmatchcase(path, self.path)
 
-    def __repr__(self) -> str:
-        return f"<FaultRule {self.fault!r} {self.method} {self.path} delivered={self.delivered} times={self.times}>"
 
-
+@dataclass(slots=True)
 class Encounter:
-    """A request has met a fault. What only lists or jobs can show waits here until one of them takes it.
+    """A request has met a fault. What only lists or jobs can show waits here until one of them takes it."""
 
-    :ivar rule: The rule that fits the request, if any.
-    :ivar is_taken: Whether the fault has been shown.
-    """
-
-    __slots__ = ("is_taken", "rule")
-
-    def __init__(self, rule: FaultRule | None = None) -> None:
-        self.rule: FaultRule | None = rule
-        self.is_taken: bool = False
+    rule: FaultRule | None = None
+    """The rule that fits the request, if any."""
+    is_taken: bool = False
+    """Whether the fault has been shown."""
 
     @property
     def shown(self) -> str | None:
@@ -375,7 +363,7 @@ class Faults(Collection[FaultRule]):
         _require(_is_integer(skip) and skip >= 0, "skip", skip, "a whole number from 0")
         _require_flag("anonymous", anonymous)
         self._added += 1
-        rule = FaultRule(self._added, fault, method=method, path=path, times=times, skip=skip, anonymous=anonymous)
+        rule = FaultRule(self._added, fault, method, path, times, skip, anonymous)
         self._rules[rule.id] = rule
         return rule
 
