@@ -214,6 +214,24 @@ async def test_a_page_size_waits_for_a_list(operator: Operator) -> None:
     assert _seen(operator.hsm) == [("GET", 404, None), ("GET", 200, "page size")]
 
 
+async def test_a_list_goes_on_although_what_it_has_shown_was_deleted(operator: Operator) -> None:
+    path = f"/keys/a{ROLE_ASSIGNMENTS}"
+    for number in range(5):
+        await operator.assign(f"a11ce000-0000-4000-8000-00000000000{number}", CRYPTO_USER, "/keys/a")
+    whole = (await operator.send("GET", path)).json["value"]
+    operator.hsm.faults.add(faults.PageSize(2))
+
+    page = (await operator.send("GET", path)).json
+    shown = list(page["value"])
+    while link := page.get("nextLink"):
+        for item in page["value"]:
+            assert (await operator.send("DELETE", f"{path}/{item['name']}")).status == 200
+        page = (await operator.send("GET", path, version=None, query=link.partition("?")[2])).json
+        shown += page["value"]
+
+    assert shown == whole
+
+
 @pytest.mark.parametrize(
     "token", ["x", "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11", "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11.2"]
 )
@@ -370,6 +388,38 @@ async def test_the_round_for_the_challenge_is_left_alone_unless_it_is_meant(oper
     url = operator.hsm.vault_url + ROLE_DEFINITIONS
     async with operator.hsm.client_kwargs["transport"].session.get(url) as reply:
         assert reply.status == 500
+
+
+async def test_a_fault_that_cannot_happen_to_a_request_leaves_it_to_the_next(
+    hsm: ManagedHsmEmulator, plain: Plain
+) -> None:
+    waiting = [hsm.faults.add(fault) for fault in (faults.FailedJob(), faults.SlowJob(1), faults.PageSize(1))]
+    hsm.faults.add(faults.Status(500), times=4)
+
+    replies = [
+        await plain.send("GET", ROLE),
+        await plain.send("PUT", ROLE, BODY),
+        await plain.send("POST", "/restore", BODY),
+        await plain.send("GET", "/backup/5f/pending"),
+    ]
+
+    assert [reply[0] for reply in replies] == [500] * 4
+    assert list(hsm.faults) == waiting
+
+
+async def test_the_journal_names_the_caller_of_a_request_that_was_struck(operator: Operator, plain: Plain) -> None:
+    for fault in (faults.Status(500), faults.Challenge(), faults.Status(500, after_work=True)):
+        operator.hsm.faults.add(fault)
+        await plain.send("GET", ROLE_DEFINITIONS)
+    operator.hsm.faults.add(faults.Status(500), times=2, anonymous=True)
+    for token in (None, "no token of ours"):
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        url = operator.hsm.vault_url + ROLE_DEFINITIONS
+        async with operator.hsm.client_kwargs["transport"].session.get(url, headers=headers) as reply:
+            assert reply.status == 500
+
+    administrator = operator.hsm.admin_object_id
+    assert [entry.principal for entry in operator.hsm.journal] == [*[administrator] * 3, None, None]
 
 
 async def test_each_of_many_requests_at_once_meets_at_most_one_fault(hsm: ManagedHsmEmulator, plain: Plain) -> None:

@@ -64,6 +64,18 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Ask for a token before anything else of the request is looked at."""
+    exchange = exchange_of(request)
+    exchange.principal = caller_of(request)
+    if exchange.principal is None:
+        return _responses.challenge(request.method, request.app[HSM].authority.challenge)
+    return await handler(request)
+
+
+def caller_of(request: web.Request) -> str | None:
+    """Return the object id of the caller; None if the request bears no token.
+
+    :raises ServiceError: if it bears one that does not count.
+    """
     hsm = request.app[HSM]
     authority = hsm.authority
     fields = request.headers.getall(hdrs.AUTHORIZATION, [""])
@@ -71,9 +83,8 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
         raise errors.invalid_token("The request has more than one Authorization header.", authority.challenge)
     scheme, _, token = fields[0].partition(" ")
     if scheme.lower() != "bearer":
-        return _responses.challenge(request.method, authority.challenge)
+        return None
     try:
-        exchange_of(request).principal = authority.principal(token.strip(), hsm.clock.now())
+        return authority.principal(token.strip(), hsm.clock.now())
     except InvalidTokenError as error:
         raise errors.invalid_token(str(error), error.challenge) from error
-    return await handler(request)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from aiohttp import hdrs, web
 
 from . import _responses
+from ._domain.errors import ServiceError
 from ._domain.faults import (
     Challenge,
     ClaimsChallenge,
@@ -24,6 +25,7 @@ from ._domain.faults import (
     TruncatedBody,
 )
 from ._exchange import HSM, exchange_of, folded_path
+from ._middleware import caller_of
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
@@ -44,6 +46,9 @@ async def misbehave(request: web.Request, handler: Handler) -> web.StreamRespons
         return await handler(request)
     exchange = exchange_of(request)
     exchange.encounter = encounter
+    # The journal names the caller, also of a request that never gets as far as to be authenticated.
+    with suppress(ServiceError):
+        exchange.principal = caller_of(request)
     fault = encounter.rule.fault
     if not isinstance(fault, PageSize | JobFault):
         encounter.is_taken = True

@@ -6,6 +6,7 @@ A fault says what happens; a rule says to which requests and how often. Both are
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
@@ -20,6 +21,12 @@ if TYPE_CHECKING:
 _FaultT = TypeVar("_FaultT", bound="Fault")
 
 _STATUSES = range(200, 600)
+_LISTS = re.compile(
+    r"/keys|/deletedkeys|/keys/[^/]+/versions"
+    r"|(/.+)?/providers/Microsoft\.Authorization/role(Definition|Assignment)s",
+    re.DOTALL,
+)
+_STARTS = re.compile(r"POST /(pre)?backup|PUT /(pre)?restore|PUT /keys/[^/]+/restore")
 
 
 class Fault:
@@ -29,6 +36,15 @@ class Fault:
     """How the journal and the control path call it."""
 
     __slots__ = ()
+
+    def can_happen_to(self, method: str, path: str) -> bool:  # noqa: ARG002 - most can happen to any request
+        """Return whether the fault can happen to a request at all.
+
+        :param method: Its method.
+        :param path: Its path, without the query and with single slashes.
+        :returns: Whether it can.
+        """
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,11 +189,17 @@ class PageSize(Fault):
     def __post_init__(self) -> None:
         _require(isinstance(self.items, int) and self.items > 0, "items", self.items, "a whole number from 1")
 
+    def can_happen_to(self, method: str, path: str) -> bool:
+        return method == "GET" and _LISTS.fullmatch(path) is not None
+
 
 class JobFault(Fault):
     """The base class of what happens to the start of a job, and to nothing else."""
 
     __slots__ = ()
+
+    def can_happen_to(self, method: str, path: str) -> bool:
+        return _STARTS.fullmatch(f"{method} {path}") is not None
 
 
 @dataclass(frozen=True, slots=True)
@@ -294,7 +316,8 @@ class FaultRule:
         :keyword has_token: Whether it bears a token.
         :returns: Whether it fits.
         """
-        return (has_token or self.anonymous) and fnmatchcase(method, self.method) and fnmatchcase(path, self.path)
+        is_meant = fnmatchcase(method, self.method) and fnmatchcase(path, self.path)
+        return is_meant and (has_token or self.anonymous) and self.fault.can_happen_to(method, path)
 
 
 @dataclass(slots=True)

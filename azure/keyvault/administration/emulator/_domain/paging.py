@@ -16,11 +16,11 @@ _TOKEN = re.compile("([0-9a-f-]{36})\\.([1-9][0-9]{0,8})")
 class SkipToken(NamedTuple):
     """Where the next page of a list of roles or assignments begins, and how long it is."""
 
-    after: str
+    first: str
     size: int
 
     def __str__(self) -> str:
-        return f"{self.after}.{self.size}"
+        return f"{self.first}.{self.size}"
 
 
 def parse_skip_token(token: str) -> SkipToken:
@@ -30,17 +30,18 @@ def parse_skip_token(token: str) -> SkipToken:
     return SkipToken(match[1], int(match[2]))
 
 
-def page(names: Sequence[str], after: str, size: int) -> tuple[slice, bool]:
-    """Return which part of a list comes after a name, and whether more follows.
+def page(names: Sequence[str], first: str, size: int) -> tuple[slice, str | None]:
+    """Return which part of a list begins with a name, and the name with which the next part begins.
+
+    A caller may delete what the list has shown, and go on: so a part is told by its first name, which is still to come.
 
     :raises ServiceError: if the name is not in the list any more: to guess would be to leave items out.
     """
-    start = 0
-    if after:
-        if after not in names:
-            raise _foreign_token()
-        start = names.index(after) + 1
-    return slice(start, start + size), start + size < len(names)
+    if first and first not in names:
+        raise _foreign_token()
+    start = names.index(first) if first else 0
+    end = start + size
+    return slice(start, end), names[end] if end < len(names) else None
 
 
 def _foreign_token() -> errors.ServiceError:

@@ -128,14 +128,14 @@ def _read_permission(members: Members) -> Permission:
 def _page(call: Call, items: list[dict[str, Any]]) -> Answer:
     """Return the whole list, as the service does, unless it is to come in pages."""
     token = call.query.get("$skiptoken")
-    after, size = paging.parse_skip_token(token) if token else ("", len(items))
+    first, size = paging.parse_skip_token(token) if token else ("", len(items))
     if fault := call.encounter.take(PageSize):
         size = fault.items
-    part, has_more = paging.page([item["name"] for item in items], after, size)
+    part, following = paging.page([item["name"] for item in items], first, size)
     body: dict[str, Any] = {"value": items[part]}
-    if has_more:
-        following = paging.SkipToken(items[part][-1]["name"], size)
-        query = {**call.query, "api-version": call.api_version, "$skiptoken": str(following)}
+    if following:
+        token = str(paging.SkipToken(following, size))
+        query = {**call.query, "api-version": call.api_version, "$skiptoken": token}
         body["nextLink"] = f"{call.base_url}{call.path}?{urlencode(query, safe='$')}"
     return Answer(body)
 

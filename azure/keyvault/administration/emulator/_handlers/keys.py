@@ -93,10 +93,10 @@ async def list_key_versions(hsm: Hsm, call: Call) -> Answer:
     key = _find_live(hsm, call)
     size = _page_size(call)
     names = [each.version for each in key.versions]
-    part, has_more = paging.page(names, call.query.get("$skiptoken", ""), size)
+    part, following = paging.page(names, call.query.get("$skiptoken", ""), size)
     items = [_item(call, f"{key.name}/{each.version}", each) for each in key.versions[part]]
     link = f"/keys/{key.name}/versions"
-    return _page(call, link, items, names[part][-1] if has_more else None, size)
+    return _page(call, link, items, following, size)
 
 
 async def list_deleted_keys(hsm: Hsm, call: Call) -> Answer:
@@ -198,10 +198,10 @@ def _page_size(call: Call) -> int:
 # Showing.
 
 
-def _page(call: Call, path: str, items: list[dict[str, Any]], last: str | None, size: int) -> Answer:
-    if last is None:
+def _page(call: Call, path: str, items: list[dict[str, Any]], token: str | None, size: int) -> Answer:
+    if token is None:
         return Answer({"value": items})
-    query = urlencode({"api-version": call.api_version, "$skiptoken": last, "maxresults": size}, safe="$")
+    query = urlencode({"api-version": call.api_version, "$skiptoken": token, "maxresults": size}, safe="$")
     return Answer({"value": items, "nextLink": f"{call.base_url}{path}?{query}"})
 
 
