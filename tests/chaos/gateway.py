@@ -68,8 +68,8 @@ class Gateway:
         self._hsm = hsm
         self._random = random.Random(seed)
         self._deck: list[str] = []
-        self.rate = 0
-        """How many requests of a hundred meet a fault."""
+        self._drawn = 0
+        self.unruly = False
         self.journal: list[Seen] = []
         self.server = RawServer(folder, self._serve)
         self._session = hsm.session(limit=0)
@@ -79,7 +79,10 @@ class Gateway:
 
     def _draw(self) -> str | None:
         """Return the fault of one request. All kinds come equally often: they are dealt like cards."""
-        if self._random.randrange(100) >= self.rate:
+        self._drawn += 1
+        # Calm weather, in which a retry helps, and storms, in which all tries of a call may fail.
+        storm = self._drawn % 200 > 150
+        if self._random.randrange(100) >= (85 if storm else 15):
             return None
         if not self._deck:
             self._deck = self._random.sample(FAULTS, len(FAULTS))
@@ -87,7 +90,7 @@ class Gateway:
 
     async def _serve(self, received: Received) -> Act:
         # A request without a token is a probe: the service does nothing for it anyhow.
-        fault = self._draw() if received.token else None
+        fault = self._draw() if self.unruly and received.token else None
         began = time.monotonic()
         if fault in INSTEAD:
             act, status = INSTEAD[fault](), 0

@@ -22,7 +22,7 @@ from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVa
 from chaos.checker import violations
 from chaos.gateway import FAULTS, Gateway
 from chaos.history import Outcome, Record
-from chaos.workload import Diary, JobWorker, Worker
+from chaos.workload import Diary, Worker, job_workers
 from hsm_process import HsmProcess, ProcessCredential
 
 _WORKERS = 16
@@ -43,7 +43,6 @@ def _clients(gateway: Gateway, credential: ProcessCredential, tries: CountTries)
     options = {
         "challenge_resource_domains": ["managedhsm.azure.net"],
         "retry_backoff_factor": 0.02,
-        "retry_total": 5,
         "per_retry_policies": [tries],
     }
     return (
@@ -81,7 +80,7 @@ def _jobs(folder: Path) -> dict[str, str]:
     return jobs
 
 
-async def _run(folder: Path, *, seed: int, operations: int, kills: int, rate: int) -> tuple[Record, str]:
+async def _run(folder: Path, *, seed: int, operations: int, kills: int) -> tuple[Record, str]:
     diary, tries, began = Diary(operations), CountTries(), time.monotonic()
     async with AsyncExitStack() as stack:
         hsm = await stack.enter_async_context(HsmProcess(folder))
@@ -92,16 +91,16 @@ async def _run(folder: Path, *, seed: int, operations: int, kills: int, rate: in
         await stack.enter_async_context(access)
         await stack.enter_async_context(backup)
         before = await _remaining(access, {}, 0)
-        gateway.rate = rate
+        gateway.unruly = True
         place = hsm.variables["BLOB_CONTAINER_URL"], hsm.variables["BLOB_SAS_TOKEN"]
         workers = [Worker(number, seed, diary, access) for number in range(_WORKERS)]
         await asyncio.gather(
             *(worker.work() for worker in workers),
-            JobWorker(seed, diary, backup, place).work(),
+            *(worker.work() for worker in job_workers(seed, diary, backup, place)),
             _kill_now_and_then(hsm, diary, operations, kills),
         )
         sent = tries.count
-        gateway.rate = 0
+        gateway.unruly = False
         made_as = {operation.value or "": operation.resource for operation in diary.operations}
         left = await _remaining(access, made_as, _WORKERS)
     record = Record(
@@ -122,13 +121,13 @@ async def _run(folder: Path, *, seed: int, operations: int, kills: int, rate: in
 
 
 async def test_nothing_is_lost_or_doubled_under_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record, report = await _run(tmp_path, seed=20_261_124, operations=1_000, kills=1, rate=25)
+    record, report = await _run(tmp_path, seed=20_261_124, operations=1_500, kills=1)
 
     with capsys.disabled():
         print(f"\n{report}")  # noqa: T201 - the figures are what the test is for
     assert violations(record) == [], report
-    done = sum(operation.outcome is Outcome.DONE for operation in record.operations)
-    assert done > len(record.operations) * 0.8, report
+    # While a key is restored, the service refuses all else; but where most is refused, little is proven.
+    assert sum(operation.outcome is Outcome.DONE for operation in record.operations) > len(record.operations) / 2
 
 
 @pytest.mark.soak
@@ -137,7 +136,7 @@ async def test_nothing_is_lost_or_doubled_under_faults(tmp_path: Path, capsys: p
 async def test_nothing_is_lost_or_doubled_for_long(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
 ) -> None:
-    record, report = await _run(tmp_path, seed=seed, operations=12_000, kills=10, rate=25)
+    record, report = await _run(tmp_path, seed=seed, operations=12_000, kills=10)
 
     with capsys.disabled():
         print(f"\n{report}")  # noqa: T201 - the figures are what the test is for

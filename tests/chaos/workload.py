@@ -6,7 +6,8 @@ import asyncio
 import random
 import time
 import uuid
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from azure.core.exceptions import AzureError, ResourceNotFoundError
@@ -151,39 +152,41 @@ class Worker:
 
 
 class JobWorker:
-    """Starts one job after the other, and follows each to its end, whatever that takes."""
+    """Starts one job after the other, and follows each to its end, whatever that takes.
 
-    def __init__(self, seed: int, diary: Diary, backup: KeyVaultBackupClient, place: tuple[str, str]) -> None:
-        self._random = random.Random(f"{seed} jobs")
+    :param starts: What it starts, by method and path. No two workers have the same.
+    """
+
+    def __init__(self, seed: int, diary: Diary, starts: Mapping[str, Callable[..., Awaitable[Any]]]) -> None:
+        self._random = random.Random(f"{seed} {sorted(starts)}")
         self._diary = diary
-        self._backup = backup
-        self._place = place
+        self._starts = starts
 
     async def work(self) -> None:
+        # The first is a check, which ends at once. Most are, so that there are many starts.
+        often = [*self._starts, *[next(iter(self._starts))] * 4]
         while not self._diary.full:
-            pre_check = self._random.random() < 0.5
-            begin = self._backup.begin_pre_backup if pre_check else self._backup.begin_backup
+            resource = self._random.choice(often)
+            begin = self._starts[resource]
             poller: Any = None
 
-            async def start() -> str:
+            async def start(begin: Any = begin) -> str:
                 nonlocal poller
-                poller = await begin(*self._place, polling_interval=0.02)  # noqa: B023 - awaited in this turn
+                poller = await begin(polling_interval=0.02)
                 return str(poller.details.job_id)
 
-            resource = "POST /prebackup" if pre_check else "POST /backup"
             outcome, job = await self._diary.write(Action.START, resource, start())
             if outcome is not Outcome.DONE:
                 continue
 
-            async def end() -> str:
+            async def end(begin: Any = begin) -> str:
                 nonlocal poller
                 try:
                     await poller.result()
                 except AzureError:
                     if not poller.done():
                         # Follow it with a poller of its own, as somebody does who comes back later.
-                        token = poller.continuation_token()
-                        poller = await begin("", continuation_token=token, polling_interval=0.02)  # noqa: B023
+                        poller = await begin(continuation_token=poller.continuation_token(), polling_interval=0.02)
                         raise
                 return str(poller.details.status)
 
@@ -191,3 +194,19 @@ class JobWorker:
                 outcome, _ = await self._diary.write(Action.FOLLOW, str(job), end())
                 if outcome is Outcome.DONE:
                     break
+
+
+def job_workers(seed: int, diary: Diary, backup: KeyVaultBackupClient, place: tuple[str, str]) -> list[JobWorker]:
+    """Return a worker for backups and one for restores, which get into each other's way."""
+    container, sas = place
+    folder = f"{container}/mhsm-emulated-hsm-2026112416000000"
+    backups: dict[str, Callable[..., Awaitable[Any]]] = {
+        "POST /prebackup": partial(backup.begin_pre_backup, container, sas),
+        "POST /backup": partial(backup.begin_backup, container, sas),
+    }
+    restores: dict[str, Callable[..., Awaitable[Any]]] = {
+        # There is neither folder nor key: the jobs are accepted, and fail.
+        "PUT /prerestore": partial(backup.begin_pre_restore, folder, sas),
+        "PUT /keys/k/restore": partial(backup.begin_restore, folder, sas, key_name="k"),
+    }
+    return [JobWorker(seed, diary, backups), JobWorker(seed, diary, restores)]
