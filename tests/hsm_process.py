@@ -62,6 +62,13 @@ class HsmProcess:
         self._process.kill()
         await self._process.wait()
 
+    async def control(self, method: str, path: str, body: object = None) -> Any:
+        """Use it as an instrument: its faults, its journal, revocations."""
+        url = f"{self.variables['EMULATOR_CONTROL_URL']}/{path}"
+        async with aiohttp.ClientSession() as session, session.request(method, url, json=body) as answer:
+            assert answer.status < 300, await answer.text()
+            return None if answer.status == 204 else await answer.json()
+
     @property
     def url(self) -> str:
         return self.variables["EMULATOR_LOCALHOST_URL"]

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from chaos.history import Action, Operation, Outcome, Record
 
 _ACCEPTED = 202
+_NOT_TAKEN = frozenset({401, 429})
 
 
 def violations(record: Record) -> list[str]:
@@ -80,19 +81,22 @@ def _doubled_jobs(record: Record) -> Iterator[str]:
 
 
 def _starts_in_journal(record: Record, starts: list[Operation]) -> Iterator[str]:
-    """Each start leaves one job in the journal at most; one that was answered, exactly one."""
-    accepted: dict[str, list[float]] = defaultdict(list)
+    """A start goes out once, unless the service did not take it beyond doubt: only then is it sent again."""
+    sent: dict[str, list[float]] = defaultdict(list)
     for seen in record.journal:
-        if seen.status == _ACCEPTED:
-            accepted[f"{seen.method} {seen.path}"].append(seen.time)
+        if seen.authorized and seen.status not in _NOT_TAKEN:
+            sent[f"{seen.method} {seen.path}"].append(seen.time)
     for start in starts:
-        times = [time for time in accepted[start.resource] if start.began <= time <= start.ended]
+        times = [time for time in sent[start.resource] if start.began <= time <= start.ended]
         if len(times) > 1:
-            yield f"doubled: {start.resource} started {len(times)} jobs for {start.value or 'no answer'}"
-        if not times and start.outcome is Outcome.DONE:
+            yield f"doubled: {start.resource} was sent {len(times)} times for {start.value or 'no answer'}"
+        was_seen = not any(start.began <= blind.until and blind.since <= start.ended for blind in record.blind)
+        if not times and start.outcome is Outcome.DONE and was_seen:
             yield f"lost: {start.resource} said that it started {start.value}, and the journal does not know"
-    for resource in accepted.keys() - {start.resource for start in starts}:
-        yield f"doubled: {resource} started a job, and nobody asked for it"
+    known = {start.resource for start in starts}
+    for seen in record.journal:
+        if seen.status == _ACCEPTED and f"{seen.method} {seen.path}" not in known:
+            yield f"doubled: {seen.method} {seen.path} started a job, and nobody asked for it"
 
 
 def _lost_jobs(record: Record) -> Iterator[str]:

@@ -46,14 +46,23 @@ class Operation:
 
 
 class Seen(NamedTuple):
-    """A request as the journal has it."""
+    """A request as the service's journal has it."""
 
     method: str
     path: str
-    status: int
-    """What the service itself answered; 0 if it was not asked, or had no time to answer."""
+    status: int | None
+    """None if there was no answer."""
+    authorized: bool
+    """Whether it bore a token: without one nothing is done."""
     fault: str | None
     time: float
+
+
+class Blind(NamedTuple):
+    """A time about which the journal says nothing, since the service was killed with it."""
+
+    since: float
+    until: float
 
 
 @dataclass
@@ -64,6 +73,7 @@ class Record:
     :param remaining: What was there in the end: the mark of each resource.
     :param jobs: How each job ended, by its id.
     :param journal: The requests.
+    :param blind: When the journal saw nothing.
     :param expected_faults: The kinds of faults that were asked for.
     """
 
@@ -71,4 +81,5 @@ class Record:
     remaining: list[tuple[str, str]] = field(default_factory=list)
     jobs: dict[str, str] = field(default_factory=dict)
     journal: list[Seen] = field(default_factory=list)
+    blind: list[Blind] = field(default_factory=list)
     expected_faults: frozenset[str] = frozenset()

@@ -1,7 +1,7 @@
 """Nothing lost, nothing doubled: clients under every fault at once, and a service that is killed in the middle.
 
-The gateway before the emulator makes the faults and keeps the journal; the emulator runs in a process of its own, which
-is killed (SIGKILL) and started again on its data. A failing run prints its seed.
+The emulator runs in a process of its own. It is told over its control path what to do to requests, and tells there what
+it saw; and it is killed (SIGKILL) and started again on its data. Each run prints its figures and its seed.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from chaos.checker import violations
-from chaos.gateway import FAULTS, Gateway
 from chaos.history import Outcome, Record
+from chaos.weather import KINDS, Weather
 from chaos.workload import Diary, Worker, job_workers
 from hsm_process import HsmProcess, ProcessCredential
 
@@ -39,25 +39,21 @@ class CountTries(SansIOHTTPPolicy[Any, Any]):
         self.count += 1
 
 
-def _clients(gateway: Gateway, credential: ProcessCredential, tries: CountTries) -> Any:
-    options = {
-        "challenge_resource_domains": ["managedhsm.azure.net"],
-        "retry_backoff_factor": 0.02,
-        "per_retry_policies": [tries],
-    }
+def _clients(hsm: HsmProcess, tries: CountTries) -> tuple[KeyVaultAccessControlClient, KeyVaultBackupClient]:
+    credential = ProcessCredential(hsm)
+    common = {"retry_backoff_factor": 0.02, "per_retry_policies": [tries]}
     return (
-        KeyVaultAccessControlClient(gateway.server.url, credential, transport=gateway.server.transport(), **options),
-        KeyVaultBackupClient(gateway.server.url, credential, transport=gateway.server.transport(), **options),
+        KeyVaultAccessControlClient(hsm.url, credential, **hsm.client_options(read_timeout=10), **common),
+        KeyVaultBackupClient(hsm.url, credential, **hsm.client_options(read_timeout=10), **common),
     )
 
 
-async def _kill_now_and_then(hsm: HsmProcess, diary: Diary, wanted: int, kills: int) -> None:
+async def _kill_now_and_then(weather: Weather, diary: Diary, wanted: int, kills: int) -> None:
     """Kill the emulator and start it again, spread over the run."""
     for number in range(kills):
         while len(diary.operations) < wanted * (number + 1) // (kills + 1):  # noqa: ASYNC110 - a diary has no bell
             await asyncio.sleep(0.01)
-        await hsm.kill()
-        await hsm.start()
+        await weather.kill()
 
 
 async def _remaining(access: KeyVaultAccessControlClient, made_as: dict[str, str], keys: int) -> list[tuple[str, str]]:
@@ -84,38 +80,37 @@ async def _run(folder: Path, *, seed: int, operations: int, kills: int) -> tuple
     diary, tries, began = Diary(operations), CountTries(), time.monotonic()
     async with AsyncExitStack() as stack:
         hsm = await stack.enter_async_context(HsmProcess(folder))
-        gateway = Gateway(folder, hsm, seed=seed)
-        stack.push_async_callback(gateway.close)
-        await stack.enter_async_context(gateway.server)
-        access, backup = _clients(gateway, ProcessCredential(hsm), tries)
+        access, backup = _clients(hsm, tries)
         await stack.enter_async_context(access)
         await stack.enter_async_context(backup)
         before = await _remaining(access, {}, 0)
-        gateway.unruly = True
+        weather = Weather(hsm, seed)
         place = hsm.variables["BLOB_CONTAINER_URL"], hsm.variables["BLOB_SAS_TOKEN"]
         workers = [Worker(number, seed, diary, access) for number in range(_WORKERS)]
         await asyncio.gather(
             *(worker.work() for worker in workers),
             *(worker.work() for worker in job_workers(seed, diary, backup, place)),
-            _kill_now_and_then(hsm, diary, operations, kills),
+            _kill_now_and_then(weather, diary, operations, kills),
+            weather.blow(lambda: diary.full),
         )
         sent = tries.count
-        gateway.unruly = False
+        await weather.clear()
         made_as = {operation.value or "": operation.resource for operation in diary.operations}
         left = await _remaining(access, made_as, _WORKERS)
     record = Record(
         operations=diary.operations,
         remaining=[resource for resource in left if resource not in before],
         jobs=_jobs(folder),
-        journal=gateway.journal,
-        expected_faults=frozenset(FAULTS),
+        journal=weather.journal,
+        blind=weather.blind,
+        expected_faults=KINDS,
     )
-    faults = Counter(seen.fault for seen in gateway.journal if seen.fault)
+    faults = Counter(seen.fault for seen in record.journal if seen.fault)
     outcomes = Counter(operation.outcome.value for operation in diary.operations)
     report = (
         f"seed {seed}: {len(diary.operations)} operations {dict(outcomes)} in {time.monotonic() - began:.0f} s,"
-        f" {sent - len(diary.operations)} requests more than operations, {kills} kills, {len(record.jobs)} jobs,"
-        f" {sum(faults.values())} faults {dict(sorted(faults.items()))}"
+        f" {sent - len(diary.operations)} requests more than operations, {kills} kills, {weather.revocations}"
+        f" revocations, {len(record.jobs)} jobs, {sum(faults.values())} faults {dict(sorted(faults.items()))}"
     )
     return record, report
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from chaos.checker import violations
-from chaos.history import Action, Operation, Outcome, Record, Seen
+from chaos.history import Action, Blind, Operation, Outcome, Record, Seen
 
 DONE, REFUSED = Outcome.DONE, Outcome.REFUSED
 START = "POST /backup"
@@ -23,6 +24,10 @@ def _read(resource: str, value: str | None) -> Operation:
 
 def _delete(resource: str, outcome: Outcome = DONE) -> Operation:
     return Operation(Action.DELETE, resource, outcome)
+
+
+def _again(run: Record, index: int, **changes: Any) -> Seen:
+    return run.journal[index]._replace(**changes)
 
 
 def good_record() -> Record:
@@ -46,11 +51,14 @@ def good_record() -> Record:
         remaining=[("a", "2"), ("c", "4")],
         jobs={"job-1": "Succeeded", "job-2": "Failed"},
         journal=[
-            Seen("POST", "/backup", 401, "challenge", 1.2),
-            Seen("POST", "/backup", 202, None, 1.5),
-            Seen("POST", "/backup", 202, "drop after", 3.5),
+            Seen("POST", "/backup", 401, authorized=True, fault="challenge", time=1.2),
+            Seen("POST", "/backup", 202, authorized=True, fault=None, time=1.5),
+            Seen("POST", "/backup", None, authorized=False, fault=None, time=3.2),
+            Seen("POST", "/backup", 429, authorized=True, fault="throttle", time=3.3),
+            Seen("POST", "/backup", None, authorized=True, fault="drop", time=3.5),
         ],
-        expected_faults=frozenset({"challenge", "drop after"}),
+        blind=[Blind(10, 11)],
+        expected_faults=frozenset({"challenge", "drop"}),
     )
 
 
@@ -77,20 +85,24 @@ PLANTED: dict[str, tuple[Plant, str]] = {
     "a write that was made twice": (lambda run: run.remaining.append(("c2", "4")), "doubled: 4 remained 2 times"),
     "a resource that nobody made": (lambda run: run.remaining.append(("e", "9")), "doubled: e remained"),
     "a start that was taken twice": (
-        lambda run: run.journal.append(Seen("POST", "/backup", 202, None, 1.7)),
-        "doubled: POST /backup started 2 jobs for job-1",
+        lambda run: run.journal.append(_again(run, 1, time=1.7)),
+        "doubled: POST /backup was sent 2 times for job-1",
     ),
-    "a start without answer that was taken twice": (
-        lambda run: run.journal.append(Seen("POST", "/backup", 202, None, 3.7)),
-        "doubled: POST /backup started 2 jobs for no answer",
+    "a start that was sent again, and refused": (
+        lambda run: run.journal.append(_again(run, 1, time=1.7, status=409)),
+        "doubled: POST /backup was sent 2 times for job-1",
+    ),
+    "a start without answer that was sent again": (
+        lambda run: run.journal.append(_again(run, 1, time=3.7)),
+        "doubled: POST /backup was sent 2 times for no answer",
     ),
     "a start that nobody asked for": (
-        lambda run: run.journal.append(Seen("PUT", "/restore", 202, None, 9)),
+        lambda run: run.journal.append(_again(run, 1, method="PUT", path="/restore")),
         "doubled: PUT /restore started a job, and nobody asked",
     ),
     "more jobs than starts": (lambda run: run.jobs.update({"job-3": "Succeeded"}), "doubled: 3 jobs ran"),
     "one job for two callers": (
-        lambda run: run.operations.append(Operation(Action.START, START, DONE, "job-1", 5, 6)),
+        lambda run: run.operations.append(Operation(Action.START, START, DONE, "job-1", 10, 12)),
         "doubled: the job job-1 was given to 2 callers",
     ),
     "an acknowledged start that the journal does not know": (
@@ -125,3 +137,12 @@ def test_a_planted_violation_is_found(name: str) -> None:
     plant(run)
 
     assert any(found.startswith(expected) for found in violations(run)), violations(run)
+
+
+def test_a_service_that_is_killed_may_forget_the_starts_of_that_time_and_no_others() -> None:
+    run = good_record()
+    run.operations.append(Operation(Action.START, START, DONE, "job-2", 10.5, 12))
+    assert violations(run) == []
+
+    run.blind.clear()
+    assert violations(run) == ["lost: POST /backup said that it started job-2, and the journal does not know"]

@@ -44,7 +44,7 @@ class Diary:
         self, action: Action, resource: str, call: Awaitable[T], *, value: str | None = None
     ) -> tuple[Outcome, T | None]:
         """Make a call and write down how it went. To find nothing is a result, too."""
-        began, error, result = time.monotonic(), "", None
+        began, error, result = time.time(), "", None
         outcome = Outcome.DONE
         try:
             result = await asyncio.wait_for(call, DEADLINE)
@@ -57,7 +57,7 @@ class Diary:
             outcome, error = Outcome.FOREIGN, repr(raised)
         if action in {Action.READ, Action.START, Action.FOLLOW} and outcome is Outcome.DONE:
             value = None if result is None else str(result)
-        self.operations.append(Operation(action, resource, outcome, value, began, time.monotonic(), error))
+        self.operations.append(Operation(action, resource, outcome, value, began, time.time(), error))
         return outcome, result
 
 
