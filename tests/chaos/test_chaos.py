@@ -116,7 +116,7 @@ async def _run(folder: Path, *, seed: int, operations: int, kills: int) -> tuple
 
 
 async def test_nothing_is_lost_or_doubled_under_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record, report = await _run(tmp_path, seed=20_261_124, operations=1_500, kills=1)
+    record, report = await _run(tmp_path, seed=20_261_124, operations=1_000, kills=1)
 
     with capsys.disabled():
         print(f"\n{report}")  # noqa: T201 - the figures are what the test is for
