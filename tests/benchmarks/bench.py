@@ -45,8 +45,10 @@ class Outcome:
 
     rows: list[Row]
     bursts: list[Row]
-    call_growth: list[Row]
-    item_growth: list[Row]
+    call_growth: dict[int, float]
+    """Microseconds per call, by how many calls a client made."""
+    item_growth: dict[int, float]
+    """Microseconds per item, by how many a list had."""
 
 
 class Bench:
@@ -88,9 +90,11 @@ class Bench:
         """Measure everything."""
         return Outcome(
             rows=[self._row(step) for step in steps.STEPS],
-            bursts=[self._row(step) for step in (*steps.BURSTS, steps.TLS_BURST)],
-            call_growth=[self._row(step) for step in steps.CALL_GROWTH],
-            item_growth=[self._row(step) for step in steps.ITEM_GROWTH],
+            bursts=[self._row(step) for step in steps.BURSTS],
+            call_growth={calls: self._workers["ours"].work("get", {"calls": calls})["us"] for calls in steps.GROWTH},
+            item_growth={
+                items: self._workers["ours"].work("list_assignments", {"items": items})["us"] for items in steps.GROWTH
+            },
         )
 
     def _row(self, step: Step) -> Row:
@@ -107,8 +111,9 @@ class Bench:
             and len(sent) > 1
         ):
             raise RuntimeError(f"{step.title}: the packages sent different numbers of requests: {sent}")
-        print(f"{time.monotonic() - started:6.1f} s  {step.title}", file=sys.stderr, flush=True)
-        return Row(step, _medians(ours), _medians(published), _medians(floor) if floor else None)
+        row = Row(step, _medians(ours), _medians(published), _medians(floor) if floor else None)
+        print(f"{time.monotonic() - started:6.1f} s  {row.ratio:.3f}  {step.title}", file=sys.stderr, flush=True)
+        return row
 
     def _measure(self, who: str, step: Step, work: str, arguments: Arguments) -> Measurements:
         key = json.dumps([who, work, arguments])

@@ -35,7 +35,7 @@ def published_python(folder: Path) -> str:
         venv.create(folder, with_pip=True)
     wanted = [f"azure-keyvault-administration=={PUBLISHED}"]
     wanted += [f"{name}=={metadata.version(name)}" for name in _SHARED]
-    subprocess.run([python, "-m", "pip", "install", "--quiet", *wanted], check=True)
+    subprocess.run([python, "-m", "pip", "--quiet", "--quiet", "install", *wanted], check=True)
     return str(python)
 
 

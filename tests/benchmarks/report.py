@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import os
 from importlib import metadata
 from platform import python_implementation, python_version, system
 from typing import TYPE_CHECKING, Any
@@ -31,14 +33,10 @@ def missed(outcome: Outcome) -> list[str]:
         calls = row.step.arguments["calls"]
         if (row.ours["requests"], row.ours["tokens"]) != (calls + 1, 1):
             problems.append(f"{row.step.title}: {row.ours['requests']} requests and {row.ours['tokens']} tokens")
-    per_call = [row.ours["us"] for row in outcome.call_growth]
-    if per_call[-1] > _FLAT * min(per_call):
-        problems.append(f"a call costs {per_call[-1]:.0f} us after many calls, and {min(per_call):.0f} us at first")
-    per_item = _marginal(outcome.item_growth, "ours")
-    if per_item[-1] > _FLAT * min(per_item[1:]):
-        problems.append(
-            f"an item costs {per_item[-1]:.2f} us in a long list, and {min(per_item[1:]):.2f} us in another"
-        )
+    for what, growth in (("call", outcome.call_growth), ("item", _marginal(outcome.item_growth))):
+        least, last = min(growth.values()), growth[max(growth)]
+        if last > _FLAT * least:
+            problems.append(f"among {max(growth):,}, a {what} costs {last:.2f} us; among fewer, {least:.2f} us")
     return problems
 
 
@@ -78,26 +76,16 @@ def as_markdown(outcome: Outcome) -> str:
             ),
             "",
             *_table(
-                ("cold calls at once", f"published {PUBLISHED}", "here"),
+                ("calls at once without a token", f"published {PUBLISHED}", "here"),
                 [(row.step.title, _sent(row.published), _sent(row.ours)) for row in outcome.bursts],
             ),
             "",
             *_table(
-                ("growth", f"published {PUBLISHED}", "here"),
+                ("growth: CPU here, microseconds", *(f"{number:,}" for number in outcome.call_growth)),
                 [
-                    *(
-                        (row.step.title, f"{row.published['us']:.1f} us a call", f"{row.ours['us']:.1f} us a call")
-                        for row in outcome.call_growth
-                    ),
-                    *(
-                        (row.step.title, f"{published:.2f} us a further item", f"{ours:.2f} us a further item")
-                        for row, published, ours in zip(
-                            outcome.item_growth,
-                            _marginal(outcome.item_growth, "published"),
-                            _marginal(outcome.item_growth, "ours"),
-                            strict=True,
-                        )
-                    ),
+                    ("per call, by the number of calls", *map(_figure, outcome.call_growth.values())),
+                    ("per item, by the length of the list", *map(_figure, outcome.item_growth.values())),
+                    ("per further item", "", *map(_figure, _marginal(outcome.item_growth).values())),
                 ],
             ),
             "",
@@ -124,10 +112,12 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
                     "ratio": row.ratio,
                     "aim": row.step.aim,
                 }
-                for row in getattr(outcome, part)
+                for row in rows
             ]
-            for part in ("rows", "bursts", "call_growth", "item_growth")
+            for part, rows in (("rows", outcome.rows), ("bursts", outcome.bursts))
         },
+        "call_growth": outcome.call_growth,
+        "item_growth": outcome.item_growth,
         "missed": missed(outcome),
     }
 
@@ -151,11 +141,9 @@ def plot(outcome: Outcome, file: Path) -> None:
     ratios.axvline(1, color="gray", linewidth=1)
     ratios.set_xlabel(f"share of what the published {PUBLISHED} takes")
     ratios.legend(loc="lower right")
-    for rows_, unit in ((outcome.call_growth, "call"), (outcome.item_growth, "item")):
-        counts = [next(iter(row.step.arguments.values())) for row in rows_]
-        growth.plot(counts, [row.published["us"] for row in rows_], "o--", label=f"published, per {unit}")
-        growth.plot(counts, [row.ours["us"] for row in rows_], "o-", label=f"here, per {unit}")
-    growth.set(xscale="log", yscale="log", xlabel="number of calls or items", ylabel="CPU, microseconds")
+    for unit, costs in (("call", outcome.call_growth), ("item of a list", outcome.item_growth)):
+        growth.plot(list(costs), list(costs.values()), "o-", label=f"per {unit}")
+    growth.set(xscale="log", yscale="log", xlabel="number of calls or items", ylabel="CPU here, microseconds")
     growth.legend()
     figure.tight_layout()
     figure.savefig(file, dpi=110)
@@ -183,13 +171,13 @@ def _sent(result: dict[str, float]) -> str:
     return f"{result['requests']:.0f} requests, {result['tokens']:.0f} tokens, {result['us']:.0f} us a call"
 
 
-def _marginal(rows: list[Row], who: str) -> list[float]:
-    """Return what each further item costs, once the calls themselves are paid for."""
-    totals = [(row.step.arguments["items"], getattr(row, who)["us"] * row.step.arguments["items"]) for row in rows]
-    before = [(0, 0.0), *totals]
-    return [(total - less) / (items - fewer) for (items, total), (fewer, less) in zip(totals, before, strict=False)]
+def _marginal(growth: dict[int, float]) -> dict[int, float]:
+    """Return what each further item of a list costs, once the call itself is paid for."""
+    totals = {items: items * each for items, each in growth.items()}
+    pairs = itertools.pairwise(totals)
+    return {more: (totals[more] - totals[fewer]) / (more - fewer) for fewer, more in pairs}
 
 
 def _machine() -> str:
     packages = ", ".join(f"{name} {metadata.version(name)}" for name in ("azure-core", "aiohttp"))
-    return f"{python_implementation()} {python_version()} on {system()}, {packages}"
+    return f"{python_implementation()} {python_version()}, {packages}, {system()}, {os.cpu_count()} processors"

@@ -79,14 +79,6 @@ STEPS = (
         fresh=True,
     ),
     Step(
-        "the same in one page, MB",
-        "resident_memory",
-        {"items": 100_000, "pages": 1},
-        value="resident_mb",
-        rounds=1,
-        fresh=True,
-    ),
-    Step(
         "memory for a listed assignment, bytes",
         "memory",
         _MEMORY,
@@ -109,31 +101,37 @@ STEPS = (
         Step(
             f"TLS: get, {concurrency} at a time",
             "tls_get",
-            {"calls": 1_024, "concurrency": concurrency},
+            {"calls": 512, "concurrency": concurrency},
             aim=0.35 if concurrency == 1 else None,
-            floor=("floor_aiohttp", {"calls": 1_024, "concurrency": concurrency}),
+            floor=("floor_aiohttp", {"calls": 512, "concurrency": concurrency}),
+            rounds=9 if concurrency == 1 else 3,
             tls=True,
         )
         for concurrency in CONCURRENCY
     ),
-    Step("TLS: create, 16 at a time", "tls_create", {"calls": 512, "concurrency": 16}, tls=True, rounds=3),
+    Step("TLS: create, 16 at a time", "tls_create", {"calls": 256, "concurrency": 16}, tls=True, rounds=3),
     Step(
         "TLS: list definitions, 16 at a time",
         "tls_list_definitions",
-        {"calls": 512, "concurrency": 16},
+        {"calls": 256, "concurrency": 16},
         tls=True,
         rounds=3,
     ),
 )
 
 # Here the packages differ in what they send: that is what is measured.
-BURSTS = tuple(
-    Step(f"cold burst of {calls:,}", "cold_burst", {"calls": calls}, rounds=3, fresh=True, same_requests=False)
-    for calls in COLD_CALLS
+BURSTS = (
+    *(
+        Step(f"{calls:,}", "cold_burst", {"calls": calls}, rounds=1, fresh=True, same_requests=False)
+        for calls in COLD_CALLS
+    ),
+    Step(
+        "100, over TLS",
+        "tls_cold_burst",
+        {"calls": 100},
+        rounds=1,
+        fresh=True,
+        tls=True,
+        same_requests=False,
+    ),
 )
-TLS_BURST = Step(
-    "TLS: cold burst of 100", "tls_cold_burst", {"calls": 100}, rounds=3, fresh=True, tls=True, same_requests=False
-)
-
-CALL_GROWTH = tuple(Step(f"{calls:,} calls", "get", {"calls": calls}, rounds=1) for calls in GROWTH)
-ITEM_GROWTH = tuple(Step(f"{items:,} items", "list_assignments", {"items": items}, rounds=1) for items in GROWTH)
