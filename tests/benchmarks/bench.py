@@ -49,6 +49,8 @@ class Outcome:
     """Microseconds per call, by how many calls a client made."""
     item_growth: dict[int, float]
     """Microseconds per item, by how many a list had."""
+    json_growth: dict[int, float]
+    """The same for its JSON alone."""
 
 
 class Bench:
@@ -91,11 +93,15 @@ class Bench:
         return Outcome(
             rows=[self._row(step) for step in steps.STEPS],
             bursts=[self._row(step) for step in steps.BURSTS],
-            call_growth={calls: self._workers["ours"].work("get", {"calls": calls})["us"] for calls in steps.GROWTH},
-            item_growth={
-                items: self._workers["ours"].work("list_assignments", {"items": items})["us"] for items in steps.GROWTH
+            call_growth={calls: self._growth("get", calls=calls) for calls in steps.GROWTH},
+            item_growth={items: self._growth("list_assignments", items=items) for items in steps.GROWTH},
+            json_growth={
+                items: self._growth("floor_json", collection="roleAssignments", items=items) for items in steps.GROWTH
             },
         )
+
+    def _growth(self, work: str, **arguments: int | str) -> float:
+        return self._workers["ours"].work(work, arguments)["us"]
 
     def _row(self, step: Step) -> Row:
         started = time.monotonic()
