@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from .bench import Outcome, Row
 
-# What json.loads takes for an item nearly doubles once a page outgrows the processor's caches: as much is no fault here.
+# Even json.loads takes nearly twice as long for an item once a page outgrows the processor's caches.
 _FLAT = 2
 
 

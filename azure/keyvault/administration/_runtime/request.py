@@ -27,9 +27,9 @@ class JsonRequest(HttpRequest):
         """The content, by another older name."""
         return self.content
 
-    def prepare_multipart_body(self, content_index: int = 0) -> int:
+    def prepare_multipart_body(self, content_index: int = 0) -> int:  # noqa: ARG002 - azure-core's signature
         """Do nothing: it has no parts.
 
-        :param content_index: How many parts of a larger request came before this one.
+        :param content_index: Of no use here.
         """
-        return content_index
+        return 0
