@@ -50,6 +50,16 @@ def text(reply: Reply) -> str:
     return re.sub(r"-\d{16}\b", "-<folder>", body)
 
 
+async def test_nobody_waits_for_the_poll_after_next_to_hear_that_a_short_job_is_done() -> None:
+    async with ManagedHsmEmulator() as hsm:
+        operator = Operator(hsm)
+        started = await operator.back_up()
+        polled = await operator.status(started)
+
+    assert json.loads(started.body)["status"] == "InProgress"
+    assert json.loads(polled.body)["status"] == "Succeeded"
+
+
 # The road that everybody hopes for.
 
 

@@ -30,6 +30,10 @@ _LOGGER = logging.getLogger(__name__)
 
 # So many jobs are remembered, the newest.
 _MEMORY = 1000
+# A poll waits for a job that is due this soon: a client that finds it in progress comes back only seconds later.
+_SOON_SECONDS = 0.25
+# But not for longer than this, whatever keeps the job from ending.
+_PATIENCE_SECONDS = 2.0
 # How long to wait before another try to write down how a job ended.
 _RETRY_SECONDS = 1.0
 
@@ -71,6 +75,7 @@ class Jobs:
         self._duration = duration
         self._newest_folder = 0
         self._tasks: set[asyncio.Task[None]] = set()
+        self._due = 0.0
 
     def start_backup(self, target: Target, encounter: Encounter) -> Job:
         """Start writing the state of this moment into a new folder."""
@@ -98,6 +103,11 @@ class Jobs:
         """Find out whether a restore would work; the job has ended when this returns."""
         storage = self._storage.open(target)
         return await self._check(JobKind.PRE_RESTORE, partial(self._read, storage, folder), encounter)
+
+    async def settle(self) -> None:
+        """Give a job that is about to end the time to do so."""
+        if self._tasks and self._due - self._clock.now() < _SOON_SECONDS:
+            await asyncio.wait(self._tasks, timeout=_PATIENCE_SECONDS)
 
     def fail_interrupted(self) -> None:
         """Report the job that an earlier life of the HSM left unfinished."""
@@ -166,7 +176,7 @@ class Jobs:
         return job
 
     async def _run(self, job: Job, work: Work, fault: JobFault | None) -> None:
-        due = self._clock.now() + (fault.seconds if isinstance(fault, SlowJob) else self._duration)
+        self._due = due = self._clock.now() + (fault.seconds if isinstance(fault, SlowJob) else self._duration)
         finish = await self._outcome(job, work, fault)
         await self._clock.sleep_until(due)
         await self._finish(job, finish)

@@ -88,7 +88,7 @@ class ManagedHsmEmulator:
     :keyword security_domain: What another emulator's ``security_domain`` says, so that its backups can be restored
      here; a new one unless given.
     :keyword job_duration: How many seconds a backup or restore is in progress, at least. Putting the clock forward
-     ends it early.
+     ends it early. A poll waits for a job that is due within a quarter of a second, so that a test hears of it at once.
     :keyword retry_after: Seconds that the start of a job tells clients to wait before they ask again. The service says
      10; the default is as short as the header allows, since nobody likes to wait for an emulator.
     :keyword propagation_delay: How many seconds of the emulator's clock it takes until a change of role definitions or

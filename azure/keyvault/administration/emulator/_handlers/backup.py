@@ -46,14 +46,16 @@ async def selective_key_restore(hsm: Hsm, call: Call) -> Answer:
 
 
 async def backup_status(hsm: Hsm, call: Call) -> Answer:
-    return _status(_find(hsm, call, is_backup=True))
+    return await _status(hsm, call, is_backup=True)
 
 
 async def restore_status(hsm: Hsm, call: Call) -> Answer:
-    return _status(_find(hsm, call, is_backup=False))
+    return await _status(hsm, call, is_backup=False)
 
 
-def _status(job: Job) -> Answer:
+async def _status(hsm: Hsm, call: Call, *, is_backup: bool) -> Answer:
+    await hsm.jobs.settle()
+    job = _find(hsm, call, is_backup=is_backup)
     if job.status is JobStatus.FAILED and job.failed_form is FailedJobForm.POLL_REFUSED:
         raise errors.bad_request(job.details or "")
     return Answer(_alphabetical(_job(job)))
