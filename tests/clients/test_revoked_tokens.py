@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING
 
+import pytest
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
-from azure.keyvault.administration.emulator import ManagedHsmEmulator
+from azure.keyvault.administration.emulator import ManagedHsmEmulator, faults
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -91,3 +92,18 @@ async def test_a_token_that_is_revoked_while_a_job_runs_repeats_the_poll_and_not
         assert {method for method, _ in seen(hsm)} == {"GET"}
         assert [status for _, status in seen(hsm)].count(401) == 2
         assert len(credential.claims) == 3
+
+
+@pytest.mark.parametrize("fault", [faults.Challenge(), faults.ClaimsChallenge()], ids=lambda fault: fault.kind)
+async def test_a_change_that_is_challenged_again_is_made_once_the_token_is_new(
+    hsm: ManagedHsmEmulator, fault: faults.Fault
+) -> None:
+    hsm.faults.add(fault, method="PUT")
+    # No retry may hide it. The service's challenges to changes have no body.
+    options = {"retry_total": 0, **hsm.client_kwargs}
+    async with KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **options) as client:
+        assert [assignment async for assignment in client.list_role_assignments("/")]
+        role = await client.set_role_definition("/", role_name="Signer")
+
+    assert role.role_name == "Signer"
+    assert seen(hsm) == [("GET", 401), ("GET", 200), ("PUT", 401), ("PUT", 201)]
