@@ -13,12 +13,13 @@ from ._handlers import access_control, backup, keys
 from ._handlers.not_emulated import not_emulated
 from ._headers import stamp
 from ._middleware import authenticate, record, render_errors
-from ._misbehavior import misbehave
+from ._misbehavior import break_off, misbehave
 
 if TYPE_CHECKING:
     from ._hsm import Hsm
 
 MIDDLEWARES = (
+    break_off,  # an answer that is not to arrive does not, once the journal knows of it
     record,  # every request has an Activity ID, and every answer is in the journal
     misbehave,  # what is to go wrong does
     render_errors,  # nothing below answers with anything but the service's error shape

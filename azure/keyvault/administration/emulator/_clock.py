@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from contextlib import suppress
+from threading import Lock
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -14,13 +15,16 @@ if TYPE_CHECKING:
 class Clock:
     """Tells the time to everything in one emulator: tokens, jobs, soft-deleted keys.
 
+    It may be read and put forward from any thread.
+
     :param source: Where the time comes from before anybody puts it forward; unix seconds.
     """
 
     def __init__(self, source: Callable[[], float] = time.time) -> None:
         self._source = source
         self._ahead = 0.0
-        self._advanced = asyncio.Event()
+        self._lock = Lock()
+        self._sleepers: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
 
     def now(self) -> float:
         """Return the time in unix seconds."""
@@ -34,15 +38,25 @@ class Clock:
         """
         if seconds < 0:
             raise ValueError(f"seconds must not be negative, got {seconds!r}")
-        self._ahead += seconds
-        self._advanced.set()
-        self._advanced = asyncio.Event()
+        with self._lock:
+            self._ahead += seconds
+            for wake_up, loop in self._sleepers.items():
+                loop.call_soon_threadsafe(wake_up.set)
 
     async def sleep_until(self, due: float) -> None:
         """Wait until the clock shows a time, by itself or because somebody put it forward.
 
         :param due: The time in unix seconds.
         """
-        while (left := due - self.now()) > 0:
-            with suppress(asyncio.TimeoutError):
-                await asyncio.wait_for(self._advanced.wait(), left)
+        wake_up = asyncio.Event()
+        with self._lock:
+            self._sleepers[wake_up] = asyncio.get_running_loop()
+        try:
+            # Cleared first: who puts the clock forward after it has been read wakes who waits.
+            while (left := due - self.now()) > 0:
+                with suppress(asyncio.TimeoutError):
+                    await asyncio.wait_for(wake_up.wait(), left)
+                wake_up.clear()
+        finally:
+            with self._lock:
+                del self._sleepers[wake_up]

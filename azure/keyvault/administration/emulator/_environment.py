@@ -16,7 +16,7 @@ _DIRECT = "localhost,127.0.0.1,::1"
 
 def proxy_variables(port: int) -> dict[str, str]:
     """Lead every program to the proxy, and what is on this machine past it."""
-    url = f"http://127.0.0.1:{port}"
+    url = _proxy_url(port)
     return {
         "HTTPS_PROXY": url,
         "NO_PROXY": _DIRECT,
@@ -28,15 +28,30 @@ def proxy_variables(port: int) -> dict[str, str]:
     }
 
 
+def proxies(port: int) -> dict[str, str]:
+    """Lead a client of this process to the proxy."""
+    return {"https": _proxy_url(port)}
+
+
+def authority_file(directory: Path, authority: bytes) -> Path:
+    """Write the certificate of the emulator's authority, and return where.
+
+    :param directory: Where the file is written.
+    :param authority: The certificate, as PEM.
+    """
+    path = directory / "ca.pem"
+    write_whole(path, authority)
+    return path
+
+
 def trust_variables(directory: Path, authority: bytes) -> dict[str, str]:
     """Let every program trust the emulator's authority, beside whom it trusts already.
 
     :param directory: Where the files are written that the variables name.
     :param authority: The certificate of the emulator's authority, as PEM.
     """
-    alone = directory / "ca.pem"
+    alone = authority_file(directory, authority)
     bundle = directory / "ca-bundle.pem"
-    write_whole(alone, authority)
     write_whole(bundle, _trusted_roots() + authority)
     return {
         "SSL_CERT_FILE": str(bundle),
@@ -55,6 +70,10 @@ def render(variables: Mapping[str, str]) -> str:
         if len(value.splitlines()) > 1:
             raise ValueError(f"{name} must fit on a line of an env file, got {value!r}")
     return "".join(f"{name}={value}\n" for name, value in variables.items())
+
+
+def _proxy_url(port: int) -> str:
+    return f"http://127.0.0.1:{port}"
 
 
 def _trusted_roots() -> bytes:

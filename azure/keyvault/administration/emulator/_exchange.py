@@ -15,7 +15,7 @@ from ._domain.faults import Encounter
 from ._hsm import Hsm
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from aiohttp.web import BaseRequest
 
@@ -42,6 +42,8 @@ class Exchange:
     encounter: Encounter = field(default_factory=Encounter)
     """The fault that the request has met; none in most cases."""
     is_answered: bool = True
+    break_off: Callable[[web.Request, web.StreamResponse], Awaitable[web.StreamResponse]] | None = None
+    """What a fault does to the connection instead of sending the answer, or all of it."""
 
 
 if TYPE_CHECKING or hasattr(web, "RequestKey"):

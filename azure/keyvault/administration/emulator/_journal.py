@@ -24,12 +24,11 @@ class JournalEntry:
     principal: str | None
     """Object id of the caller; None if the request bore no valid token."""
     status: int | None
-    """None if the connection was closed instead of an answer."""
+    """HTTP status of the answer; None if the connection was closed instead of an answer."""
     fault: str | None = None
     """The kind of the fault that the emulator was told to show, if this request met one."""
     time: float = field(default=0.0, compare=False)
     """When the request came in, in unix seconds of the emulator's clock."""
-    """HTTP status of the answer."""
 
 
 class Journal(Sequence[JournalEntry]):

@@ -36,6 +36,14 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @web.middleware
+async def break_off(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Break the connection off where a fault says so: last of all, so that a client cannot know before the journal."""
+    answer = await handler(request)
+    act = exchange_of(request).break_off
+    return answer if act is None else await act(request, answer)
+
+
+@web.middleware
 async def misbehave(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Let the fault happen that this request meets, if any."""
     faults = request.app[HSM].faults
@@ -66,7 +74,8 @@ async def _deliver(fault: Fault, request: web.Request, handler: Handler) -> web.
         await clock.sleep_until(clock.now() + fault.seconds)
         return await handler(request)
     if isinstance(fault, TruncatedBody):
-        return await _send_half(request, await handler(request))
+        exchange_of(request).break_off = _send_half
+        return await handler(request)
     if isinstance(fault, MalformedBody):
         return _with_half_body(await handler(request))
     if isinstance(fault, Status | Drop | Reset) and fault.after_work:
@@ -88,7 +97,9 @@ def _instead(fault: Fault, request: web.Request) -> web.Response:
         return _responses.challenge(request.method, hsm.authority.challenge)
     if isinstance(fault, ClaimsChallenge):
         return _responses.challenge(request.method, hsm.authority.claims_challenge(hsm.clock.now()))
-    _hang_up(request, reset=isinstance(fault, Reset))
+    exchange = exchange_of(request)
+    exchange.is_answered = False
+    exchange.break_off = _reset if isinstance(fault, Reset) else _close
     return web.Response()
 
 
@@ -97,17 +108,17 @@ async def _read_off(request: web.Request) -> None:
         await request.read()
 
 
-def _hang_up(request: web.Request, *, reset: bool) -> None:
-    exchange_of(request).is_answered = False
-    transport = request.transport
-    if transport is None:
-        return
-    if reset:
-        connection = transport.get_extra_info("socket")
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
-        transport.abort()
-    else:
-        transport.close()
+async def _close(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.close()
+    return answer
+
+
+async def _reset(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        request.transport.abort()
+    return answer
 
 
 async def _send_half(request: web.Request, whole: web.StreamResponse) -> web.StreamResponse:
@@ -118,9 +129,7 @@ async def _send_half(request: web.Request, whole: web.StreamResponse) -> web.Str
     await part.prepare(request)
     with suppress(ConnectionError):
         await part.write(body[: len(body) // 2])
-    if request.transport is not None:
-        request.transport.close()
-    return part
+    return await _close(request, part)
 
 
 def _with_half_body(whole: web.StreamResponse) -> web.StreamResponse:

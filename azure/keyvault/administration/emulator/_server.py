@@ -30,6 +30,7 @@ from ._jobs import Jobs
 from ._journal import Journal
 from ._listen import LOOPBACK, Listeners, listen
 from ._local import CONTROL_PATH, IDENTITY_PATH, make_local_app
+from ._loop_thread import LoopThread
 from ._storage import Storage
 from ._store.sqlite import SqliteStore
 from ._transport import LoopbackResolver, loopback_session, shared_transport
@@ -78,6 +79,10 @@ class ManagedHsmEmulator:
 
         async with ManagedHsmEmulator() as hsm:
             client = KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs)
+
+    With ``async with`` it runs on the event loop of the block, and so do the clients that use ``client_kwargs``. With a
+    plain ``with`` it runs in a thread with a loop of its own: then clients may live on any loop, and the block may wait
+    for something else. ``faults``, ``journal`` and ``clock`` may be used from any thread.
 
     :param name: The HSM's name, from which its URL and its backup folders are made.
     :keyword data: Directory that keeps the state; without one it is gone when the emulator closes.
@@ -136,6 +141,7 @@ class ManagedHsmEmulator:
         self._faults = Faults()
         self._running: _Running | None = None
         self._starting: asyncio.Event | None = None
+        self._thread: LoopThread | None = None
 
     async def start(self) -> None:
         """Start serving; the emulator answers when this returns.
@@ -155,7 +161,12 @@ class ManagedHsmEmulator:
             starting.set()
 
     async def close(self) -> None:
-        """Stop serving and let go of everything; closing twice is allowed, and closing while it starts."""
+        """Stop serving and let go of everything; closing twice is allowed, and closing while it starts.
+
+        :raises RuntimeError: if the emulator runs in a thread of its own.
+        """
+        if self._thread:
+            raise RuntimeError("The emulator runs in a thread of its own; it is closed by leaving its 'with' block")
         if self._starting:
             await self._starting.wait()
         running, self._running = self._running, None
@@ -173,6 +184,22 @@ class ManagedHsmEmulator:
         traceback: TracebackType | None = None,
     ) -> None:
         await self.close()
+
+    def __enter__(self) -> Self:
+        thread = LoopThread(self, name=self._name)
+        thread.start()
+        self._thread = thread
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        thread, self._thread = self._thread, None
+        if thread:
+            thread.stop()
 
     @property
     def vault_url(self) -> str:
@@ -200,7 +227,14 @@ class ManagedHsmEmulator:
     @property
     def client_kwargs(self) -> dict[str, Any]:
         """Keyword arguments for any client; many may share them, and closing one closes nothing of the others."""
-        return {"transport": self._run.transport}
+        run = self._run
+        if self._thread:
+            # Connections belong to a loop. Here each client makes its own, in the loop that it is used on.
+            return {
+                "proxies": _environment.proxies(run.listeners.proxy_port),
+                "connection_verify": str(_environment.authority_file(run.directory, run.certificates.authority)),
+            }
+        return {"transport": run.transport}
 
     @property
     def admin_object_id(self) -> str:
@@ -229,7 +263,13 @@ class ManagedHsmEmulator:
         :param object_id: Object id of the principal whose tokens are taken back; everybody's if left out.
         :raises ValueError: if the object id is not a GUID.
         """
-        self._run.hsm.revoke_tokens(object_id and str(UUID(object_id)))
+        hsm = self._run.hsm
+        principal = object_id and str(UUID(object_id))
+        if self._thread:
+            # The store belongs to the thread.
+            self._thread.call(hsm.revoke_tokens, principal)
+        else:
+            hsm.revoke_tokens(principal)
 
     @property
     def security_domain(self) -> bytes:

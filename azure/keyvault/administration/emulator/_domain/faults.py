@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from http import HTTPStatus
+from threading import Lock
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from .records import FailedJobForm
@@ -349,10 +350,11 @@ class Encounter:
 class Faults(Collection[FaultRule]):
     """The faults that an emulator is going to show, in the order in which they were added.
 
-    A request meets the first that fits it, and only that one.
+    A request meets the first that fits it, and only that one. Any thread may add and remove.
     """
 
     def __init__(self) -> None:
+        self._lock = Lock()
         self._rules: dict[int, FaultRule] = {}
         self._added = 0
 
@@ -385,9 +387,10 @@ class Faults(Collection[FaultRule]):
         _require(times is None or (_is_integer(times) and times > 0), "times", times, "a whole number from 1, or None")
         _require(_is_integer(skip) and skip >= 0, "skip", skip, "a whole number from 0")
         _require_flag("anonymous", anonymous)
-        self._added += 1
-        rule = FaultRule(self._added, fault, method, path, times, skip, anonymous)
-        self._rules[rule.id] = rule
+        with self._lock:
+            self._added += 1
+            rule = FaultRule(self._added, fault, method, path, times, skip, anonymous)
+            self._rules[rule.id] = rule
         return rule
 
     def remove(self, rule: FaultRule) -> None:
@@ -395,11 +398,13 @@ class Faults(Collection[FaultRule]):
 
         :param rule: What ``add`` returned.
         """
-        self._rules.pop(rule.id, None)
+        with self._lock:
+            self._rules.pop(rule.id, None)
 
     def clear(self) -> None:
         """Take all faults back."""
-        self._rules.clear()
+        with self._lock:
+            self._rules.clear()
 
     def meet(self, method: str, path: str, *, has_token: bool) -> Encounter | None:
         """Return what happens to a request, and count it as delivered.
@@ -409,16 +414,17 @@ class Faults(Collection[FaultRule]):
         :keyword has_token: Whether it bears a token.
         :returns: The encounter; None if nothing happens.
         """
-        for rule in self._rules.values():
-            if not rule.matches(method, path, has_token=has_token):
-                continue
-            if rule.skip:
-                rule.skip -= 1
-                continue
-            rule.delivered += 1
-            if rule.delivered == rule.times:
-                del self._rules[rule.id]
-            return Encounter(rule)
+        with self._lock:
+            for rule in self._rules.values():
+                if not rule.matches(method, path, has_token=has_token):
+                    continue
+                if rule.skip:
+                    rule.skip -= 1
+                    continue
+                rule.delivered += 1
+                if rule.delivered == rule.times:
+                    del self._rules[rule.id]
+                return Encounter(rule)
         return None
 
     def give_back(self, rule: FaultRule) -> None:
@@ -426,12 +432,14 @@ class Faults(Collection[FaultRule]):
 
         :param rule: The rule that the request had met.
         """
-        if rule.delivered == rule.times:
-            self._rules = dict(sorted({**self._rules, rule.id: rule}.items()))
-        rule.delivered -= 1
+        with self._lock:
+            if rule.delivered == rule.times:
+                self._rules = dict(sorted({**self._rules, rule.id: rule}.items()))
+            rule.delivered -= 1
 
     def __iter__(self) -> Iterator[FaultRule]:
-        return iter(list(self._rules.values()))
+        with self._lock:
+            return iter(list(self._rules.values()))
 
     def __len__(self) -> int:
         return len(self._rules)

@@ -96,7 +96,9 @@ class TokenAuthority:
 
     def revoke(self, principal: str | None, now: float) -> None:
         """Take back the tokens that a principal has got so far, or that everybody has."""
-        self._revocations[principal or _EVERYBODY] = Revocation(self._generation + 1, int(now))
+        # Replaced, not changed: a token may be issued in another thread meanwhile.
+        revocation = Revocation(self._generation + 1, int(now))
+        self._revocations = {**self._revocations, principal or _EVERYBODY: revocation}
 
     def issue(self, principal: str, audience: str, now: int) -> tuple[str, int]:
         """Return a token for a principal, and when it expires."""

@@ -1,0 +1,67 @@
+"""An event loop in a thread of its own, for who has none, or one that the emulator shall not depend on."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import FIRST_COMPLETED, Future, wait
+from threading import Thread
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from contextlib import AbstractAsyncContextManager
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+class LoopThread:
+    """A thread whose event loop holds something open from :meth:`start` to :meth:`stop`.
+
+    :param resource: What is entered and left in the loop.
+    :param name: The name of the thread.
+    """
+
+    def __init__(self, resource: AbstractAsyncContextManager[object], name: str) -> None:
+        self._resource = resource
+        self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        self._ended: Future[None] = Future()
+        # A program that forgets to stop it must be able to end.
+        self._thread = Thread(target=self._run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Return when the resource is open; what its opening raises is raised here."""
+        self._thread.start()
+        either: tuple[Future[Any], ...] = (self._started, self._ended)
+        wait(either, return_when=FIRST_COMPLETED)
+        if self._ended.done():
+            self._ended.result()
+        self._loop, self._stop = self._started.result()
+
+    def call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Call a function in the loop, and return its result; from any thread but this one."""
+
+        async def run() -> _T:
+            return function(*args, **kwargs)
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
+
+    def stop(self) -> None:
+        """Return when the resource is closed and the thread has ended; what its closing raises is raised here."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join()
+        self._ended.result()
+
+    def _run(self) -> None:
+        try:
+            asyncio.run(self._hold())
+        except BaseException as error:  # noqa: BLE001 - raised in the thread that starts or stops this one
+            self._ended.set_exception(error)
+        else:
+            self._ended.set_result(None)
+
+    async def _hold(self) -> None:
+        async with self._resource:
+            stop = asyncio.Event()
+            self._started.set_result((asyncio.get_running_loop(), stop))
+            await stop.wait()

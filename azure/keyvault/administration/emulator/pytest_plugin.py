@@ -1,0 +1,27 @@
+"""A pytest plugin: the fixture ``managed_hsm``, an emulated HSM for each test.
+
+.. code-block:: python
+
+    pytest_plugins = ["azure.keyvault.administration.emulator.pytest_plugin"]
+
+in ``conftest.py`` makes it known. It runs in a thread with an event loop of its own, so it serves whatever loop a test
+runs on, be it pytest-asyncio's, anyio's or one of ``asyncio.run``, and also tests that have none, and that block.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from ._server import ManagedHsmEmulator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def managed_hsm() -> Iterator[ManagedHsmEmulator]:
+    """Yield a new Managed HSM, which is gone after the test."""
+    with ManagedHsmEmulator() as hsm:
+        yield hsm

@@ -1,0 +1,140 @@
+"""The fixture ``managed_hsm`` in projects of their own: every way of running async tests, and none."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from azure.keyvault.administration.emulator import pytest_plugin
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+CONFTEST = f'pytest_plugins = ["{pytest_plugin.__name__}"]\n'
+
+ASYNC_TESTS = """
+import pytest
+
+from azure.core.exceptions import HttpResponseError
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
+from azure.keyvault.administration.emulator import ManagedHsmEmulator, faults
+
+@pytest.fixture
+def options(managed_hsm: ManagedHsmEmulator):
+    return {"vault_url": managed_hsm.vault_url, "credential": managed_hsm.credential, **managed_hsm.client_kwargs}
+
+@pytest.mark.parametrize("number", [1, 2])
+async def test_each_has_an_hsm_of_its_own(managed_hsm, options, number):
+    async with KeyVaultAccessControlClient(**options) as client:
+        await client.set_role_definition("/", role_name="Mine")
+        names = [role.role_name async for role in client.list_role_definitions("/")]
+    assert len(names) == 11
+    assert [entry.status for entry in managed_hsm.journal] == [401, 201, 200]
+
+async def test_with_a_fault(managed_hsm, options):
+    fault = managed_hsm.faults.add(faults.Throttle(retry_after=0), times=2)
+    async with KeyVaultAccessControlClient(**options) as client:
+        assert len([role async for role in client.list_role_definitions("/")]) == 10
+    assert fault.delivered == 2
+
+async def test_with_a_backup(managed_hsm, options):
+    async with KeyVaultBackupClient(**options) as client:
+        poller = await client.begin_backup(managed_hsm.container_url, managed_hsm.sas_token, polling_interval=0.01)
+        managed_hsm.clock.advance(60)
+        folder = (await poller.result()).folder_url
+        managed_hsm.faults.add(faults.FailedJob(message="No such backup"))
+        failing = await client.begin_restore(folder, managed_hsm.sas_token, polling_interval=0.01)
+        managed_hsm.clock.advance(60)
+        with pytest.raises(HttpResponseError, match="No such backup"):
+            await failing.result()
+"""
+
+SYNC_TESTS = """
+import asyncio
+import os
+import subprocess
+import sys
+import urllib.request
+
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient
+
+PROGRAM = '''
+import os, urllib.error, urllib.request
+try:
+    urllib.request.urlopen(os.environ["AZURE_MANAGEDHSM_URL"] + "/keys")
+except urllib.error.HTTPError as error:
+    print(error.code)
+    error.close()
+'''
+
+def test_that_waits_for_a_program(managed_hsm):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", PROGRAM], env={**os.environ, **managed_hsm.environment()},
+        check=True, capture_output=True, text=True,
+    )
+    assert done.stdout == "401\\n"
+    assert [(entry.path, entry.status) for entry in managed_hsm.journal] == [("/keys", 401)]
+
+def test_that_uses_the_control_path(managed_hsm):
+    with urllib.request.urlopen(managed_hsm.environment()["EMULATOR_CONTROL_URL"] + "/faults") as answer:
+        assert answer.status == 200
+
+def test_with_a_loop_of_its_own(managed_hsm):
+    async def main():
+        async with KeyVaultAccessControlClient(
+            managed_hsm.vault_url, managed_hsm.credential, **managed_hsm.client_kwargs
+        ) as client:
+            return len([role async for role in client.list_role_definitions("/")])
+
+    assert [asyncio.run(main()), asyncio.run(main())] == [10, 10]
+
+def test_that_does_nothing(managed_hsm):
+    pass
+"""
+
+ANYIO = """
+@pytest.fixture
+def anyio_backend():
+    return "asyncio"
+"""
+
+
+@pytest.mark.parametrize(
+    ("source", "options", "passed"),
+    [
+        (f"{ASYNC_TESTS}\npytestmark = pytest.mark.asyncio\n", ["-o", "asyncio_mode=strict"], 4),
+        (ASYNC_TESTS, ["-o", "asyncio_mode=auto"], 4),
+        (f"{ASYNC_TESTS}\npytestmark = pytest.mark.anyio\n{ANYIO}", ["-p", "no:asyncio"], 4),
+        (SYNC_TESTS, ["-p", "no:asyncio", "-p", "no:anyio"], 4),
+    ],
+    ids=["pytest-asyncio-strict", "pytest-asyncio-auto", "anyio", "neither"],
+)
+def test_the_fixture_works_with(source: str, options: list[str], passed: int, tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
+    (tmp_path / "test_project.py").write_text(source, encoding="utf-8")
+    # pytest-asyncio warns of a default that it is about to change.
+    settings = "" if "no:asyncio" in options else "asyncio_default_fixture_loop_scope = function\n"
+    (tmp_path / "pytest.ini").write_text(f"[pytest]\n{settings}", encoding="utf-8")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *options, tmp_path],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert f"{passed} passed in" in done.stdout, done.stdout + done.stderr
+    assert done.returncode == 0
+
+
+def test_nothing_else_of_the_emulator_needs_pytest() -> None:
+    code = "import sys; import azure.keyvault.administration.emulator._command_line; print('pytest' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert done.stdout == "False\n"
