@@ -20,7 +20,7 @@ ALICE = "a11ce000-0000-4000-8000-000000000001"
 EVERY_KIND: list[dict[str, Any]] = [
     {"kind": "status", "status": 503, "body": {"a": 1}, "headers": {"X-A": "b"}, "after_work": True},
     {"kind": "throttle", "retry_after": 3},
-    {"kind": "delay", "seconds": 0.5},
+    {"kind": "delay", "seconds": 0.5, "after_work": True},
     {"kind": "drop", "after_work": True},
     {"kind": "reset", "after_work": False},
     {"kind": "truncated body"},
@@ -72,6 +72,17 @@ async def test_a_fault_of_every_kind_is_set_and_listed(
     assert await control.send("GET", "/faults") == (200, {"value": []})
 
 
+async def test_one_fault_is_taken_back_and_the_others_stay(hsm: ManagedHsmEmulator, control: Control) -> None:
+    added = [(await control.send("POST", "/faults", {"fault": {"kind": "drop"}, "times": None}))[1] for _ in range(2)]
+
+    for _ in range(2):
+        assert await control.send("DELETE", f"/faults/{added[0]['id']}") == (204, "")
+
+    assert await control.send("GET", "/faults") == (200, {"value": added[1:]})
+    assert (await control.send("DELETE", "/faults/x"))[0] == 404
+    assert len(hsm.faults) == 1
+
+
 async def test_a_fault_happens_as_often_as_asked_and_the_journal_tells(raw: RawClient, control: Control) -> None:
     await control.send("POST", "/faults", {"fault": {"kind": "delay", "seconds": 0}, "times": 2})
     assert [(await raw.send("GET", ROLE_DEFINITIONS)).status for _ in range(3)] == [200] * 3
@@ -114,7 +125,7 @@ async def test_tokens_are_revoked(raw: RawClient, control: Control, body: dict[s
         ("/faults", {"fault": "drop"}, "fault must be an object"),
         ("/faults", {"fault": {"kind": "x"}}, None),
         ("/faults", {"fault": {"kind": "drop", "x": 1}}, "The parameters of 'drop' are: after_work; got x"),
-        ("/faults", {"fault": {"kind": "delay"}}, "The parameters of 'delay' are: seconds; got none"),
+        ("/faults", {"fault": {"kind": "delay"}}, "The parameters of 'delay' are: seconds, after_work; got none"),
         ("/faults", {"fault": {"kind": "delay", "seconds": "1"}}, "seconds must be a number from 0; got '1'"),
         ("/faults", {"fault": {"kind": "drop"}, "times": "1"}, "times must be a whole number from 1, or None; got '1'"),
         ("/faults", {"fault": {"kind": "drop"}, "x": 1}, None),

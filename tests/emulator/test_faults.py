@@ -109,12 +109,16 @@ async def test_throttling_says_when_to_come_again(hsm: ManagedHsmEmulator, plain
     assert _seen(hsm) == [("GET", 429, "throttle")] * 2 + [("GET", 200, None)]
 
 
-async def test_a_delay_lasts_until_the_clock_says_so(hsm: ManagedHsmEmulator, plain: Plain) -> None:
-    hsm.faults.add(faults.Delay(1000), method="PUT")
+@pytest.mark.parametrize("after_work", [False, True])
+async def test_a_delay_lasts_until_the_clock_says_so(
+    hsm: ManagedHsmEmulator, plain: Plain, *, after_work: bool
+) -> None:
+    hsm.faults.add(faults.Delay(1000, after_work=after_work), method="PUT")
     request = asyncio.create_task(plain.send("PUT", ROLE, BODY))
     while hsm.faults:
-        assert (await plain.send("GET", ROLE))[0] == 404
+        await plain.send("GET", "/keys")
 
+    assert (await plain.send("GET", ROLE))[0] == (200 if after_work else 404)
     assert not request.done()
     hsm.clock.advance(1000)
 
@@ -439,9 +443,15 @@ async def test_each_of_many_requests_at_once_meets_at_most_one_fault(hsm: Manage
         (lambda: faults.Status(99), "status must be from 200 to 599; got 99"),
         (lambda: faults.Status(500, body=b"x"), "body must be text or an object; got b'x'"),  # type: ignore[arg-type]
         (lambda: faults.Status(500, headers={"X": "a\r\nb"}), "headers must be names and values of one line"),
+        (lambda: faults.Status(500, headers={"a b": "c"}), "headers must be names and values of one line"),
+        (lambda: faults.Status(500, headers={"": "c"}), "headers must be names and values of one line"),
+        (lambda: faults.Status(True), "status must be from 200 to 599; got True"),
         (lambda: faults.Delay(-1), "seconds must be a number from 0; got -1"),
         (lambda: faults.PageSize(0), "items must be a whole number from 1; got 0"),
-        (lambda: faults.FailedJob("never"), "'never' is not a valid FailedJobForm"),  # type: ignore[arg-type]
+        (
+            lambda: faults.FailedJob("never"),  # type: ignore[arg-type]
+            "form must be one of error, status details, at once, poll refused, start refused; got 'never'",
+        ),
         (lambda: faults.Drop(after_work="no"), "after_work must be true or false; got 'no'"),  # type: ignore[arg-type]
     ],
 )

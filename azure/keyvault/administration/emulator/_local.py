@@ -24,6 +24,7 @@ ROUTES = (
     web.get(f"{CONTROL_PATH}/faults", control.list_faults),
     web.post(f"{CONTROL_PATH}/faults", control.add_fault),
     web.delete(f"{CONTROL_PATH}/faults", control.clear_faults),
+    web.delete(f"{CONTROL_PATH}/faults/{{id:[0-9]{{1,18}}}}", control.remove_fault),
     web.get(f"{CONTROL_PATH}/journal", control.read_journal),
     web.delete(f"{CONTROL_PATH}/journal", control.clear_journal),
     web.get(f"{CONTROL_PATH}/clock", control.read_clock),

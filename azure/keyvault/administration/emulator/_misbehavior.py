@@ -70,9 +70,10 @@ async def misbehave(request: web.Request, handler: Handler) -> web.StreamRespons
 
 async def _deliver(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
     if isinstance(fault, Delay):
+        answer = await handler(request) if fault.after_work else None
         clock = request.app[HSM].clock
         await clock.sleep_until(clock.now() + fault.seconds)
-        return await handler(request)
+        return await handler(request) if answer is None else answer
     if isinstance(fault, TruncatedBody):
         exchange_of(request).break_off = _send_half
         return await handler(request)

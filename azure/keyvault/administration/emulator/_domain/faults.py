@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 _FaultT = TypeVar("_FaultT", bound="Fault")
 
 _STATUSES = range(200, 600)
+_HEADER_NAME = re.compile("[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _LISTS = re.compile(
     r"/keys|/deletedkeys|/keys/[^/]+/versions"
     r"|(/.+)?/providers/Microsoft\.Authorization/role(Definition|Assignment)s",
@@ -66,7 +67,7 @@ class Status(Fault):
     after_work: bool = False
 
     def __post_init__(self) -> None:
-        _require(isinstance(self.status, int) and self.status in _STATUSES, "status", self.status, "from 200 to 599")
+        _require(_is_integer(self.status) and self.status in _STATUSES, "status", self.status, "from 200 to 599")
         _require(self.body is None or isinstance(self.body, (str, Mapping)), "body", self.body, "text or an object")
         _require(
             isinstance(self.headers, Mapping) and all(map(_is_header, self.headers.items())),
@@ -103,17 +104,20 @@ class Throttle(Fault):
 
 @dataclass(frozen=True, slots=True)
 class Delay(Fault):
-    """The request waits before anything is done with it.
+    """The request waits before anything is done with it, or its answer does before it is sent.
 
     :param seconds: How long, by the emulator's clock.
+    :param after_work: Whether it is the answer that waits.
     """
 
     kind: ClassVar[str] = "delay"
 
     seconds: float
+    after_work: bool = False
 
     def __post_init__(self) -> None:
         _require_number("seconds", self.seconds)
+        _require_flag("after_work", self.after_work)
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,6 +223,8 @@ class FailedJob(JobFault):
     message: str = "ResourceNotFound"
 
     def __post_init__(self) -> None:
+        forms = [each.value for each in FailedJobForm]
+        _require(self.form in forms, "form", self.form, f"one of {', '.join(forms)}")
         # The control path names the form in text.
         object.__setattr__(self, "form", FailedJobForm(self.form))
         _require(isinstance(self.code, str), "code", self.code, "text")
@@ -470,7 +476,9 @@ def _is_integer(value: object) -> bool:
 
 
 def _is_header(item: tuple[object, object]) -> bool:
-    return all(isinstance(part, str) and part.isprintable() for part in item) and bool(item[0])
+    name, value = item
+    is_name = isinstance(name, str) and _HEADER_NAME.fullmatch(name) is not None
+    return is_name and isinstance(value, str) and value.isprintable()
 
 
 def _phrase(status: int) -> str:

@@ -38,6 +38,16 @@ async def add_fault(request: web.Request) -> web.Response:
     return web.json_response(_rule(rule), status=201)
 
 
+async def remove_fault(request: web.Request) -> web.Response:
+    """Take a fault back; one that is gone may be removed again."""
+    pending = request.app[CONTROLLED].faults
+    number = int(request.match_info["id"])
+    for rule in pending:
+        if rule.id == number:
+            pending.remove(rule)
+    return web.Response(status=204)
+
+
 async def clear_faults(request: web.Request) -> web.Response:
     """Take all faults back."""
     request.app[CONTROLLED].faults.clear()
