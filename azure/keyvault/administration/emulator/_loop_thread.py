@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from concurrent.futures import FIRST_COMPLETED, Future, wait
+from concurrent.futures import Future
 from threading import Thread
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,10 +32,6 @@ class LoopThread:
     def start(self) -> None:
         """Return when the resource is open; what its opening raises is raised here."""
         self._thread.start()
-        either: tuple[Future[Any], ...] = (self._started, self._ended)
-        wait(either, return_when=FIRST_COMPLETED)
-        if self._ended.done():
-            self._ended.result()
         self._loop, self._stop = self._started.result()
 
     def call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
@@ -57,6 +53,8 @@ class LoopThread:
             asyncio.run(self._hold())
         except BaseException as error:  # noqa: BLE001 - raised in the thread that starts or stops this one
             self._ended.set_exception(error)
+            if not self._started.done():
+                self._started.set_exception(error)
         else:
             self._ended.set_result(None)
 
