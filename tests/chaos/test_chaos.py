@@ -107,8 +107,10 @@ async def _run(folder: Path, *, seed: int, operations: int, kills: int) -> tuple
     )
     faults = Counter(seen.fault for seen in record.journal if seen.fault)
     outcomes = Counter(operation.outcome.value for operation in diary.operations)
+    longest = max(operation.ended - operation.began for operation in diary.operations)
     report = (
         f"seed {seed}: {len(diary.operations)} operations {dict(outcomes)} in {time.monotonic() - began:.0f} s,"
+        f" none longer than {longest:.1f} s,"
         f" {sent - len(diary.operations)} requests more than operations, {kills} kills, {weather.revocations}"
         f" revocations, {len(record.jobs)} jobs, {sum(faults.values())} faults {dict(sorted(faults.items()))}"
     )

@@ -185,6 +185,7 @@ fragments = st.sampled_from(
 
 
 @given(sent=st.lists(fragments | st.binary(max_size=20), max_size=12).map(b"".join))
+@example(sent=b"GET / HTTP/1.1\r\nHost: localhost\r\nExpect: \xf0\r\n\r\n")
 @example(sent=b"GET / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n")
 @example(sent=b"PUT /keys/a HTTP/1.1\r\n" + TOKEN + b"\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
 @shares_the_emulator
