@@ -1,4 +1,4 @@
-"""The span of a public method, through azure-core. While tracing is off, it costs a look at a setting."""
+"""The span of a public method, through azure-core. While tracing is off, it costs two looks at a setting."""
 
 from __future__ import annotations
 
