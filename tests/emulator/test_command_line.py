@@ -157,8 +157,8 @@ def test_what_takes_long_to_import_waits_until_it_is_needed() -> None:
         (["--host", "example.com"], "other machines can reach 'example.com'; say --allow-remote if they may"),
         (["--host", ""], "other machines can reach ''; say --allow-remote if they may"),
         (["--name", "a--b"], "name must be 3 to 24 letters, digits and single dashes, got 'a--b'"),
-        (["--job-duration", "-1"], "job_duration must not be negative, got -1.0"),
-        (["--propagation-delay", "-1"], "propagation_delay must not be negative, got -1.0"),
+        (["--job-duration", "-1"], "job_duration must be seconds from 0 to 1000000000, got -1.0"),
+        (["--propagation-delay", "-1"], "propagation_delay must be seconds from 0 to 1000000000, got -1.0"),
         (["--env-file", "/nowhere/hsm.env"], "No such file or directory: /nowhere/hsm.env\n"),
         (["--data", "/dev/null/data"], "Not a directory: /dev/null/data"),
         (["--security-domain", "/nowhere/domain"], "No such file or directory: /nowhere/domain"),
@@ -289,3 +289,31 @@ def test_in_the_process_of_somebody_else_it_gives_the_signals_back(
     assert code == 0
     assert list(parse(capsys.readouterr().out)) == NAMES
     assert signal.getsignal(signal.SIGINT) is before
+
+
+@pytest.mark.parametrize("part", [0, 1, 2])
+async def test_certificates_that_are_damaged_are_replaced(tmp_path: Path, part: int) -> None:
+    data = tmp_path / "data"
+    async with ManagedHsmEmulator(data=data):
+        pass
+    kept = data / "certificates.pem"
+    texts = kept.read_text().split("-----BEGIN")
+    middle = len(texts[part + 1]) // 2
+    damaged = (
+        texts[part + 1][:middle] + ("B" if texts[part + 1][middle] == "A" else "A") + texts[part + 1][middle + 1 :]
+    )
+    kept.write_text("-----BEGIN".join([*texts[: part + 1], damaged, *texts[part + 2 :]]))
+
+    async with ManagedHsmEmulator(data=data) as hsm:
+        assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")
+
+
+def test_an_env_file_that_was_left_behind_is_gone_before_the_start(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    env_file = tmp_path / "hsm.env"
+    env_file.write_text("AZURE_MANAGEDHSM_URL=https://nobody\n")
+
+    assert main(["--env-file", str(env_file), "--data", "/dev/null"]) == 1
+    assert capsys.readouterr().err.startswith("managed-hsm-emulator: error: ")
+    assert not env_file.exists()

@@ -446,7 +446,7 @@ async def test_each_of_many_requests_at_once_meets_at_most_one_fault(hsm: Manage
         (lambda: faults.Status(500, headers={"a b": "c"}), "headers must be names and values of one line"),
         (lambda: faults.Status(500, headers={"": "c"}), "headers must be names and values of one line"),
         (lambda: faults.Status(True), "status must be from 200 to 599; got True"),
-        (lambda: faults.Delay(-1), "seconds must be a number from 0; got -1"),
+        (lambda: faults.Delay(-1), "seconds must be a number from 0 to 1000000000; got -1"),
         (lambda: faults.PageSize(0), "items must be a whole number from 1; got 0"),
         (
             lambda: faults.FailedJob("never"),  # type: ignore[arg-type]
@@ -478,3 +478,51 @@ def test_a_rule_that_makes_no_sense_is_refused(arguments: dict[str, Any], messag
     with pytest.raises(ValueError, match="fault must be a fault; got 503"):
         hsm.faults.add(503)  # type: ignore[arg-type]
     assert list(hsm.faults) == []
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: faults.Status(503, body="\ud800"), "body must be what can be sent as UTF-8 or JSON"),
+        (lambda: faults.Status(503, body={"x": object()}), "body must be what can be sent as UTF-8 or JSON"),
+        (lambda: faults.Status(503, headers={"Content-Length": "5"}), "headers must be none of HTTP's framing"),
+        (lambda: faults.Delay(10**400), "seconds must be a number from 0 to 1000000000"),
+        (lambda: faults.SlowJob(float("nan")), "seconds must be a number from 0 to 1000000000"),
+        (lambda: faults.PageSize(True), "items must be a whole number from 1; got True"),
+    ],
+)
+def test_what_could_not_be_delivered_is_refused_when_it_is_made(make: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        make()
+
+
+@pytest.mark.parametrize("is_cleared", [False, True])
+async def test_a_fault_that_is_taken_back_while_a_request_has_met_it_stays_away(
+    operator: Operator, *, is_cleared: bool
+) -> None:
+    pending = operator.hsm.faults
+    rule = pending.add(faults.FailedJob(), path="/backup")
+    encounter = pending.meet("POST", "/backup", has_token=True)
+    assert encounter is not None
+    assert list(pending) == []
+
+    pending.clear() if is_cleared else pending.remove(rule)
+    pending.give_back(rule)
+
+    assert (list(pending), rule.delivered) == ([], 0)
+
+
+@pytest.mark.parametrize("fault", [faults.TruncatedBody(), faults.Drop(after_work=True)], ids=lambda fault: fault.kind)
+async def test_an_answer_without_a_body_is_lost_whole(operator: Operator, plain: Plain, fault: faults.Fault) -> None:
+    assert (await operator.send("POST", "/keys/k/create", {"kty": "oct-HSM"})).status == 403
+    assert (await operator.assign(operator.hsm.admin_object_id, CRYPTO_USER)).status == 201
+    assert (await operator.assign(operator.hsm.admin_object_id, CRYPTO_OFFICER)).status == 201
+    assert (await operator.send("POST", "/keys/k/create", {"kty": "oct-HSM"})).status == 200
+    assert (await operator.send("DELETE", "/keys/k")).status == 200
+    operator.hsm.faults.add(fault)
+
+    with pytest.raises(aiohttp.ClientOSError):
+        await plain.send("DELETE", "/deletedkeys/k")
+
+    assert _seen(operator.hsm)[-1][0] == "DELETE"
+    assert (await operator.send("GET", "/deletedkeys/k")).status == 404

@@ -6,7 +6,7 @@ import asyncio
 import socket
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 import pytest
@@ -178,3 +178,20 @@ async def test_the_thread_is_not_closed_from_another_loop(hsm: ManagedHsmEmulato
         await hsm.close()
 
     assert hsm.port
+
+
+def test_an_interrupted_start_leaves_no_thread_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = threading.active_count()
+    wait = Future[object].result
+
+    def interrupted(future: Future[object], timeout: float | None = None) -> object:
+        if threading.current_thread() is threading.main_thread():
+            raise KeyboardInterrupt
+        return wait(future, timeout)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Future, "result", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            ManagedHsmEmulator().__enter__()
+
+    assert threading.active_count() == before

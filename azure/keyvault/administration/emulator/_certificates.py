@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from cryptography import x509
+from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
@@ -69,11 +70,14 @@ def _parse(content: bytes) -> Certificates | None:
     texts = _PEM.findall(content)
     try:
         authority, server, server_key = texts
+        kept = Certificates(authority, server, server_key)
         expiry = x509.load_pem_x509_certificate(server).not_valid_after_utc
-    except ValueError:
+        x509.load_pem_x509_certificate(server).verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
+        kept.server_context()
+        kept.client_context()
+    except (ValueError, TypeError, InvalidSignature, ssl.SSLError):
         return None
-    is_fresh = datetime.now(timezone.utc) < expiry - _RENEWAL
-    return Certificates(authority, server, server_key) if is_fresh else None
+    return kept if datetime.now(timezone.utc) < expiry - _RENEWAL else None
 
 
 def issue(host: str) -> Certificates:

@@ -12,6 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 
+# The year 9000: dates, tokens and the database know no time without end.
+_END = 221_845_392_000.0
+
+
 class Clock:
     """Tells the time to everything in one emulator: tokens, jobs, soft-deleted keys.
 
@@ -34,14 +38,16 @@ class Clock:
         """Put the clock forward: tokens expire, jobs come due, without anybody waiting.
 
         :param seconds: By how much; a clock does not go back.
-        :raises ValueError: if seconds is negative.
+        :raises ValueError: if seconds is negative, or would lead beyond the year 9000.
         """
-        if seconds < 0:
-            raise ValueError(f"seconds must not be negative, got {seconds!r}")
+        if not 0 <= seconds <= _END - self.now():
+            raise ValueError(f"seconds must be a number from 0 that leads to no year after 9000, got {seconds!r}")
         with self._lock:
             self._ahead += seconds
             for wake_up, loop in self._sleepers.items():
-                loop.call_soon_threadsafe(wake_up.set)
+                # A loop that has been closed has nobody left who sleeps.
+                with suppress(RuntimeError):
+                    loop.call_soon_threadsafe(wake_up.set)
 
     async def sleep_until(self, due: float) -> None:
         """Wait until the clock shows a time, by itself or because somebody put it forward.

@@ -58,7 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Of the emulator only: what other libraries log may hold what should not be in a log.
     logging.getLogger(_PACKAGE).setLevel(options.log_level.upper())
     try:
-        asyncio.run(_run(_emulator(options), options.env_file))
+        hsm = _emulator(options)
+        if options.env_file:
+            # What one that was killed has left behind would lead programs to where nobody is.
+            options.env_file.unlink(missing_ok=True)
+        asyncio.run(_run(hsm, options.env_file))
     except (OSError, ValueError) as error:
         _LOGGER.debug("Stopped by an error", exc_info=True)
         print(f"{_PROGRAM}: error: {_explain(error)}", file=sys.stderr)

@@ -83,7 +83,8 @@ class Jobs:
         with self._store.transaction():
             job, fault = self._begin(JobKind.BACKUP, encounter)
             snapshot = self._store.snapshot()
-        return self._start(job, partial(self._back_up, job, storage, target, snapshot, self._new_folder()), fault)
+            folder = self._new_folder()
+        return self._start(job, partial(self._back_up, job, storage, target, snapshot, folder), fault)
 
     def start_restore(self, target: Target, folder: str, encounter: Encounter) -> Job:
         """Start replacing the state by that of a backup."""
@@ -130,9 +131,12 @@ class Jobs:
 
     def _begin(self, kind: JobKind, encounter: Encounter) -> tuple[Job, JobFault | None]:
         job, fault = self._new(kind, encounter)
+        self._remember(job)
+        return job, fault
+
+    def _remember(self, job: Job) -> None:
         self._store.save_job(job)
         self._store.forget_jobs(keep=_MEMORY)
-        return job, fault
 
     async def _check(self, kind: JobKind, check: Callable[[], Awaitable[object]], encounter: Encounter) -> Job:
         """Return the job as it was in the beginning, which is what the caller is told; how it ended is saved."""
@@ -143,11 +147,11 @@ class Jobs:
             return partial(jobs.succeed, job)
 
         if isinstance(fault, SlowJob):
-            self._store.save_job(job)
+            self._remember(job)
             return self._start(job, work, fault)
         # It becomes known when it has ended, and so cannot be interrupted.
         finish = await self._outcome(job, work, fault)
-        self._store.save_job(finish(self._clock.now()))
+        self._remember(finish(self._clock.now()))
         return job
 
     def _start_reading(

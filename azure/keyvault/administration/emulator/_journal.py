@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, overload
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 _CAPACITY = 100_000
 
@@ -61,6 +61,10 @@ class Journal(Sequence[JournalEntry]):
 
     def __getitem__(self, index: int | slice) -> JournalEntry | list[JournalEntry]:
         return list(self._entries)[index] if isinstance(index, slice) else self._entries[index]
+
+    def __iter__(self) -> Iterator[JournalEntry]:
+        # Of a copy: the server may add to it meanwhile.
+        return iter(list(self._entries))
 
     def __len__(self) -> int:
         return len(self._entries)

@@ -32,7 +32,13 @@ class LoopThread:
     def start(self) -> None:
         """Return when the resource is open; what its opening raises is raised here."""
         self._thread.start()
-        self._loop, self._stop = self._started.result()
+        try:
+            self._loop, self._stop = self._started.result()
+        except BaseException:
+            # Interrupted by Ctrl-C, nobody will come to stop it.
+            self._started.add_done_callback(_stop_at_once)
+            self._thread.join()
+            raise
 
     def call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Call a function in the loop, and return its result; from any thread but this one."""
@@ -63,3 +69,9 @@ class LoopThread:
             stop = asyncio.Event()
             self._started.set_result((asyncio.get_running_loop(), stop))
             await stop.wait()
+
+
+def _stop_at_once(started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
+    if started.exception() is None:
+        loop, stop = started.result()
+        loop.call_soon_threadsafe(stop.set)

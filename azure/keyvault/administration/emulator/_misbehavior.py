@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import struct
 from contextlib import suppress
+from http import HTTPStatus
 from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
@@ -124,6 +125,10 @@ async def _reset(request: web.Request, answer: web.StreamResponse) -> web.Stream
 
 async def _send_half(request: web.Request, whole: web.StreamResponse) -> web.StreamResponse:
     body = _body(whole)
+    if whole.status == HTTPStatus.NO_CONTENT:
+        # There is no body to lose half of, so half of the head is lost: all of it.
+        exchange_of(request).is_answered = False
+        return await _close(request, whole)
     part = web.StreamResponse(status=whole.status, headers=whole.headers)
     # At least one byte is missing, also where there was no body.
     part.content_length = max(len(body), 1)

@@ -52,6 +52,8 @@ DEFAULT_TENANT_ID = "9b1f0c52-3c8e-4f0d-8f6e-51f2f4c7d6aa"
 
 _NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])+")
 _NAME_LENGTH = range(3, 25)
+# Some thirty years: what is longer leads beyond the years that dates know.
+_LONGEST = 1e9
 _ACCOUNT_LENGTH = 24 - len("store")
 
 
@@ -122,8 +124,8 @@ class ManagedHsmEmulator:
             ("retry_after", retry_after),
             ("propagation_delay", propagation_delay),
         ):
-            if value < 0:
-                raise ValueError(f"{number} must not be negative, got {value!r}")
+            if not 0 <= value <= _LONGEST:
+                raise ValueError(f"{number} must be seconds from 0 to {_LONGEST:.0f}, got {value!r}")
         if not host:
             raise ValueError("host must be an address to listen on: an empty one would be every address")
         self._name = name.lower()

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 _FaultT = TypeVar("_FaultT", bound="Fault")
 
 _STATUSES = range(200, 600)
+_FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
+# Some thirty years: more would lead the clock beyond the years that dates know.
+_LONGEST = 1e9
 _HEADER_NAME = re.compile("[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _LISTS = re.compile(
     r"/keys|/deletedkeys|/keys/[^/]+/versions"
@@ -75,7 +78,12 @@ class Status(Fault):
             self.headers,
             "names and values of one line",
         )
+        _require(_FRAMING.isdisjoint(map(str.lower, self.headers)), "headers", self.headers, "none of HTTP's framing")
         _require_flag("after_work", self.after_work)
+        try:
+            self.content  # noqa: B018 - what cannot be sent is refused now
+        except (ValueError, TypeError, RecursionError) as error:
+            raise ValueError(f"body must be what can be sent as UTF-8 or JSON; {error}") from error
 
     @property
     def content(self) -> bytes:
@@ -192,7 +200,7 @@ class PageSize(Fault):
     items: int
 
     def __post_init__(self) -> None:
-        _require(isinstance(self.items, int) and self.items > 0, "items", self.items, "a whole number from 1")
+        _require(_is_integer(self.items) and self.items > 0, "items", self.items, "a whole number from 1")
 
     def can_happen_to(self, method: str, path: str) -> bool:
         return method == "GET" and _LISTS.fullmatch(path) is not None
@@ -314,6 +322,8 @@ class FaultRule:
     """Whether it happens to requests without a token, too."""
     delivered: int = 0
     """How often it has happened."""
+    is_removed: bool = False
+    """Whether it was taken back."""
 
     def matches(self, method: str, path: str, *, has_token: bool) -> bool:
         """Return whether a request is one to which the fault happens.
@@ -363,6 +373,7 @@ class Faults(Collection[FaultRule]):
         self._lock = Lock()
         self._rules: dict[int, FaultRule] = {}
         self._added = 0
+        self._cleared = 0
 
     def add(
         self,
@@ -405,11 +416,13 @@ class Faults(Collection[FaultRule]):
         :param rule: What ``add`` returned.
         """
         with self._lock:
+            rule.is_removed = True
             self._rules.pop(rule.id, None)
 
     def clear(self) -> None:
         """Take all faults back."""
         with self._lock:
+            self._cleared = self._added
             self._rules.clear()
 
     def meet(self, method: str, path: str, *, has_token: bool) -> Encounter | None:
@@ -439,7 +452,8 @@ class Faults(Collection[FaultRule]):
         :param rule: The rule that the request had met.
         """
         with self._lock:
-            if rule.delivered == rule.times:
+            is_wanted = not rule.is_removed and rule.id > self._cleared
+            if rule.delivered == rule.times and is_wanted:
                 self._rules = dict(sorted({**self._rules, rule.id: rule}.items()))
             rule.delivered -= 1
 
@@ -468,7 +482,7 @@ def _require_flag(name: str, value: object) -> None:
 
 def _require_number(name: str, value: float) -> None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    _require(is_number and 0 <= value < float("inf"), name, value, "a number from 0")
+    _require(is_number and 0 <= value <= _LONGEST, name, value, f"a number from 0 to {_LONGEST:.0f}")
 
 
 def _is_integer(value: object) -> bool:
