@@ -77,7 +77,7 @@ def _jobs(folder: Path) -> dict[str, str]:
 
 
 async def _run(folder: Path, *, seed: int, operations: int, kills: int) -> tuple[Record, str]:
-    diary, tries, began = Diary(operations), CountTries(), time.monotonic()
+    tries, began = CountTries(), time.monotonic()
     async with AsyncExitStack() as stack:
         hsm = await stack.enter_async_context(HsmProcess(folder))
         access, backup = _clients(hsm, tries)
@@ -85,6 +85,7 @@ async def _run(folder: Path, *, seed: int, operations: int, kills: int) -> tuple
         await stack.enter_async_context(backup)
         before = await _remaining(access, {}, 0)
         weather = Weather(hsm, seed)
+        diary = Diary(operations, weather.lacks)
         place = hsm.variables["BLOB_CONTAINER_URL"], hsm.variables["BLOB_SAS_TOKEN"]
         workers = [Worker(number, seed, diary, access) for number in range(_WORKERS)]
         await asyncio.gather(

@@ -34,7 +34,8 @@ SOMEWHERE: list[dict[str, Any]] = [
     {"fault": {"kind": "failed job"}, "method": "POST", "path": "/*backup"},
     {"fault": {"kind": "slow job", "seconds": 0.3}, "method": "POST", "path": "/*backup"},
 ]
-KINDS = frozenset({each["kind"] for each in ANYWHERE} | {each["fault"]["kind"] for each in SOMEWHERE})
+_RARE = frozenset(each["fault"]["kind"] for each in SOMEWHERE)
+KINDS = frozenset(each["kind"] for each in ANYWHERE) | _RARE
 
 
 class Weather:
@@ -52,14 +53,23 @@ class Weather:
         self.journal: list[Seen] = []
         self.blind: list[Blind] = []
         self.revocations = 0
+        self._waiting: set[str] = set()
+        self._shown: set[str] = set()
+
+    def lacks(self) -> bool:
+        """Return whether a kind that only lists or jobs can show has not been shown yet: there are few of these."""
+        return not self._shown >= _RARE
 
     async def blow(self, over: Callable[[], bool]) -> None:
         """Make faults until the run is over."""
         while not over():
             async with self._turn:
                 pending = (await self._hsm.control("GET", "faults"))["value"]
+                kinds = {rule["fault"]["kind"] for rule in pending}
+                self._shown |= self._waiting - kinds
                 if sum(rule["path"] == "*" for rule in pending) < len(ANYWHERE) // 2:
-                    await self._deal({rule["fault"]["kind"] for rule in pending})
+                    await self._deal(kinds)
+                    self._waiting = set(_RARE)
             await asyncio.sleep(0.02)
 
     async def _deal(self, pending: set[str]) -> None:
@@ -85,6 +95,8 @@ class Weather:
         async with self._turn:
             since = time.time()
             await self.collect()
+            # The faults that wait are forgotten.
+            self._waiting.clear()
             await self._hsm.kill()
             await self._hsm.start()
             self.blind.append(Blind(since, time.time()))

@@ -30,15 +30,18 @@ class Diary:
     """All operations of a run, as their callers saw them.
 
     :param wanted: How many operations there shall be.
+    :param lacks: Whether something has not happened yet for which there shall be more, up to four times as many.
     """
 
-    def __init__(self, wanted: int) -> None:
+    def __init__(self, wanted: int, lacks: Callable[[], bool]) -> None:
         self._wanted = wanted
+        self._lacks = lacks
         self.operations: list[Operation] = []
 
     @property
     def full(self) -> bool:
-        return len(self.operations) >= self._wanted
+        count = len(self.operations)
+        return count >= self._wanted and (not self._lacks() or count >= 4 * self._wanted)
 
     async def write(
         self, action: Action, resource: str, call: Awaitable[T], *, value: str | None = None
