@@ -93,7 +93,7 @@ async def test_scopes_that_the_service_did_not_take_are_a_warning(
     client: KeyVaultAccessControlClient, log: pytest.LogCaptureFixture
 ) -> None:
     role = await client.set_role_definition("/", role_name="Reader", assignable_scopes=["/keys"])
-    await client.set_role_definition("/", role_name="Writer", assignable_scopes=["/"])
+    await client.set_role_definition("/", role_name="Writer", assignable_scopes=["/", "/"])
 
     assert _said(log) == [
         ("WARNING", f"The role definition {role.name} can be assigned at ['/']: the service did not take ['/keys'].")

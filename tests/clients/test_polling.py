@@ -148,9 +148,10 @@ async def test_an_answer_that_was_overtaken_does_not_reopen_a_job() -> None:
     assert poller.done()
 
 
-async def test_an_unintelligible_retry_after_is_none() -> None:
+@pytest.mark.parametrize("value", ["soon", "inf", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"])
+async def test_a_retry_after_that_nobody_can_follow_is_none(value: str) -> None:
     transport = ScriptedTransport(
-        CHALLENGE, _started(), _polled("InProgress", {"Retry-After": "soon"}), _polled("Succeeded")
+        CHALLENGE, _started(), _polled("InProgress", {"Retry-After": value}), _polled("Succeeded")
     )
 
     await (await _begin(transport, polling_interval=2)).result()

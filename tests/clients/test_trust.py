@@ -122,3 +122,56 @@ async def test_authorities_that_are_not_there_are_an_error_of_the_constructor(tm
             FakeCredential(),
             connection_verify=str(tmp_path / "absent.pem"),
         )
+
+
+async def test_a_call_may_trust_others_and_still_show_the_certificate_of_the_client(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.issue_cert("client@contoso.example").private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+    async with (
+        RawServer(tmp_path, _behaviour, clients=authority) as server,
+        KeyVaultBackupClient(
+            server.url,
+            FakeCredential(),
+            connection_cert=str(tmp_path / "both.pem"),
+            challenge_resource_domains=["managedhsm.azure.net"],
+        ) as client,
+    ):
+        answer = await client.send_request(HttpRequest("GET", "/x"), connection_verify=server.ca_file)
+
+    assert answer.status_code == 404
+
+
+async def test_who_shows_a_certificate_verifies_the_server_whatever_else_is_said(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    authority.issue_cert("client@contoso.example").private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
+    async with (
+        RawServer(tmp_path, _behaviour, clients=authority) as server,
+        KeyVaultBackupClient(
+            server.url,
+            FakeCredential(),
+            connection_verify=False,
+            connection_cert=str(tmp_path / "both.pem"),
+            retry_total=0,
+        ) as client,
+    ):
+        with pytest.raises(ServiceRequestError):
+            await client.send_request(HttpRequest("GET", "/x"))
+
+    assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "certificate",
+    [("/absent.pem", "/absent.pem", "hunter2"), ("/absent.pem", "/absent.pem", "hunter2", "more"), 5],
+    ids=["password", "four", "number"],
+)
+def test_a_certificate_that_is_none_is_an_error_without_the_password(certificate: Any) -> None:
+    with pytest.raises(ValueError, match="connection_cert must be the path of a file") as caught:
+        KeyVaultBackupClient("https://contoso.managedhsm.azure.net", FakeCredential(), connection_cert=certificate)
+
+    assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("option", [{"sdk_moniker": "mine/1"}, {"instrumentation_config": {}}], ids=str)
+def test_keywords_that_the_library_sets_itself_are_no_type_error(option: dict[str, Any]) -> None:
+    KeyVaultBackupClient("https://contoso.managedhsm.azure.net", FakeCredential(), **option)

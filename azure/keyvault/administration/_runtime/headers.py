@@ -41,6 +41,6 @@ def user_agent_policy(**options: Any) -> UserAgentPolicy:
 
     :param options: The client's keywords.
     """
-    user_agent = UserAgentPolicy(sdk_moniker=_SDK_MONIKER, **options).user_agent
+    user_agent = UserAgentPolicy(**{"sdk_moniker": _SDK_MONIKER, **options}).user_agent
     overwrite = options.get("user_agent_overwrite", False)
     return UserAgentPolicy(base_user_agent=user_agent, user_agent_use_env=False, user_agent_overwrite=overwrite)

@@ -13,8 +13,7 @@ from .rest import decode_object, is_list, with_query
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 
-    from .._identifiers import absolute, origin
-from .rest import RestClient
+    from .rest import RestClient
 
 T = TypeVar("T")
 

@@ -54,7 +54,7 @@ def build_pipeline(
     if transport is None:
         tls = own_tls(**options)
         transport = default_transport(**options)
-        if "proxies" not in options and options.get("use_env_settings", True):
+        if options.get("proxies") is None and options.get("use_env_settings", True):
             options["proxies"] = environment_proxies(endpoint)
     # Any: azure-core's policies are generic over invariant types, so no list of different ones has a common type.
     policies: list[Any] = [
@@ -75,7 +75,7 @@ def build_pipeline(
         options.get("custom_hook_policy") or CustomHookPolicy(**options),
         *_several(per_retry_policies),
         options.get("logging_policy") or RedactingTracePolicy(**options),
-        DistributedTracingPolicy(instrumentation_config=INSTRUMENTATION, **options),
+        DistributedTracingPolicy(**{**options, "instrumentation_config": INSTRUMENTATION}),
         SensitiveHeaderCleanupPolicy(**options),
         options.get("http_logging_policy") or HttpLoggingPolicy(**options),
         SendOncePolicy(tls),

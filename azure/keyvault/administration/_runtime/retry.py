@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Any
 
 from azure.core.exceptions import (
@@ -20,6 +19,8 @@ JOB_START = "job_start"
 
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
+# A day: the service says seconds.
+_LONGEST_WAIT = 86_400.0
 # A success that is not the promised one, and a request that the service waited for too long.
 _UNDECIDED = frozenset({200, 201, 202, 204, 408})
 
@@ -98,8 +99,8 @@ class JobAwareRetryPolicy(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
             seconds: float | None = super().get_retry_after(response)
         except (ValueError, OverflowError):
             return None
-        # "inf" and "1e999" are no delays in HTTP, and nobody can wait that long.
-        return seconds if seconds is None or math.isfinite(seconds) else None
+        # "inf", "1e300" or the year 9999: nobody can wait that long.
+        return seconds if seconds is None or seconds <= _LONGEST_WAIT else None
 
 
 def _never_left(error: Exception) -> bool:

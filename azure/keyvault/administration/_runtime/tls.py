@@ -10,6 +10,8 @@ import os
 import ssl
 from typing import Any
 
+_CERTIFICATE = "connection_cert must be the path of a file with certificate and key, or the paths of two files"
+
 
 class OwnTls:
     """What azure-core's keywords ``connection_verify`` and ``connection_cert`` say, as one TLS context.
@@ -22,18 +24,15 @@ class OwnTls:
 
     def __init__(self, verify: Any, certificate: Any) -> None:
         self._verify = verify
-        self._certificate = certificate
+        self._certificate = _paths(certificate)
+        # As with azure-core, who shows a certificate verifies the server, whatever connection_verify says.
         self._context = ssl.create_default_context() if verify in (True, False, None) else _trusting(verify)
-        if certificate:
-            is_one_file = isinstance(certificate, (str, os.PathLike))
-            paths: list[Any] = [certificate] if is_one_file else [*certificate]
+        if self._certificate:
             try:
-                self._context.load_cert_chain(*paths)
-            except OSError as error:
-                raise ValueError(
-                    "connection_cert must be the path of a file with certificate and key, or the paths of two files,"
-                    f" got {certificate!r}: {error}"
-                ) from error
+                self._context.load_cert_chain(*self._certificate)
+            except (OSError, TypeError) as error:
+                # A third member would be the password of the key.
+                raise ValueError(f"{_CERTIFICATE}, got {self._certificate[:2]!r}: {error}") from error
 
     def apply(self, options: dict[str, Any]) -> None:
         """Add the context to the options of a request, unless the call says something of its own about trust.
@@ -42,7 +41,8 @@ class OwnTls:
         """
         if "connection_verify" in options or "connection_cert" in options:
             options.setdefault("connection_verify", self._verify)
-            options.setdefault("connection_cert", self._certificate)
+            # azure-core would take the letters of one path for paths.
+            options["connection_cert"] = _paths(options.get("connection_cert", self._certificate))
         else:
             options["ssl"] = self._context
 
@@ -56,6 +56,17 @@ def own_tls(*, connection_verify: Any = True, connection_cert: Any = None, **_: 
     if connection_verify in (True, False) and not connection_cert:
         return None
     return OwnTls(connection_verify, connection_cert)
+
+
+def _paths(certificate: Any) -> tuple[Any, ...] | None:
+    if not certificate:
+        return None
+    if isinstance(certificate, (str, os.PathLike)):
+        return (certificate,)
+    try:
+        return tuple(certificate)
+    except TypeError as error:
+        raise ValueError(f"{_CERTIFICATE}, got {certificate!r}") from error
 
 
 def _trusting(authorities: Any) -> ssl.SSLContext:

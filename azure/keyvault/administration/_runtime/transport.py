@@ -35,7 +35,9 @@ def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHt
 
     :param options: The client's keywords. What they say about trust is for :class:`OwnTls`.
     """
-    trust = {"connection_verify": options.get("connection_verify", True) is not False, "connection_cert": None}
+    # Where a certificate is shown, the context of OwnTls counts, which azure-core's False would replace.
+    is_verifying = options.get("connection_verify", True) is not False or bool(options.get("connection_cert"))
+    trust = {"connection_verify": is_verifying, "connection_cert": None}
     transport = AioHttpTransport(**{**options, **trust, "use_env_settings": False})
     # azure-core declares the transport for its older request type only; it sends both.
     return cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", transport)

@@ -212,7 +212,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         wire = await self._definitions.create_or_update(role_scope(scope), _name_or_new(name), body, **kwargs)
         definition = _mapping.role_definition(wire)
         wanted = body["properties"].get("assignableScopes")
-        if wanted and definition.assignable_scopes != wanted:
+        if wanted and set(definition.assignable_scopes or ()) != set(wanted):
             _LOGGER.warning(
                 "The role definition %s can be assigned at %s: the service did not take %s.",
                 definition.name,
