@@ -61,12 +61,12 @@ def own_tls(*, connection_verify: Any = True, connection_cert: Any = None, **_: 
 def _paths(certificate: Any) -> tuple[Any, ...] | None:
     if not certificate:
         return None
-    if isinstance(certificate, (str, os.PathLike)):
-        return (certificate,)
+    is_one_file = isinstance(certificate, (str, os.PathLike))
     try:
-        return tuple(certificate)
+        paths: tuple[Any, ...] = tuple([certificate] if is_one_file else certificate)
     except TypeError as error:
         raise ValueError(f"{_CERTIFICATE}, got {certificate!r}") from error
+    return paths
 
 
 def _trusting(authorities: Any) -> ssl.SSLContext:
