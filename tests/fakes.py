@@ -218,7 +218,36 @@ class TokenRequest(NamedTuple):
     enable_cae: bool | None = None
 
 
-class FakeCredential:
+class OpenCredential:
+    """What every credential has beside its tokens: it is closed, and tells who asks it in the older way."""
+
+    async def get_token(
+        self,
+        *scopes: str,
+        claims: str | None = None,
+        tenant_id: str | None = None,
+        enable_cae: bool = False,
+        **_: Any,
+    ) -> Any:
+        """Part of azure-core's protocol; a client that finds ``get_token_info`` has no use for it."""
+        raise AssertionError(f"get_token was called: {scopes} {claims} {tenant_id} {enable_cae}")
+
+    async def close(self) -> None:
+        """Do nothing; there is nothing to close."""
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.close()
+
+
+class FakeCredential(OpenCredential):
     """Counts its tokens ("token-1", "token-2", ...) and yields to the loop before it gives one.
 
     :param failures: Raised in turn, one a request, before any token is given.
@@ -246,31 +275,6 @@ class FakeCredential:
         if self._failures:
             raise self._failures.pop(0)
         return AccessTokenInfo(f"token-{number}", self.expires_on, refresh_on=self.refresh_on)
-
-    async def get_token(
-        self,
-        *scopes: str,
-        claims: str | None = None,
-        tenant_id: str | None = None,
-        enable_cae: bool = False,
-        **_: Any,
-    ) -> Any:
-        """Part of azure-core's protocol; a client that finds ``get_token_info`` has no use for it."""
-        raise AssertionError(f"get_token was called: {scopes} {claims} {tenant_id} {enable_cae}")
-
-    async def close(self) -> None:
-        """Do nothing; there is nothing to close."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        await self.close()
 
 
 def unauthorized(header: str | None, *, code: str = "Unauthorized", message: str = "No.") -> Answer:

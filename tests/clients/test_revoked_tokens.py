@@ -6,20 +6,17 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
+from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator, faults
+from fakes import OpenCredential
 
 if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
-
     from azure.keyvault.administration.emulator import EmulatorCredential
 
 
-class CachingCredential:
+class CachingCredential(OpenCredential):
     """Keeps its token as real credentials do: only claims make it ask for another one."""
 
     def __init__(self, credential: EmulatorCredential) -> None:
@@ -33,23 +30,6 @@ class CachingCredential:
         if self._token is None or claims:
             self._token = await self._credential.get_token_info(*scopes, options=options)
         return self._token
-
-    async def get_token(self, *scopes: str, **_: object) -> AccessToken:
-        raise NotImplementedError(f"get_token_info is there, so nobody asks for {scopes}")
-
-    async def close(self) -> None:
-        """Nothing to close."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        await self.close()
 
 
 def seen(hsm: ManagedHsmEmulator) -> list[tuple[str, int | None]]:

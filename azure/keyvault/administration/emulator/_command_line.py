@@ -8,13 +8,13 @@ import logging
 import signal
 import sys
 from contextlib import contextmanager
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azure.keyvault.administration._version import VERSION
 
 from . import _environment, _security_domain
+from ._domain.hosts import is_loopback
 from ._files import write_whole
 from ._server import DEFAULT_NAME, ManagedHsmEmulator
 
@@ -128,7 +128,7 @@ def _port(text: str) -> int:
 
 
 def _emulator(options: argparse.Namespace) -> ManagedHsmEmulator:
-    if not options.allow_remote and not _is_loopback(options.host):
+    if not options.allow_remote and not is_loopback(options.host):
         raise ValueError(f"other machines can reach {options.host!r}; say --allow-remote if they may")
     domain: Path | None = options.security_domain
     return ManagedHsmEmulator(
@@ -140,15 +140,6 @@ def _emulator(options: argparse.Namespace) -> ManagedHsmEmulator:
         job_duration=options.job_duration,
         propagation_delay=options.propagation_delay,
     )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 async def _run(hsm: ManagedHsmEmulator, env_file: Path | None) -> None:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, urlsplit
 
 from . import errors
+from .hosts import is_loopback
 
 if TYPE_CHECKING:
     from .sas import Sas
@@ -54,8 +54,8 @@ def locate(resource: str, folder: str = "") -> tuple[Container, str]:
     parts, port = _split(resource)
     host = parts.hostname or ""
     segments = [segment for segment in parts.path.split("/") if segment]
-    is_loopback = _is_loopback(host)
-    if is_loopback:
+    is_local = is_loopback(host)
+    if is_local:
         account, *segments = segments or [""]
         if not segments and "/" in folder:
             name, _, folder = folder.partition("/")
@@ -68,7 +68,7 @@ def locate(resource: str, folder: str = "") -> tuple[Container, str]:
         base = f"https://{host}"
     if len(segments) != 1 or not _ACCOUNT.fullmatch(account) or not _CONTAINER.fullmatch(segments[0]):
         raise _no_container()
-    return Container(f"{base}/{segments[0]}", host, account, segments[0], is_loopback), folder
+    return Container(f"{base}/{segments[0]}", host, account, segments[0], is_local), folder
 
 
 def _split(resource: str) -> tuple[SplitResult, int | None]:
@@ -88,16 +88,6 @@ def _split(resource: str) -> tuple[SplitResult, int | None]:
 def _authority(host: str, port: int | None) -> str:
     name = f"[{host}]" if ":" in host else host
     return name if port is None else f"{name}:{port}"
-
-
-def _is_loopback(host: str) -> bool:
-    # Not names below localhost: a resolver may look for those outside this machine.
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _no_container() -> errors.ServiceError:
