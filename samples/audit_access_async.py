@@ -90,7 +90,8 @@ async def furnish(client: KeyVaultAccessControlClient, hsm: SampleHsm) -> None:
         role_name="Signer",
         permissions=[KeyVaultPermission(data_actions=[KeyVaultDataAction.SIGN_HSM_KEY])],
     )
-    await client.create_role_assignment("/keys/payments", role.id or "", hsm.other_principal_id)
+    assert role.id
+    await client.create_role_assignment("/keys/payments", role.id, hsm.other_principal_id)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,8 @@ async def back_up(client: KeyVaultBackupClient, hsm: SampleHsm) -> str:
     await show_progress(poller, hsm.polling_interval)
     result = await poller.result()
     print(f"The backup is in {result.folder_url}")
-    return result.folder_url or ""
+    assert result.folder_url
+    return result.folder_url
 
 
 async def restore(client: KeyVaultBackupClient, hsm: SampleHsm, folder_url: str) -> None:

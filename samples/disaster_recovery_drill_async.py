@@ -42,7 +42,8 @@ async def drill(access: KeyVaultAccessControlClient, backup: KeyVaultBackupClien
 
     began = time.monotonic()
     poller = await backup.begin_backup(hsm.container_url, hsm.sas_token, polling_interval=hsm.polling_interval)
-    folder_url = (await poller.result()).folder_url or ""
+    folder_url = (await poller.result()).folder_url
+    assert folder_url
     print(f"Backup:   {folder_url} in {time.monotonic() - began:.1f} s")
 
     check = await backup.begin_pre_restore(folder_url, hsm.sas_token, polling_interval=hsm.polling_interval)
@@ -97,7 +98,8 @@ async def wipe(client: KeyVaultAccessControlClient) -> None:
     """Lose the keys, the assignments at them, and the custom roles."""
     for name in await key_names(client):
         async for assignment in client.list_role_assignments(f"/keys/{name}"):
-            await client.delete_role_assignment(f"/keys/{name}", assignment.name or "")
+            assert assignment.name
+            await client.delete_role_assignment(f"/keys/{name}", assignment.name)
         await purge_key(client, name)
     async for role in client.list_role_definitions(KeyVaultRoleScope.GLOBAL):
         if role.role_type == "CustomRole" and role.name:
@@ -114,7 +116,8 @@ async def furnish(client: KeyVaultAccessControlClient, hsm: SampleHsm) -> None:
         role_name="Signer",
         permissions=[KeyVaultPermission(data_actions=[KeyVaultDataAction.SIGN_HSM_KEY])],
     )
-    await client.create_role_assignment("/keys/signing", role.id or "", hsm.other_principal_id)
+    assert role.id
+    await client.create_role_assignment("/keys/signing", role.id, hsm.other_principal_id)
 
 
 if __name__ == "__main__":

@@ -45,13 +45,13 @@ async def main() -> None:
             for action in permission.data_actions or []:
                 print(f"  + {action}")
 
-        assignment = await client.create_role_assignment(
-            KeyVaultRoleScope.GLOBAL, role.id or "", hsm.other_principal_id
-        )
+        assert role.id
+        assignment = await client.create_role_assignment(KeyVaultRoleScope.GLOBAL, role.id, hsm.other_principal_id)
         print(f"Assigned to {hsm.other_principal_id}.")
         if hsm.other_credential:
             await prove(hsm, hsm.other_credential)
-        await client.delete_role_assignment(KeyVaultRoleScope.GLOBAL, assignment.name or "")
+        assert assignment.name
+        await client.delete_role_assignment(KeyVaultRoleScope.GLOBAL, assignment.name)
         await client.delete_role_definition(KeyVaultRoleScope.GLOBAL, ROLE_NAME)
         print("Took both away again.")
 
@@ -65,8 +65,9 @@ async def prove(hsm: SampleHsm, credential: AsyncTokenCredential) -> None:
         poller = await backup.begin_backup(hsm.container_url, hsm.sas_token, polling_interval=hsm.polling_interval)
         result = await poller.result()
         print(f"It can back up: {result.folder_url}")
+        assert result.folder_url
         try:
-            await backup.begin_restore(result.folder_url or "", hsm.sas_token)
+            await backup.begin_restore(result.folder_url, hsm.sas_token)
         except HttpResponseError as error:
             print(f"It cannot restore: {_code(error)}")
         try:

@@ -46,16 +46,16 @@ async def lend_a_role(client: KeyVaultAccessControlClient, *, principal_id: str)
         description="Reads keys and their metadata, and nothing else.",
         permissions=[KeyVaultPermission(data_actions=[KeyVaultDataAction.READ_HSM_KEY])],
     )
-    if role.id is None or role.name is None:
-        raise RuntimeError(f"the service returned a role without id or name: {role!r}")
+    # The service gives each role an id and a name; only one that you make yourself may have none.
+    assert role.id
+    assert role.name
     print(f"\nCreated the role {role.role_name!r} ({role.name}). It grants:")
     for permission in role.permissions or []:
         for action in permission.data_actions or []:
             print(f"  + {action}")
 
     assignment = await client.create_role_assignment(KeyVaultRoleScope.KEYS, role.id, principal_id)
-    if assignment.name is None:
-        raise RuntimeError(f"the service returned an assignment without a name: {assignment!r}")
+    assert assignment.name
     found = await client.get_role_assignment(KeyVaultRoleScope.KEYS, assignment.name)
     if found.properties is not None:
         print(f"\nAssigned it to {found.properties.principal_id} at {found.properties.scope}.")
@@ -78,7 +78,8 @@ async def survive_a_disaster(access: KeyVaultAccessControlClient, backup: KeyVau
     print(f"\nCreated the keys {', '.join(before)}. Backing up ...")
     waiting: dict[str, Any] = {"polling_interval": hsm.polling_interval}
     result = await (await backup.begin_backup(hsm.container_url, hsm.sas_token, **waiting)).result()
-    folder_url = result.folder_url or ""
+    folder_url = result.folder_url
+    assert folder_url
     print(f"The backup is in {folder_url}")
 
     for name in before:

@@ -32,11 +32,12 @@ async def start() -> None:
 
 
 async def follow(token: str) -> None:
-    """Follow a backup that another process started. Where the backup goes and what opens it need not be known."""
+    """Follow a backup that another process started."""
     async with (
         sample_hsm() as hsm,
         KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client,
     ):
+        # The first argument, a container's URL, is not looked at when a backup is resumed, and no SAS is needed.
         poller = await client.begin_backup("", continuation_token=token, polling_interval=0.5)
         result = await poller.result()
         print(f"Process {os.getpid()} followed it: the backup is in {result.folder_url}")

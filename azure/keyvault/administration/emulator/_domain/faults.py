@@ -388,9 +388,10 @@ class Faults(Collection[FaultRule]):
         """Let a fault happen.
 
         :param fault: What happens.
-        :keyword method: The method of the requests to which it happens; ``*`` stands for any text.
-        :keyword path: The path of the requests to which it happens, without the query and with single slashes; ``*``
-         stands for any text, slashes included.
+        :keyword method: The method of the requests to which it happens: a pattern as of :mod:`fnmatch`, in which ``*``
+         stands for any text, ``?`` for any character and ``[...]`` for one of those in it.
+        :keyword path: The path of the requests to which it happens, without the query and with single slashes: a
+         pattern as well. No slash is special, and it begins with ``/`` or ``*``.
         :keyword times: How often it happens; None if until it is removed.
         :keyword skip: How many requests that fit are let pass first.
         :keyword anonymous: Whether it happens to requests without a token, too. Unless told so, the round in which a
