@@ -236,13 +236,14 @@ class KeyVaultBackupResult(_Model):
 
 
 class KeyVaultJobDetails(_Model):
-    """What the service last said of a backup, restore or pre-check.
+    """What the service last said of a backup, restore or pre-check. What it has not said is None.
 
-    :ivar job_id: The job's id; None until the service was asked about a resumed job.
+    :ivar job_id: The job's id.
     :vartype job_id: str or None
     :ivar kind: ``backup``, ``restore``, ``key restore``, ``pre-backup`` or ``pre-restore``.
     :vartype kind: str
-    :ivar status: ``InProgress``, ``Succeeded``, ``Failed``, ``Canceled``, or what a newer service says.
+    :ivar status: ``InProgress``, ``Succeeded``, ``Failed``, ``Canceled``, or what a newer service says; None until the
+        service was asked about a resumed job.
     :vartype status: str or None
     :ivar status_details: What the service adds to the status, for example why a job failed or how many key versions it
         restored.

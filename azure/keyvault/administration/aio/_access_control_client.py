@@ -36,6 +36,10 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
 
     Use it as an async context manager, or call :meth:`close`. One client serves any number of concurrent calls.
 
+    Other keywords are those of azure-core's clients, such as ``transport``, ``proxies``, ``connection_verify``,
+    ``retry_total`` and ``logging_enable``. A method takes ``headers``, ``timeout``, ``retry_total``, ``logging_enable``
+    and the like for one call.
+
     :param str vault_url: URL of the HSM, for example ``https://<name>.managedhsm.azure.net``: its "DNS name".
     :param credential: An async credential, such as one of :mod:`azure.identity.aio`. The client does not close it.
     :type credential: ~azure.core.credentials_async.AsyncTokenCredential

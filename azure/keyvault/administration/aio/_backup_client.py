@@ -36,6 +36,10 @@ class KeyVaultBackupClient(KeyVaultClientBase):
     Use it as an async context manager, or call :meth:`close`. Jobs run in the service, one at a time: closing the
     client stops none.
 
+    Other keywords are those of azure-core's clients, such as ``transport``, ``proxies``, ``connection_verify``,
+    ``retry_total`` and ``logging_enable``. A method takes ``headers``, ``timeout``, ``retry_total``, ``logging_enable``
+    and the like for one call.
+
     :param str vault_url: URL of the HSM, for example ``https://<name>.managedhsm.azure.net``: its "DNS name".
     :param credential: An async credential, such as one of :mod:`azure.identity.aio`. The client does not close it.
     :type credential: ~azure.core.credentials_async.AsyncTokenCredential
@@ -114,7 +118,8 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :returns: A poller. Its result holds the URL of the folder with the backup.
         :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[
             ~azure.keyvault.administration.KeyVaultBackupResult]
-        :raises ValueError: If an argument is malformed, the SAS token expired, or there is none. Nothing is sent.
+        :raises ValueError: If an argument is malformed, the SAS token missing or expired, the version too old, or
+            the continuation token of another HSM or another kind of job. Nothing is sent.
         :raises ~azure.core.exceptions.ResourceExistsError: If another job runs.
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses. A job that fails later raises it when
             its result is awaited.
@@ -194,7 +199,8 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
         :returns: A poller without a result.
         :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[None]
-        :raises ValueError: If an argument is malformed, the SAS token expired, or there is none. Nothing is sent.
+        :raises ValueError: If an argument is malformed, the SAS token missing or expired, the version too old, or
+            the continuation token of another HSM or another kind of job. Nothing is sent.
         :raises ~azure.core.exceptions.ResourceExistsError: If another job runs.
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses. A job that fails later raises it when
             its result is awaited.
@@ -264,12 +270,14 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :type sas_token: str or None
         :keyword bool use_managed_identity: Whether the HSM uses its own user-assigned managed identity instead of a SAS
             token. Defaults to False.
-        :keyword continuation_token: Token of a poller whose check this one goes on to follow.
+        :keyword continuation_token: Token of a poller whose check this one goes on to follow; all other arguments are
+            ignored, and nothing is started.
         :paramtype continuation_token: str or None
         :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
         :returns: A poller without a result: it raises if the check fails.
         :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[None]
-        :raises ValueError: If an argument is malformed or the service version is too old. Nothing is sent.
+        :raises ValueError: If an argument is malformed, the SAS token missing or expired, the version too old, or
+            the continuation token of another HSM or another kind of job. Nothing is sent.
         :raises ~azure.core.exceptions.ResourceExistsError: If another job runs.
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses. A job that fails later raises it when
             its result is awaited.
@@ -334,12 +342,14 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :type sas_token: str or None
         :keyword bool use_managed_identity: Whether the HSM uses its own user-assigned managed identity instead of a SAS
             token. Defaults to False.
-        :keyword continuation_token: Token of a poller whose check this one goes on to follow.
+        :keyword continuation_token: Token of a poller whose check this one goes on to follow; all other arguments are
+            ignored, and nothing is started.
         :paramtype continuation_token: str or None
         :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
         :returns: A poller without a result: it raises if the check fails.
         :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[None]
-        :raises ValueError: If an argument is malformed or the service version is too old. Nothing is sent.
+        :raises ValueError: If an argument is malformed, the SAS token missing or expired, the version too old, or
+            the continuation token of another HSM or another kind of job. Nothing is sent.
         :raises ~azure.core.exceptions.ResourceExistsError: If another job runs.
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses. A job that fails later raises it when
             its result is awaited.

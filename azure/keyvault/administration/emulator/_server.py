@@ -86,20 +86,25 @@ class ManagedHsmEmulator:
     plain ``with`` it runs in a thread with a loop of its own: then clients may live on any loop, and the block may wait
     for something else. ``faults``, ``journal`` and ``clock`` may be used from any thread.
 
-    :param name: The HSM's name, from which its URL and its backup folders are made.
+    What is settled when it starts, such as ``port`` and ``credential``, raises :class:`RuntimeError` while it does not
+    run.
+
+    :param name: The HSM's name, from which its URL and its backup folders are made: 3 to 24 letters, digits and single
+     dashes.
     :keyword data: Directory that keeps the state; without one it is gone when the emulator closes.
     :keyword host: Address to listen on; loopback unless told otherwise.
     :keyword port: Port to listen on; 0 takes any free one.
-    :keyword admin_object_id: Object id of the initial administrator. With a data directory it counts at the first
-     start only.
+    :keyword admin_object_id: Object id of the initial administrator; a fixed one unless given. With a data directory it
+     counts at the first start only.
     :keyword security_domain: What another emulator's ``security_domain`` says, so that its backups can be restored
      here; a new one unless given.
-    :keyword job_duration: How many seconds a backup or restore is in progress, at least. Putting the clock forward
-     ends it early. A poll waits for a job that is due within a quarter of a second, so that a test hears of it at once.
+    :keyword job_duration: How many seconds a backup or restore is in progress, at least; 0.05 unless given. Putting
+     the clock forward ends it early. A poll waits for a job that is due within a quarter of a second, so that a test
+     hears of it at once.
     :keyword retry_after: Seconds that the start of a job tells clients to wait before they ask again. The service says
-     10; the default is as short as the header allows, since nobody likes to wait for an emulator.
+     10; the default is 1, as short as the header allows, since nobody likes to wait for an emulator.
     :keyword propagation_delay: How many seconds of the emulator's clock it takes until a change of role definitions or
-     assignments counts for what callers may do; lists show it at once.
+     assignments counts for what callers may do, 0 unless given; lists show it at once.
     :raises ValueError: if the name is not one that an HSM can have, the object id is not a GUID, or a number is
      negative.
     """

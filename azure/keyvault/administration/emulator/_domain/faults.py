@@ -35,7 +35,7 @@ _STARTS = re.compile(r"POST /(pre)?backup|PUT /(pre)?restore|PUT /keys/[^/]+/res
 
 
 class Fault:
-    """The base class of all faults."""
+    """The base class of all faults. One whose parameters make no sense raises :class:`ValueError` when it is made."""
 
     kind: ClassVar[str]
     """How the journal and the control path call it."""
@@ -388,12 +388,12 @@ class Faults(Collection[FaultRule]):
         """Let a fault happen.
 
         :param fault: What happens.
-        :keyword method: The method of the requests to which it happens: a pattern as of :mod:`fnmatch`, in which ``*``
+        :keyword method: The method of the requests to which it happens: a pattern as of ``fnmatch``, in which ``*``
          stands for any text, ``?`` for any character and ``[...]`` for one of those in it.
         :keyword path: The path of the requests to which it happens, without the query and with single slashes: a
          pattern as well. No slash is special, and it begins with ``/`` or ``*``.
-        :keyword times: How often it happens; None if until it is removed.
-        :keyword skip: How many requests that fit are let pass first.
+        :keyword times: How often it happens, 1 unless given; None if until it is removed.
+        :keyword skip: How many requests that fit are let pass first; 0 unless given.
         :keyword anonymous: Whether it happens to requests without a token, too. Unless told so, the round in which a
          client asks for the challenge is left alone.
         :returns: The rule, which knows how often the fault has happened.
