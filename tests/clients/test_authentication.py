@@ -437,7 +437,7 @@ async def test_a_streamed_request_whose_first_try_failed_is_sent_streamed() -> N
 
     await client.send_request(HttpRequest("GET", "/x"), stream=True)
 
-    assert [options.get("stream") for options in transport.options] == [False, False, True]
+    assert [options.get("stream") for options in transport.options] == [True, True, True]
 
 
 # Whether the resource can be trusted

@@ -40,6 +40,7 @@ _Request = PipelineRequest[HttpRequest]
 _Response = PipelineResponse[HttpRequest, AsyncHttpResponse]
 
 _UNAUTHORIZED = 401
+_HEADER = "WWW-Authenticate"
 
 _NOT_IN_A_PROBE = frozenset({"authorization", "content-length", "transfer-encoding"})
 
@@ -106,16 +107,13 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             response = await self._send_authorized(request, token, options)
             if response.http_response.status_code != _UNAUTHORIZED:
                 return response
-            # A streamed answer still has its body on the wire: read, it frees the connection, and an error can show it.
-            # An empty body, such as the service's to a PUT, azure-core lets nobody read twice.
-            if not response.http_response.is_stream_consumed:
-                await response.http_response.read()
-            challenge = self._challenge(response)
+            challenge = await self._challenge(response)
             if challenge is None:
                 self._forget(audience, token)
                 return response
             if answered_claims or (answered_resource and challenge.claims is None):
                 return response
+            await _read(response)
             if challenge.claims is None:
                 answered_resource = True
                 audience = self._audience = self._trusted_audience(challenge, response)
@@ -135,7 +133,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             except Exception as error:  # noqa: BLE001 - raised below, to the one whose request it was
                 failure = error
                 return None
-            return self._learn(response)
+            return await self._learn(response)
 
         demand = await self._discoveries.run(None, probe)
         if demand is None and response is None and failure is None:
@@ -145,11 +143,11 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             raise failure
         return demand or cast("_Response", response)
 
-    def _learn(self, response: _Response) -> _Demand | None:
+    async def _learn(self, response: _Response) -> _Demand | None:
         """Keep what the answer to a bare request tells about the origin, once it is trusted."""
         if response.http_response.status_code != _UNAUTHORIZED:
             return None
-        challenge = self._challenge(response)
+        challenge = await self._challenge(response)
         if challenge is None:
             return None
         self._audience = self._trusted_audience(challenge, response)
@@ -164,11 +162,13 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         bare = HttpRequest(original.method, original.url, headers={**headers, "Content-Length": "0"})
         options = request.context.options
         kept = options.copy()
-        options["stream"] = False
         try:
             response = await self.next.send(PipelineRequest(bare, request.context))
         finally:
             _restore(options, kept)
+        if response.http_response.status_code == _UNAUTHORIZED and _HEADER in response.http_response.headers:
+            # It is answered or refused here. What could go wrong with that is the affair of this request alone.
+            await _read(response)
         # The policies above know the request with its body: a redirect must not make them go on with the bare one.
         return PipelineResponse(original, response.http_response, response.context)
 
@@ -178,14 +178,15 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         request.http_request.headers["Authorization"] = f"Bearer {token}"
         return await self.next.send(request)
 
-    def _challenge(self, response: _Response) -> Challenge | None:
+    async def _challenge(self, response: _Response) -> Challenge | None:
         """Return the challenge of a 401, or None if it has none."""
-        header = response.http_response.headers.get("WWW-Authenticate")
+        header = response.http_response.headers.get(_HEADER)
         if not header:
             return None
         try:
             return parse_challenge(header)
         except ValueError as error:
+            await _read(response)
             raise _refusal(
                 f"The service refused the request, and its challenge cannot be answered: {error}.", response
             ) from error
@@ -232,6 +233,15 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 message=f"Refused to send a request to {target}: this client talks to {self._origin} only, and"
                 " neither its tokens nor its requests may reach another origin."
             )
+
+
+async def _read(response: _Response) -> None:
+    """Read a challenge that nobody else will: that frees its connection, and an error can show it.
+
+    Read once, it could not be streamed any more, and without a body not even be read again.
+    """
+    if not response.http_response.is_stream_consumed:
+        await response.http_response.read()
 
 
 def _refusal(

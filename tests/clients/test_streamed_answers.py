@@ -1,0 +1,101 @@
+"""An answer that the user wanted to stream arrives unread, whatever authentication did before; over a real socket."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from azure.core.rest import HttpRequest
+
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient
+from fakes import FakeCredential, claims_challenge, resource_challenge
+from raw_server import Act, RawServer, Received, http
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from azure.core.rest import AsyncHttpResponse
+
+_RESOURCE = {"WWW-Authenticate": resource_challenge()}
+_CLAIMS = {"WWW-Authenticate": claims_challenge('{"access_token":{"nbf":{"essential":true}}}')}
+
+
+def _client(server: RawServer) -> KeyVaultAccessControlClient:
+    return KeyVaultAccessControlClient(
+        server.url,
+        FakeCredential(),
+        transport=server.transport(),
+        challenge_resource_domains=["managedhsm.azure.net"],
+    )
+
+
+async def _raw(response: AsyncHttpResponse) -> bytes:
+    return b"".join([part async for part in response.iter_raw()])
+
+
+async def _decoded(response: AsyncHttpResponse) -> bytes:
+    return b"".join([part async for part in response.iter_bytes()])
+
+
+async def _whole(response: AsyncHttpResponse) -> bytes:
+    return await response.read()
+
+
+def _without_a_challenge(status: int, _: Received, body: bytes) -> Act:
+    return http(status, body)
+
+
+def _to_every_token(status: int, request: Received, body: bytes) -> Act:
+    return http(status, body) if request.token else http(401, b"OK", _RESOURCE)
+
+
+def _to_a_token_with_claims(status: int, request: Received, body: bytes) -> Act:
+    if request.token is None:
+        return http(401, b"OK", _RESOURCE)
+    return http(401, body, _CLAIMS) if request.token == "Bearer token-1" else http(status, body)
+
+
+def _challenged_for_ever(status: int, _: Received, body: bytes) -> Act:
+    return http(status, body, _RESOURCE)
+
+
+@pytest.mark.parametrize("read", [_raw, _decoded, _whole], ids=["iter_raw", "iter_bytes", "read"])
+@pytest.mark.parametrize("body", [b"", b'{"error":null}'], ids=["no-body", "body"])
+@pytest.mark.parametrize(
+    ("behaviour", "status"),
+    [
+        pytest.param(_without_a_challenge, 401, id="401-without-a-challenge"),
+        pytest.param(_without_a_challenge, 403, id="403-without-a-token"),
+        pytest.param(_to_every_token, 404, id="404"),
+        pytest.param(_to_every_token, 401, id="401-to-a-token"),
+        pytest.param(_to_a_token_with_claims, 404, id="404-after-claims"),
+        pytest.param(_to_a_token_with_claims, 401, id="401-after-claims"),
+        pytest.param(_challenged_for_ever, 401, id="401-for-ever"),
+    ],
+)
+async def test_a_streamed_answer_is_left_to_its_reader(
+    tmp_path: Path,
+    behaviour: Callable[[int, Received, bytes], Act],
+    status: int,
+    body: bytes,
+    read: Callable[[AsyncHttpResponse], Awaitable[bytes]],
+) -> None:
+    async with (
+        RawServer(tmp_path, lambda received: behaviour(status, received, body)) as server,
+        _client(server) as client,
+    ):
+        answer = await client.send_request(HttpRequest("PUT", "/x", json={}), stream=True)
+
+        assert (answer.status_code, await read(answer)) == (status, body)
+
+
+async def test_an_answered_challenge_frees_its_connection(tmp_path: Path) -> None:
+    async with (
+        RawServer(tmp_path, lambda received: _to_a_token_with_claims(404, received, b"body")) as server,
+        _client(server) as client,
+    ):
+        answer = await client.send_request(HttpRequest("PUT", "/x", json={}), stream=True)
+        await answer.close()
+
+    assert [request.on_reused_connection for request in server.requests] == [False, True, True]
