@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import datetime, timedelta, timezone
+from email.utils import format_datetime
 from typing import Any
 
 import pytest
@@ -28,6 +30,7 @@ from fakes import (
 _CONTAINER = "https://account.blob.core.windows.net/backups"
 _SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 _STATUS_URL = f"{VAULT}/backup/5f/pending"
+_IN_AN_HOUR = datetime.now(timezone.utc) + timedelta(hours=1)
 _NULLS = {"code": None, "message": None, "innererror": None}
 
 
@@ -148,7 +151,7 @@ async def test_an_answer_that_was_overtaken_does_not_reopen_a_job() -> None:
     assert poller.done()
 
 
-@pytest.mark.parametrize("value", ["soon", "inf", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"])
+@pytest.mark.parametrize("value", ["soon", "inf", "nan", "1e300", "5, 5", "Fri, 31 Dec 9999 23:59:59 GMT"])
 async def test_a_retry_after_that_nobody_can_follow_is_none(value: str) -> None:
     transport = ScriptedTransport(
         CHALLENGE, _started(), _polled("InProgress", {"Retry-After": value}), _polled("Succeeded")
@@ -157,6 +160,33 @@ async def test_a_retry_after_that_nobody_can_follow_is_none(value: str) -> None:
     await (await _begin(transport, polling_interval=2)).result()
 
     assert transport.waits == [2]
+
+
+WAITS: list[Any] = [
+    pytest.param({"Retry-After": "7"}, 7, id="seconds"),
+    pytest.param({"retry-after": "0.5"}, 0.5, id="half a second"),
+    pytest.param({"Retry-After": format_datetime(_IN_AN_HOUR, usegmt=True)}, pytest.approx(3600, abs=1800), id="date"),
+    pytest.param({"retry-after-ms": "1500"}, 1.5, id="milliseconds"),
+    pytest.param({"x-ms-retry-after-ms": "1500"}, 1.5, id="milliseconds, by the other name"),
+    pytest.param({"Retry-After": "7", "retry-after-ms": "1500"}, 7, id="both"),
+    pytest.param({"Retry-After": "soon", "retry-after-ms": "1500"}, 1.5, id="one of two intelligible"),
+    pytest.param({"Retry-After": "1e300", "x-ms-retry-after-ms": "1500"}, 1.5, id="one of two within a life"),
+    pytest.param({"retry-after-ms": "soon", "x-ms-retry-after-ms": "1500"}, 1.5, id="the last of them"),
+]
+
+
+@pytest.mark.parametrize(("headers", "seconds"), WAITS)
+async def test_polling_and_retries_wait_as_long_as_the_service_says_in_any_header(
+    headers: dict[str, str], seconds: Any
+) -> None:
+    throttled = Answer(429, error("TooManyRequests", "Later."), headers)
+    transport = ScriptedTransport(
+        CHALLENGE, throttled, _started(), throttled, _polled("InProgress", headers), _polled("Succeeded")
+    )
+
+    await (await _begin(transport, polling_interval=2)).result()
+
+    assert transport.waits == [seconds] * 3
 
 
 async def test_a_poll_without_job_id_leaves_the_one_that_is_known() -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 from azure.core.exceptions import (
@@ -13,6 +16,7 @@ from azure.core.exceptions import (
 )
 from azure.core.pipeline.policies import AsyncRetryPolicy, RequestHistory
 from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.utils import case_insensitive_dict
 
 JOB_START = "job_start"
 """The request option that marks the start of a job."""
@@ -21,6 +25,8 @@ _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 # A day: the service says seconds.
 _LONGEST_WAIT = 86_400.0
+# Where services say how long to wait, and in which part of a second, in the order in which azure-core looks.
+_WAITS = {"retry-after": 1, "retry-after-ms": 1000, "x-ms-retry-after-ms": 1000}
 # A success that is not the promised one, and a request that the service waited for too long.
 _UNDECIDED = frozenset({200, 201, 202, 204, 408})
 
@@ -93,14 +99,30 @@ class JobAwareRetryPolicy(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
     def get_retry_after(self, response: Any) -> float | None:
         """Return how many seconds the service wants to be left alone, or None if it says nothing intelligible.
 
+        azure-core looks no further than the first header that is there, intelligible or not.
+
         :param response: The answer.
         """
-        try:
-            seconds: float | None = super().get_retry_after(response)
-        except (ValueError, OverflowError):
-            return None
-        # "inf", "1e300" or the year 9999: nobody can wait that long.
-        return seconds if seconds is None or seconds <= _LONGEST_WAIT else None
+        headers = case_insensitive_dict(response.http_response.headers)
+        for name, per_second in _WAITS.items():
+            seconds = _seconds(headers.get(name, "")) / per_second
+            # "inf", "1e300" or the year 9999: nobody can wait that long. Nor is "nan" any time.
+            if seconds <= _LONGEST_WAIT:
+                return max(0.0, seconds)
+        return None
+
+
+def _seconds(value: str) -> float:
+    """Return how many seconds the value of a header means, which may be a date; "nan" if it means none."""
+    try:
+        return float(value)
+    except ValueError:
+        pass
+    try:
+        moment = parsedate_to_datetime(value)
+        return (moment - datetime.now(moment.tzinfo)).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return math.nan
 
 
 def _never_left(error: Exception) -> bool:
