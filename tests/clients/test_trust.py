@@ -19,6 +19,12 @@ def _behaviour(received: Received) -> Act:
     return http(404) if received.token else http(401, b"OK", {"WWW-Authenticate": resource_challenge()})
 
 
+def _client(server: RawServer, **options: Any) -> KeyVaultBackupClient:
+    return KeyVaultBackupClient(
+        server.url, FakeCredential(), challenge_resource_domains=["managedhsm.azure.net"], retry_total=0, **options
+    )
+
+
 def _connections(server: RawServer) -> int:
     return sum(not received.on_reused_connection for received in server.requests)
 
@@ -26,12 +32,7 @@ def _connections(server: RawServer) -> int:
 async def test_a_client_with_its_own_authorities_keeps_its_connection(tmp_path: Path) -> None:
     async with (
         RawServer(tmp_path, _behaviour) as server,
-        KeyVaultBackupClient(
-            server.url,
-            FakeCredential(),
-            connection_verify=server.ca_file,
-            challenge_resource_domains=["managedhsm.azure.net"],
-        ) as client,
+        _client(server, connection_verify=server.ca_file) as client,
     ):
         for _ in range(3):
             await client.send_request(HttpRequest("GET", "/x"))
@@ -43,12 +44,7 @@ async def test_a_client_with_its_own_authorities_keeps_its_connection(tmp_path: 
 async def test_a_client_that_verifies_nothing_trusts_any_server(tmp_path: Path) -> None:
     async with (
         RawServer(tmp_path, _behaviour) as server,
-        KeyVaultBackupClient(
-            server.url,
-            FakeCredential(),
-            connection_verify=False,
-            challenge_resource_domains=["managedhsm.azure.net"],
-        ) as client,
+        _client(server, connection_verify=False) as client,
     ):
         await client.send_request(HttpRequest("GET", "/x"))
 
@@ -60,13 +56,7 @@ async def test_a_call_can_trust_other_authorities_than_its_client(tmp_path: Path
     async with (
         RawServer(tmp_path / "other", _behaviour) as other,
         RawServer(tmp_path, _behaviour) as server,
-        KeyVaultBackupClient(
-            server.url,
-            FakeCredential(),
-            connection_verify=other.ca_file,
-            challenge_resource_domains=["managedhsm.azure.net"],
-            retry_total=0,
-        ) as client,
+        _client(server, connection_verify=other.ca_file) as client,
     ):
         with pytest.raises(ServiceRequestError):
             await client.send_request(HttpRequest("GET", "/x"))
@@ -89,13 +79,7 @@ async def test_a_client_shows_its_certificate(tmp_path: Path, certificate: str) 
     }
     async with (
         RawServer(tmp_path, _behaviour, clients=authority) as server,
-        KeyVaultBackupClient(
-            server.url,
-            FakeCredential(),
-            connection_verify=server.ca_file,
-            connection_cert=given[certificate],
-            challenge_resource_domains=["managedhsm.azure.net"],
-        ) as client,
+        _client(server, connection_verify=server.ca_file, connection_cert=given[certificate]) as client,
     ):
         for _ in range(2):
             await client.send_request(HttpRequest("GET", "/x"))
@@ -129,12 +113,7 @@ async def test_a_call_may_trust_others_and_still_show_the_certificate_of_the_cli
     authority.issue_cert("client@contoso.example").private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
     async with (
         RawServer(tmp_path, _behaviour, clients=authority) as server,
-        KeyVaultBackupClient(
-            server.url,
-            FakeCredential(),
-            connection_cert=str(tmp_path / "both.pem"),
-            challenge_resource_domains=["managedhsm.azure.net"],
-        ) as client,
+        _client(server, connection_cert=str(tmp_path / "both.pem")) as client,
     ):
         answer = await client.send_request(HttpRequest("GET", "/x"), connection_verify=server.ca_file)
 
@@ -146,13 +125,7 @@ async def test_who_shows_a_certificate_verifies_the_server_whatever_else_is_said
     authority.issue_cert("client@contoso.example").private_key_and_cert_chain_pem.write_to_path(tmp_path / "both.pem")
     async with (
         RawServer(tmp_path, _behaviour, clients=authority) as server,
-        KeyVaultBackupClient(
-            server.url,
-            FakeCredential(),
-            connection_verify=False,
-            connection_cert=str(tmp_path / "both.pem"),
-            retry_total=0,
-        ) as client,
+        _client(server, connection_verify=False, connection_cert=str(tmp_path / "both.pem")) as client,
     ):
         with pytest.raises(ServiceRequestError):
             await client.send_request(HttpRequest("GET", "/x"))
