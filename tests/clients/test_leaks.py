@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import math
 import os
 import resource
+from collections import Counter
 from collections.abc import AsyncIterator
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,8 +20,12 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from hsm_process import HsmProcess, ProcessCredential
 
-# A hundred bytes per operation would be found.
-_MAY_GROW = 2 * 1024 * 1024
+_WINDOWS = 4  # What fills a cache grows in one of them; what leaks grows in each.
+_CONCURRENT_LIVES = 10
+_OPERATIONS_OF_A_LIFE = 11
+_MAY_GROW = 1024 * 1024  # In a window of 4,000 operations, 250 bytes of each.
+# asyncio keeps cancelled timers until there are a hundred or so of them.
+_NOT_COUNTED = "TimerHandle", "Context"
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="needs Linux's /proc")
 
@@ -27,7 +34,7 @@ class Held(NamedTuple):
     """What this process holds just now."""
 
     memory: int
-    objects: int
+    objects: Counter[str]
     files: int
     tasks: int
 
@@ -37,7 +44,7 @@ def held() -> Held:
     resident = int(Path("/proc/self/statm").read_text().split()[1])
     return Held(
         resident * resource.getpagesize(),
-        len(gc.get_objects()),
+        Counter(name for thing in gc.get_objects() if (name := type(thing).__qualname__) not in _NOT_COUNTED),
         len(os.listdir("/proc/self/fd")),  # noqa: PTH208 - names are enough
         len(asyncio.all_tasks()),
     )
@@ -65,12 +72,13 @@ async def _life(access: KeyVaultAccessControlClient, backup: KeyVaultBackupClien
     poller = await backup.begin_pre_backup(*place, polling_interval=0.01)
     await poller.update_status()
     assert poller.done()
-    return 11
+    return _OPERATIONS_OF_A_LIFE
 
 
-async def _operate(lives: int, *clients: Any) -> int:
-    """Lead several lives at once, again and again, and return how many operations that took."""
-    counts = [await asyncio.gather(*(_life(*clients) for _ in range(10))) for _ in range(lives // 10)]
+async def _operate(operations: int, *clients: Any) -> int:
+    """Lead several lives at once, again and again, for as many operations or a few more; return how many."""
+    rounds = math.ceil(operations / (_CONCURRENT_LIVES * _OPERATIONS_OF_A_LIFE))
+    counts = [await asyncio.gather(*(_life(*clients) for _ in range(_CONCURRENT_LIVES))) for _ in range(rounds)]
     return sum(map(sum, counts))
 
 
@@ -86,16 +94,19 @@ async def test_memory_files_tasks_and_connections_stay_flat(hsm: HsmProcess, ope
         KeyVaultAccessControlClient(hsm.url, credential, **options) as access,
         KeyVaultBackupClient(hsm.url, credential, **options) as backup,
     ):
-        warmed_up = await _operate(operations // 40, access, backup, place)
-        before = held()
-        done = warmed_up + await _operate(operations // 11 - operations // 40, access, backup, place)
-        after = held()
+        done = [await _operate(operations // (_WINDOWS + 1), access, backup, place)]
+        seen = [held()]
+        for _ in range(_WINDOWS):
+            done.append(await _operate(operations // (_WINDOWS + 1), access, backup, place))
+            seen.append(held())
 
-    print(f"{done} operations: {before} after {warmed_up}, {after} after all")  # noqa: T201 - figures, with -s
-    assert done > operations * 0.95
-    assert after.files <= before.files
-    assert after.tasks <= before.tasks
-    # Caches fill and numbers grow; one object in every twenty operations would be a leak.
-    assert after.objects - before.objects < operations / 20
-    assert after.memory - before.memory < _MAY_GROW
+    memory = [after.memory - before.memory for before, after in pairwise(seen)]
+    objects = [after.objects.total() - before.objects.total() for before, after in pairwise(seen)]
+    print(f"{done} operations: memory {memory}, objects {objects}, files {seen[-1].files}")  # noqa: T201 - figures, with -s
+    assert sum(done) >= operations
+    assert seen[-1].files <= seen[0].files
+    assert seen[-1].tasks <= seen[0].tasks
+    lives = done[-1] // _OPERATIONS_OF_A_LIFE
+    assert min(objects) < lives, (seen[-1].objects - seen[0].objects).most_common(20)
+    assert min(memory) < _MAY_GROW
     assert credential.requests == 2
