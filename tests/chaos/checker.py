@@ -1,16 +1,17 @@
 """Compare what the clients were told with what the service did. Pure, and tested with planted violations.
 
-Each resource has one writer, whose operations never overlap. So at each moment the resource is in one of a few states:
-the one that the last acknowledged operation left it in, or that which any later operation without an answer may have
-left. A read, and the look at what remained in the end, must find one of them.
+Each resource has one writer, whose operations never overlap, or one who restores while all others wait. So at each
+moment it is known in which states a resource may be (see ``possible``). A read, and a look at all that is there, must
+find one of them.
 """
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from chaos.history import Action, Operation, Outcome, Record
+from chaos.history import SUCCEEDED, Action, Operation, Outcome, Record, job_kind
+from chaos.possible import Possible
 
 _ACCEPTED = 202
 _NOT_TAKEN = frozenset({401, 429})
@@ -21,10 +22,10 @@ def violations(record: Record) -> list[str]:
     return [
         *_unkept_manners(record),
         *_lost_writes(record),
-        *_doubled_writes(record),
         *_doubled_jobs(record),
         *_lost_jobs(record),
         *_missing_faults(record),
+        *_missing_jobs(record),
     ]
 
 
@@ -37,35 +38,31 @@ def _unkept_manners(record: Record) -> Iterator[str]:
 
 
 def _lost_writes(record: Record) -> Iterator[str]:
-    by_resource: dict[str, list[Operation]] = defaultdict(list)
+    possible = Possible()
     for operation in record.operations:
-        if operation.action in {Action.READ, Action.WRITE, Action.DELETE}:
-            by_resource[operation.resource].append(operation)
-    remaining = dict(record.remaining)
-    for resource, operations in by_resource.items():
-        possible: set[str | None] = {None}
-        # The look at what remained is one more read, of which there is an answer for sure.
-        for read in (*operations, Operation(Action.READ, resource, Outcome.DONE, remaining.get(resource))):
-            if read.action is Action.READ and read.outcome is Outcome.DONE and read.value not in possible:
-                yield f"lost: {resource} was read as {read.value}, where {_names(possible)} was left"
-            possible = _after(read, possible)
-    for resource in remaining:
-        if resource not in by_resource:
-            yield f"doubled: {resource} remained, and nobody made it"
+        if operation.outcome is Outcome.DONE and operation.action is Action.READ:
+            yield from _impossible(operation.resource, operation.value, possible)
+        if operation.outcome is Outcome.DONE and operation.action is Action.LOOK:
+            yield from _impossible_things(operation.found, possible)
+        possible.follow(operation)
+    yield from _impossible_things(record.remaining, possible)
 
 
-def _after(operation: Operation, possible: set[str | None]) -> set[str | None]:
-    """Return in which states a resource may be after an operation."""
-    if operation.outcome is Outcome.DONE:
-        return {operation.value}
-    return possible if operation.action is Action.READ else possible | {operation.value}
-
-
-def _doubled_writes(record: Record) -> Iterator[str]:
-    """A mark is written by one operation, so two resources that bear it are one write too many."""
-    for mark, count in Counter(mark for _, mark in record.remaining).items():
+def _impossible_things(found: Sequence[tuple[str, str]], possible: Possible) -> Iterator[str]:
+    marks = dict(found)
+    for resource in sorted(possible.resources):
+        yield from _impossible(resource, marks.get(resource), possible)
+    for resource in sorted(marks.keys() - possible.resources):
+        yield f"doubled: {resource} was there, and nobody made it"
+    # A mark is written by one operation, so two resources that bear it are one write too many.
+    for mark, count in Counter(mark for _, mark in found).items():
         if count > 1:
-            yield f"doubled: {mark} remained {count} times"
+            yield f"doubled: {mark} was there {count} times"
+
+
+def _impossible(resource: str, value: str | None, possible: Possible) -> Iterator[str]:
+    if value not in possible.of(resource):
+        yield f"lost: {resource} was read as {value}, where {_names(possible.of(resource))} was left"
 
 
 def _doubled_jobs(record: Record) -> Iterator[str]:
@@ -114,8 +111,27 @@ def _lost_jobs(record: Record) -> Iterator[str]:
 
 
 def _missing_faults(record: Record) -> Iterator[str]:
-    for kind in sorted(record.expected_faults - {seen.fault for seen in record.journal if seen.fault}):
-        yield f"unproven: no fault of the kind {kind} is in the journal"
+    in_journal = {seen.fault for seen in record.journal}
+    for kind, moment in sorted(record.expected_faults):
+        name = f"{kind} {moment} the work" if moment else kind
+        if kind not in in_journal:
+            yield f"unproven: no fault of the kind {kind} is in the journal"
+        if not record.delivered.get((kind, moment)):
+            yield f"unproven: the fault {name} never happened"
+    by_rules, by_journal = record.last_life
+    if by_rules != by_journal:
+        yield f"unproven: the faults that were counted are {by_rules}, and the journal has {by_journal}"
+
+
+def _missing_jobs(record: Record) -> Iterator[str]:
+    started = {each.value: job_kind(each.resource) for each in record.operations if each.action is Action.START}
+    succeeded = {
+        started.get(each.resource)
+        for each in record.operations
+        if each.action is Action.FOLLOW and each.outcome is Outcome.DONE and each.value == SUCCEEDED
+    }
+    for kind in sorted(record.expected_jobs - succeeded, key=lambda kind: kind.value):
+        yield f"unproven: no {kind.value} succeeded"
 
 
 def _names(states: set[str | None]) -> str:

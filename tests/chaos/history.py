@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import NamedTuple
@@ -13,6 +14,8 @@ class Action(Enum):
     READ = "read"
     WRITE = "write"
     DELETE = "delete"
+    LOOK = "look"
+    """Reads all that there is, while nobody else does anything; it is about no single resource."""
     START = "start"
     """Starts a job: the resource is the path that it is started at."""
     FOLLOW = "follow"
@@ -31,6 +34,42 @@ class Outcome(Enum):
     """Nothing, until the deadline was over."""
 
 
+class JobKind(Enum):
+    """What a job is there for."""
+
+    BACKUP = "full backup"
+    RESTORE = "full restore"
+    KEY_RESTORE = "key restore"
+    BACKUP_CHECK = "backup check"
+    RESTORE_CHECK = "restore check"
+
+
+_KINDS = {
+    "POST /backup": JobKind.BACKUP,
+    "POST /prebackup": JobKind.BACKUP_CHECK,
+    "PUT /restore": JobKind.RESTORE,
+    "PUT /prerestore": JobKind.RESTORE_CHECK,
+}
+
+
+def job_kind(resource: str) -> JobKind:
+    """Return which kind of job is started there."""
+    return _KINDS.get(resource, JobKind.KEY_RESTORE)
+
+
+SUCCEEDED = "Succeeded"
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a restore brings back."""
+
+    marks: Mapping[str, str]
+    """The mark of each resource in the backup."""
+    only: str | None = None
+    """The one resource that is brought back, if it is gone; None if everything becomes what it was."""
+
+
 @dataclass(frozen=True)
 class Operation:
     """One call of a client. Operations on one resource never overlap."""
@@ -43,6 +82,10 @@ class Operation:
     began: float = 0.0
     ended: float = 0.0
     error: str = ""
+    brings: Contents | None = None
+    """What the start of a restore wants to bring back."""
+    found: tuple[tuple[str, str], ...] = ()
+    """What a look found: the mark of each resource."""
 
 
 class Seen(NamedTuple):
@@ -74,7 +117,10 @@ class Record:
     :param jobs: How each job ended, by its id.
     :param journal: The requests.
     :param blind: When the journal saw nothing.
-    :param expected_faults: The kinds of faults that were asked for.
+    :param expected_faults: The faults that were asked for: kinds, and whether they come before the work or after it.
+    :param delivered: How often each of these happened, as the service counted for each that it was asked for.
+    :param last_life: How many faults of each kind the service counted in its last life, and how many its journal had.
+    :param expected_jobs: The kinds of jobs of which at least one must have succeeded.
     """
 
     operations: list[Operation] = field(default_factory=list)
@@ -82,4 +128,7 @@ class Record:
     jobs: dict[str, str] = field(default_factory=dict)
     journal: list[Seen] = field(default_factory=list)
     blind: list[Blind] = field(default_factory=list)
-    expected_faults: frozenset[str] = frozenset()
+    expected_faults: frozenset[tuple[str, str]] = frozenset()
+    delivered: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    last_life: tuple[Mapping[str, int], Mapping[str, int]] = ({}, {})
+    expected_jobs: frozenset[JobKind] = frozenset()

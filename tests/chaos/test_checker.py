@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from chaos.checker import violations
-from chaos.history import Action, Blind, Operation, Outcome, Record, Seen
+from chaos.history import Action, Blind, Contents, JobKind, Operation, Outcome, Record, Seen
 
 DONE, REFUSED = Outcome.DONE, Outcome.REFUSED
 START = "POST /backup"
@@ -58,7 +58,10 @@ def good_record() -> Record:
             Seen("POST", "/backup", None, authorized=True, fault="drop", time=3.5),
         ],
         blind=[Blind(10, 11)],
-        expected_faults=frozenset({"challenge", "drop"}),
+        expected_faults=frozenset({("challenge", ""), ("drop", "before")}),
+        delivered={("challenge", ""): 1, ("drop", "before"): 1},
+        last_life=({"drop": 1}, {"drop": 1}),
+        expected_jobs=frozenset({JobKind.BACKUP}),
     )
 
 
@@ -82,8 +85,8 @@ PLANTED: dict[str, tuple[Plant, str]] = {
         "lost: a was read as None, where 2 was left",
     ),
     "a deleted resource that is back": (lambda run: run.remaining.append(("d", "5")), "lost: d was read as 5"),
-    "a write that was made twice": (lambda run: run.remaining.append(("c2", "4")), "doubled: 4 remained 2 times"),
-    "a resource that nobody made": (lambda run: run.remaining.append(("e", "9")), "doubled: e remained"),
+    "a write that was made twice": (lambda run: run.remaining.append(("c2", "4")), "doubled: 4 was there 2 times"),
+    "a resource that nobody made": (lambda run: run.remaining.append(("e", "9")), "doubled: e was there"),
     "a start that was taken twice": (
         lambda run: run.journal.append(_again(run, 1, time=1.7)),
         "doubled: POST /backup was sent 2 times for job-1",
@@ -122,9 +125,21 @@ PLANTED: dict[str, tuple[Plant, str]] = {
         lambda run: run.operations.append(Operation(Action.READ, "a", Outcome.FOREIGN, error="KeyError()")),
         "foreign: read of a raised KeyError()",
     ),
-    "a fault that was never delivered": (
+    "a fault that the journal does not know": (
         lambda run: run.journal.pop(0),
         "unproven: no fault of the kind challenge",
+    ),
+    "a fault that came only after the work": (
+        lambda run: setattr(run, "delivered", {("challenge", ""): 1, ("drop", "after"): 5}),
+        "unproven: the fault drop before the work never happened",
+    ),
+    "a journal that has fewer faults than were counted": (
+        lambda run: setattr(run, "last_life", ({"drop": 2}, {"drop": 1})),
+        "unproven: the faults that were counted",
+    ),
+    "a kind of job that never succeeded": (
+        lambda run: setattr(run, "expected_jobs", frozenset({JobKind.BACKUP, JobKind.RESTORE})),
+        "unproven: no full restore succeeded",
     ),
 }
 
@@ -146,3 +161,78 @@ def test_a_service_that_is_killed_may_forget_the_starts_of_that_time_and_no_othe
 
     run.blind.clear()
     assert violations(run) == ["lost: POST /backup said that it started job-2, and the journal does not know"]
+
+
+BACKED_UP = Contents({"a": "1", "b": "2"})
+ONE_OF_IT = Contents({"a": "1"}, only="a")
+FULL_RESTORE, KEY_RESTORE = "PUT /restore", "PUT /keys/a/restore"
+
+
+def _start(resource: str, brings: Contents, outcome: Outcome = DONE) -> Operation:
+    return Operation(Action.START, resource, outcome, "job" if outcome is DONE else None, 1, 2, brings=brings)
+
+
+def _end(status: str) -> Operation:
+    return Operation(Action.FOLLOW, "job", DONE, status)
+
+
+def _look(**found: str) -> Operation:
+    return Operation(Action.LOOK, "everything", DONE, found=tuple(found.items()))
+
+
+BEFORE = [_write("a", "1"), _write("b", "2"), _write("a", "3"), _delete("b"), _write("c", "4")]
+RESTORED = [*BEFORE, _start(FULL_RESTORE, BACKED_UP), _end("Succeeded")]
+FAILED = [*BEFORE, _start(FULL_RESTORE, BACKED_UP), _end("Failed")]
+UNANSWERED = [*BEFORE, _start(FULL_RESTORE, BACKED_UP, REFUSED)]
+KEY_GONE = [_write("a", "1"), _write("b", "2"), _delete("a")]
+KEY_BACK = [*KEY_GONE, _start(KEY_RESTORE, ONE_OF_IT), _end("Succeeded")]
+KEY_KEPT = [_write("a", "3"), _write("b", "2"), _start(KEY_RESTORE, ONE_OF_IT), _end("Succeeded")]
+
+
+def _found_in(operations: list[Operation]) -> list[str]:
+    """Return what is found of a run in which the journal and the jobs are as the operations have it."""
+    start = next(each for each in operations if each.action is Action.START)
+    method, path = start.resource.split()
+    status = next((str(each.value) for each in operations if each.action is Action.FOLLOW), "Succeeded")
+    run = Record(
+        operations=operations,
+        remaining=list(operations[-1].found),
+        jobs={"job": status},
+        journal=[Seen(method, path, 202, authorized=True, fault=None, time=1.5)],
+    )
+    return violations(run)
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        pytest.param([*RESTORED, _look(a="1", b="2")], id="as it was backed up"),
+        pytest.param([*RESTORED, _write("b", "5"), _look(a="1", b="5")], id="and changed afterwards"),
+        pytest.param([*FAILED, _look(a="3", c="4")], id="failed, and as before"),
+        pytest.param([*UNANSWERED, _look(a="1", b="2")], id="no answer, and done"),
+        pytest.param([*UNANSWERED, _look(a="3", c="4")], id="no answer, and not done"),
+        pytest.param([*KEY_BACK, _look(a="1", b="2")], id="one key back"),
+        pytest.param([*KEY_KEPT, _look(a="3", b="2")], id="one key that was there"),
+    ],
+)
+def test_a_restore_that_brings_back_what_it_is_to_passes(operations: list[Operation]) -> None:
+    assert _found_in(operations) == []
+
+
+@pytest.mark.parametrize(
+    ("operations", "expected"),
+    [
+        pytest.param([*RESTORED, _look(a="3", b="2")], "lost: a was read as 3", id="not everything restored"),
+        pytest.param([*RESTORED, _look(a="1")], "lost: b was read as None", id="something not brought back"),
+        pytest.param([*RESTORED, _look(a="1", b="2", c="4")], "lost: c was read as 4", id="something newer left"),
+        pytest.param([*RESTORED, _look(a="1", b="2", d="7")], "doubled: d was there", id="something unknown"),
+        pytest.param([*FAILED, _look(a="1", b="2")], "lost: a was read as 1", id="failed, and done all the same"),
+        pytest.param([*FAILED, _look(a="3")], "lost: c was read as None", id="failed, and something gone"),
+        pytest.param([*UNANSWERED, _look(a="3", b="9")], "lost: b was read as 9", id="no answer, and neither"),
+        pytest.param([*KEY_BACK, _look(b="2")], "lost: a was read as None", id="the key not brought back"),
+        pytest.param([*KEY_BACK, _look(a="1")], "lost: b was read as None", id="another key gone"),
+        pytest.param([*KEY_KEPT, _look(a="1", b="2")], "lost: a was read as 1", id="a key overwritten"),
+    ],
+)
+def test_a_restore_that_brings_back_something_else_is_found(operations: list[Operation], expected: str) -> None:
+    assert any(found.startswith(expected) for found in _found_in(operations)), _found_in(operations)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from chaos.history import Blind, Seen
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
+    from chaos.diary import Diary
     from hsm_process import HsmProcess
 
 ANYWHERE: list[dict[str, Any]] = [
@@ -20,6 +20,7 @@ ANYWHERE: list[dict[str, Any]] = [
     {"kind": "status", "status": 502, "body": "", "after_work": True},
     {"kind": "throttle", "retry_after": 0},
     {"kind": "delay", "seconds": 0.1},
+    {"kind": "delay", "seconds": 0.1, "after_work": True},
     {"kind": "drop"},
     {"kind": "drop", "after_work": True},
     {"kind": "reset"},
@@ -31,11 +32,22 @@ ANYWHERE: list[dict[str, Any]] = [
 ]
 SOMEWHERE: list[dict[str, Any]] = [
     {"fault": {"kind": "page size", "items": 3}, "method": "GET", "path": "*/roleDefinitions"},
-    {"fault": {"kind": "failed job"}, "method": "POST", "path": "/*backup"},
-    {"fault": {"kind": "slow job", "seconds": 0.3}, "method": "POST", "path": "/*backup"},
+    {"fault": {"kind": "failed job"}},
+    {"fault": {"kind": "slow job", "seconds": 0.3}},
 ]
+_FORMS = ("error", "status details", "at once", "start refused")
 _RARE = frozenset(each["fault"]["kind"] for each in SOMEWHERE)
-KINDS = frozenset(each["kind"] for each in ANYWHERE) | _RARE
+
+
+def _variant(fault: dict[str, Any]) -> tuple[str, str]:
+    """Return the kind of a fault and, where there is a choice, whether it comes before the work or after it."""
+    kind = fault["kind"]
+    if kind not in {"status", "delay", "drop", "reset"}:
+        return kind, ""
+    return kind, "after" if fault.get("after_work") else "before"
+
+
+VARIANTS = frozenset(_variant(each) for each in (*ANYWHERE, *(each["fault"] for each in SOMEWHERE)))
 
 
 class Weather:
@@ -50,31 +62,41 @@ class Weather:
         self._random = random.Random(f"{seed} weather")
         # A kill is not to meet a control request, whose failure would say nothing.
         self._turn = asyncio.Lock()
+        self._turns = 0
+        self._rules: dict[int, dict[str, Any]] = {}
         self.journal: list[Seen] = []
         self.blind: list[Blind] = []
         self.revocations = 0
-        self._waiting: set[str] = set()
+        self.delivered: Counter[tuple[str, str]] = Counter()
+        self.last_life: tuple[Counter[str], Counter[str]] = (Counter(), Counter())
         self._shown: set[str] = set()
 
     def lacks(self) -> bool:
         """Return whether a kind that only lists or jobs can show has not been shown yet: there are few of these."""
         return not self._shown >= _RARE
 
-    async def blow(self, over: Callable[[], bool]) -> None:
+    async def blow(self, diary: Diary) -> None:
         """Make faults until the run is over."""
-        while not over():
+        while not diary.full:
             async with self._turn:
-                pending = (await self._hsm.control("GET", "faults"))["value"]
-                kinds = {rule["fault"]["kind"] for rule in pending}
-                self._shown |= self._waiting - kinds
-                if sum(rule["path"] == "*" for rule in pending) < len(ANYWHERE) // 2:
-                    await self._deal(kinds)
-                    self._waiting = set(_RARE)
+                pending = await self._pending()
+                if (
+                    sum(rule["path"] == "*" and rule["fault"]["kind"] not in _RARE for rule in pending)
+                    < len(ANYWHERE) // 2
+                ):
+                    await self._deal({rule["fault"]["kind"] for rule in pending}, may_storm=not diary.gate.is_closed)
+                # Seldom, since the journal is long.
+                self._turns += 1
+                if self.lacks() and self._turns % 50 == 0:
+                    self._shown |= {entry["fault"] for entry in await self._entries()}
             await asyncio.sleep(0.02)
 
-    async def _deal(self, pending: set[str]) -> None:
-        """Add one fault of each kind for a calm hand; several, close together, for a storm."""
-        storm = self._random.random() < 0.25
+    async def _deal(self, pending: set[str], *, may_storm: bool) -> None:
+        """Add one fault of each kind for a calm hand; several, close together, for a storm.
+
+        There is none while somebody is alone, who would meet all of it.
+        """
+        storm = self._random.random() < 0.25 and may_storm
         rules = [
             {
                 "fault": fault,
@@ -83,9 +105,16 @@ class Weather:
             }
             for fault in self._random.sample(ANYWHERE, len(ANYWHERE))
         ]
-        rules += [rule for rule in SOMEWHERE if rule["fault"]["kind"] not in pending]
+        for rule in SOMEWHERE:
+            fault = dict(rule["fault"])
+            if fault["kind"] == "failed job":
+                fault["form"] = self._random.choice(_FORMS)
+            # Not every time: most jobs are to succeed.
+            if fault["kind"] not in pending and self._random.random() < 0.5:
+                rules.append({**rule, "fault": fault})
         # At once: the emulator is busy, so one after the other would come too late.
-        await asyncio.gather(*(self._hsm.control("POST", "faults", rule) for rule in rules))
+        added = await asyncio.gather(*(self._hsm.control("POST", "faults", rule) for rule in rules))
+        self._rules.update((rule["id"], rule) for rule in added)
         if self._random.random() < 0.2:
             await self._hsm.control("POST", "revocations", {})
             self.revocations += 1
@@ -94,23 +123,45 @@ class Weather:
         """Kill the emulator and start it again. What it sees from the look at its journal on is lost."""
         async with self._turn:
             since = time.time()
-            await self.collect()
-            # The faults that wait are forgotten.
-            self._waiting.clear()
+            await self._end_life()
             await self._hsm.kill()
             await self._hsm.start()
             self.blind.append(Blind(since, time.time()))
 
-    async def collect(self) -> None:
-        """Add what the emulator has seen in this life of its to the journal."""
-        for entry in (await self._hsm.control("GET", "journal"))["value"]:
+    async def clear(self) -> None:
+        """Make an end of all faults, and look at what was seen for the last time: nobody sends anything any more."""
+        self.last_life = await self._end_life()
+        await self._hsm.control("DELETE", "faults")
+
+    async def _end_life(self) -> tuple[Counter[str], Counter[str]]:
+        """Add what happened in this life of the emulator, and return the faults by kind: by rules and by journal."""
+        delivered = await self._delivered()
+        entries = await self._entries()
+        self._rules.clear()
+        self.delivered += delivered
+        for entry in entries:
             # A fault comes before the token is read, and only to requests that bear one.
             authorized = entry["principal"] is not None or entry["fault"] is not None
             self.journal.append(
                 Seen(entry["method"], entry["path"], entry["status"], authorized, entry["fault"], entry["time"])
             )
+        by_rules: Counter[str] = Counter()
+        for (kind, _), count in delivered.items():
+            by_rules[kind] += count
+        return by_rules, Counter(entry["fault"] for entry in entries if entry["fault"])
 
-    async def clear(self) -> None:
-        """Make an end of all faults, and look at the journal for the last time."""
-        await self._hsm.control("DELETE", "faults")
-        await self.collect()
+    async def _delivered(self) -> Counter[tuple[str, str]]:
+        """Count how often the faults have happened: a rule goes when it has been kept as often as it is to be."""
+        pending = {rule["id"]: rule["delivered"] for rule in await self._pending()}
+        delivered: Counter[tuple[str, str]] = Counter()
+        for number, rule in self._rules.items():
+            delivered[_variant(rule["fault"])] += pending.get(number, rule["times"])
+        return delivered
+
+    async def _pending(self) -> list[dict[str, Any]]:
+        pending: list[dict[str, Any]] = (await self._hsm.control("GET", "faults"))["value"]
+        return pending
+
+    async def _entries(self) -> list[dict[str, Any]]:
+        entries: list[dict[str, Any]] = (await self._hsm.control("GET", "journal"))["value"]
+        return entries
