@@ -61,7 +61,9 @@ def test_every_kind_of_fault_is_here() -> None:
 async def test_a_fault_of_every_kind_is_set_and_listed(
     hsm: ManagedHsmEmulator, control: Control, fault: dict[str, Any]
 ) -> None:
-    rule = {"fault": fault, "method": "PUT", "path": "/restore", "times": 3, "skip": 1, "anonymous": True}
+    is_for_lists = fault["kind"] == "page size"
+    where = {"method": "GET", "path": "/keys"} if is_for_lists else {"method": "PUT", "path": "/restore"}
+    rule = {"fault": fault, **where, "times": 3, "skip": 1, "anonymous": True}
 
     status, added = await control.send("POST", "/faults", rule)
 
@@ -132,6 +134,11 @@ async def test_tokens_are_revoked(raw: RawClient, control: Control, body: dict[s
             "seconds must be a number from 0 to 1000000000; got '1'",
         ),
         ("/faults", {"fault": {"kind": "drop"}, "times": "1"}, "times must be a whole number from 1, or None; got '1'"),
+        (
+            "/faults",
+            {"fault": {"kind": "drop"}, "path": "x"},
+            "path must be a pattern that begins with / or *; got 'x'",
+        ),
         ("/faults", {"fault": {"kind": "drop"}, "x": 1}, None),
         ("/clock", {}, "advance must be a number of seconds; got None"),
         ("/clock", {"advance": -1}, "seconds must be a number from 0 that leads to no year after 9000, got -1"),

@@ -466,7 +466,18 @@ def test_a_fault_that_makes_no_sense_is_refused(make: Any, message: str) -> None
         ({"times": 0}, "times must be a whole number from 1, or None; got 0"),
         ({"skip": -1}, "skip must be a whole number from 0; got -1"),
         ({"path": "restore"}, "path must be a pattern that begins with / or *; got 'restore'"),
-        ({"method": ""}, "method must be the pattern of a method; got ''"),
+        (
+            {"path": "/backup?api-version=7.6"},
+            "path must be as it is sent: no blanks, single slashes, no query; got '/b",
+        ),
+        ({"path": "//providers/*"}, "path must be as it is sent: no blanks, single slashes, no query; got '//p"),
+        ({"path": "/keys/a b"}, "path must be as it is sent: no blanks, single slashes, no query; got '/keys/a b'"),
+        (
+            {"method": ""},
+            "method must be a pattern of one of GET, PUT, POST, PATCH, DELETE, HEAD, OPTIONS, TRACE; got ''",
+        ),
+        ({"method": "FETCH"}, "method must be a pattern of one of GET, PUT, POST, PATCH, DELETE, HEAD, OPTIONS, TRACE"),
+        ({"method": 1}, "method must be text; got 1"),
         ({"anonymous": 1}, "anonymous must be true or false; got 1"),
     ],
 )
@@ -497,19 +508,93 @@ def test_what_could_not_be_delivered_is_refused_when_it_is_made(make: Any, messa
 
 
 @pytest.mark.parametrize("is_cleared", [False, True])
-async def test_a_fault_that_is_taken_back_while_a_request_has_met_it_stays_away(
-    operator: Operator, *, is_cleared: bool
-) -> None:
-    pending = operator.hsm.faults
+@pytest.mark.parametrize("is_taken", [False, True])
+def test_a_fault_that_is_taken_back_while_a_request_has_met_it_stays_away(*, is_cleared: bool, is_taken: bool) -> None:
+    pending = ManagedHsmEmulator().faults
     rule = pending.add(faults.FailedJob(), path="/backup")
     encounter = pending.meet("POST", "/backup", has_token=True)
-    assert encounter is not None
-    assert list(pending) == []
 
     pending.clear() if is_cleared else pending.remove(rule)
-    pending.give_back(rule)
+    if is_taken:
+        encounter.take(faults.FailedJob)
+    pending.settle(encounter)
 
-    assert (list(pending), rule.delivered) == ([], 0)
+    assert (list(pending), rule.delivered) == ([], int(is_taken))
+
+
+def test_a_fault_that_turns_out_not_to_happen_to_one_request_waits_for_another() -> None:
+    pending = ManagedHsmEmulator().faults
+    rule = pending.add(faults.FailedJob(), times=2)
+    first, second, third = (pending.meet("POST", "/backup", has_token=True) for _ in range(3))
+    assert [each.rule for each in (first, second, third)] == [rule, rule, None]
+
+    first.take(faults.FailedJob)
+    pending.settle(first)
+    pending.settle(second)
+    assert (list(pending), rule.delivered) == ([rule], 1)
+
+    fourth = pending.meet("POST", "/backup", has_token=True)
+    fourth.take(faults.FailedJob)
+    pending.settle(fourth)
+    assert (list(pending), rule.delivered) == ([], 2)
+
+
+@pytest.mark.parametrize("method", ["put", "Put", "p*", "*t", "*"])
+async def test_the_case_of_a_method_does_not_matter(hsm: ManagedHsmEmulator, plain: Plain, method: str) -> None:
+    hsm.faults.add(faults.Status(500), method=method)
+
+    assert (await plain.send("PUT", ROLE, BODY))[0] == 500
+
+
+async def test_only_a_star_stands_for_anything_but_itself(hsm: ManagedHsmEmulator, plain: Plain) -> None:
+    rule = hsm.faults.add(faults.Status(500), path="/[kx]eys")
+
+    assert (await plain.send("GET", "/keys"))[0] == 403
+    assert rule.delivered == 0
+    assert rule.matches("GET", "/[kx]eys", has_token=True)
+
+
+ONLY_STARTS = "POST /backup, POST /prebackup, PUT /restore, PUT /prerestore, PUT /keys/*/restore"
+LISTS = "*/providers/Microsoft.Authorization/role"
+ONLY_LISTS = f"GET {LISTS}Definitions, GET {LISTS}Assignments, GET /keys, GET /keys/*/versions, GET /deletedkeys"
+
+
+@pytest.mark.parametrize(
+    ("fault", "where", "message"),
+    [
+        (faults.FailedJob(), {"method": "GET"}, f"The fault 'failed job' can only happen to {ONLY_STARTS}; got GET *"),
+        (faults.SlowJob(1), {"path": "/backups"}, f"'slow job' can only happen to {ONLY_STARTS}; got * /backups"),
+        (faults.SlowJob(1), {"method": "PUT", "path": "/backup"}, "got PUT /backup"),
+        (faults.SlowJob(1), {"path": "/keys/*/create"}, "got * /keys/*/create"),
+        (faults.PageSize(1), {"method": "POST"}, f"'page size' can only happen to {ONLY_LISTS}; got POST *"),
+        (faults.PageSize(1), {"path": "/keys/k"}, "got * /keys/k"),
+    ],
+)
+def test_a_fault_is_refused_where_it_could_never_happen(fault: faults.Fault, where: Any, message: str) -> None:
+    hsm = ManagedHsmEmulator()
+
+    with pytest.raises(ValueError, match=re.escape(message)):
+        hsm.faults.add(fault, **where)
+    assert list(hsm.faults) == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "where"),
+    [
+        (faults.FailedJob(), {"method": "P*T", "path": "/*backup"}),
+        (faults.FailedJob(), {"path": "/keys/a*/restore"}),
+        (faults.FailedJob(), {"path": "*e"}),
+        (faults.PageSize(1), {"path": "/keys/k/providers/*Assignments"}),
+        (faults.PageSize(1), {"path": "/providers/Microsoft.Authorization/roleDefinitions"}),
+        (faults.PageSize(1), {"path": "*s*s"}),
+    ],
+)
+def test_a_fault_is_accepted_where_it_might_happen(fault: faults.Fault, where: Any) -> None:
+    hsm = ManagedHsmEmulator()
+
+    rule = hsm.faults.add(fault, **where)
+
+    assert list(hsm.faults) == [rule]
 
 
 @pytest.mark.parametrize("fault", [faults.TruncatedBody(), faults.Drop(after_work=True)], ids=lambda fault: fault.kind)

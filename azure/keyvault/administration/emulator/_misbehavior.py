@@ -51,7 +51,7 @@ async def misbehave(request: web.Request, handler: Handler) -> web.StreamRespons
     if not faults:
         return await handler(request)
     encounter = faults.meet(request.method, folded_path(request), has_token=hdrs.AUTHORIZATION in request.headers)
-    if encounter is None or encounter.rule is None:
+    if encounter.rule is None:
         return await handler(request)
     exchange = exchange_of(request)
     exchange.encounter = encounter
@@ -61,12 +61,12 @@ async def misbehave(request: web.Request, handler: Handler) -> web.StreamRespons
     fault = encounter.rule.fault
     if not isinstance(fault, PageSize | JobFault):
         encounter.is_taken = True
+        faults.settle(encounter)
         return await _deliver(fault, request, handler)
     try:
         return await handler(request)
     finally:
-        if not encounter.is_taken:
-            faults.give_back(encounter.rule)
+        faults.settle(encounter)
 
 
 async def _deliver(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:

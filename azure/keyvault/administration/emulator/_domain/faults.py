@@ -9,11 +9,11 @@ import json
 import re
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, fields
-from fnmatch import fnmatchcase
 from http import HTTPStatus
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
 
+from . import patterns
 from .records import FailedJobForm
 
 if TYPE_CHECKING:
@@ -26,12 +26,26 @@ _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 # Some thirty years: more would lead the clock beyond the years that dates know.
 _LONGEST = 1e9
 _HEADER_NAME = re.compile("[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_LISTS = re.compile(
-    r"/keys|/deletedkeys|/keys/[^/]+/versions"
-    r"|(/.+)?/providers/Microsoft\.Authorization/role(Definition|Assignment)s",
-    re.DOTALL,
+_METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
+# A path as it is sent, or a pattern of one: no blank, no query, single slashes.
+_PATH = re.compile('(?!.*//)[/*][!"$->@-~]*')
+
+# Patterns of methods and paths.
+Requests: TypeAlias = tuple[tuple[str, str], ...]
+_LISTS: Requests = (
+    ("GET", "*/providers/Microsoft.Authorization/roleDefinitions"),
+    ("GET", "*/providers/Microsoft.Authorization/roleAssignments"),
+    ("GET", "/keys"),
+    ("GET", "/keys/*/versions"),
+    ("GET", "/deletedkeys"),
 )
-_STARTS = re.compile(r"POST /(pre)?backup|PUT /(pre)?restore|PUT /keys/[^/]+/restore")
+_STARTS: Requests = (
+    ("POST", "/backup"),
+    ("POST", "/prebackup"),
+    ("PUT", "/restore"),
+    ("PUT", "/prerestore"),
+    ("PUT", "/keys/*/restore"),
+)
 
 
 class Fault:
@@ -39,17 +53,10 @@ class Fault:
 
     kind: ClassVar[str]
     """How the journal and the control path call it."""
+    requests: ClassVar[Requests] = (("*", "*"),)
+    """The requests that it can happen to at all: patterns of their methods and paths."""
 
     __slots__ = ()
-
-    def can_happen_to(self, method: str, path: str) -> bool:  # noqa: ARG002 - most can happen to any request
-        """Return whether the fault can happen to a request at all.
-
-        :param method: Its method.
-        :param path: Its path, without the query and with single slashes.
-        :returns: Whether it can.
-        """
-        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,23 +203,20 @@ class PageSize(Fault):
     """
 
     kind: ClassVar[str] = "page size"
+    requests: ClassVar[Requests] = _LISTS
 
     items: int
 
     def __post_init__(self) -> None:
         _require(_is_integer(self.items) and self.items > 0, "items", self.items, "a whole number from 1")
 
-    def can_happen_to(self, method: str, path: str) -> bool:
-        return method == "GET" and _LISTS.fullmatch(path) is not None
-
 
 class JobFault(Fault):
     """The base class of what happens to the start of a job, and to nothing else."""
 
-    __slots__ = ()
+    requests: ClassVar[Requests] = _STARTS
 
-    def can_happen_to(self, method: str, path: str) -> bool:
-        return _STARTS.fullmatch(f"{method} {path}") is not None
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -322,8 +326,13 @@ class FaultRule:
     """Whether it happens to requests without a token, too."""
     delivered: int = 0
     """How often it has happened."""
-    is_removed: bool = False
-    """Whether it was taken back."""
+    under_way: int = 0
+    """How many requests have met it, and may turn out not to be ones that it can happen to."""
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it happens to no further request, unless one that is under way turns out not to be one for it."""
+        return self.times is not None and self.delivered + self.under_way >= self.times
 
     def matches(self, method: str, path: str, *, has_token: bool) -> bool:
         """Return whether a request is one to which the fault happens.
@@ -333,8 +342,14 @@ class FaultRule:
         :keyword has_token: Whether it bears a token.
         :returns: Whether it fits.
         """
-        is_meant = fnmatchcase(method, self.method) and fnmatchcase(path, self.path)
-        return is_meant and (has_token or self.anonymous) and self.fault.can_happen_to(method, path)
+        is_meant = patterns.matches(self.method, method) and patterns.matches(self.path, path)
+        return (
+            is_meant
+            and (has_token or self.anonymous)
+            and any(
+                patterns.matches(each, method) and patterns.matches(where, path) for each, where in self.fault.requests
+            )
+        )
 
 
 @dataclass(slots=True)
@@ -373,7 +388,6 @@ class Faults(Collection[FaultRule]):
         self._lock = Lock()
         self._rules: dict[int, FaultRule] = {}
         self._added = 0
-        self._cleared = 0
 
     def add(
         self,
@@ -388,8 +402,8 @@ class Faults(Collection[FaultRule]):
         """Let a fault happen.
 
         :param fault: What happens.
-        :keyword method: The method of the requests to which it happens: a pattern as of ``fnmatch``, in which ``*``
-         stands for any text, ``?`` for any character and ``[...]`` for one of those in it.
+        :keyword method: The method of the requests to which it happens, in whatever case: a pattern, in which ``*``
+         stands for any text and every other character for itself.
         :keyword path: The path of the requests to which it happens, without the query and with single slashes: a
          pattern as well. No slash is special, and it begins with ``/`` or ``*``.
         :keyword times: How often it happens, 1 unless given; None if until it is removed.
@@ -397,14 +411,21 @@ class Faults(Collection[FaultRule]):
         :keyword anonymous: Whether it happens to requests without a token, too. Unless told so, the round in which a
          client asks for the challenge is left alone.
         :returns: The rule, which knows how often the fault has happened.
-        :raises ValueError: if a value is none that is wanted.
+        :raises ValueError: if a value is none that is wanted, or if there is no request to which it could ever happen.
         """
         _require(isinstance(fault, Fault), "fault", fault, "a fault")
-        _require(isinstance(method, str) and bool(method), "method", method, "the pattern of a method")
+        _require(isinstance(method, str), "method", method, "text")
+        method = method.upper()
+        is_method = any(patterns.matches(method, each) for each in _METHODS)
+        _require(is_method, "method", method, f"a pattern of one of {', '.join(_METHODS)}")
         _require(isinstance(path, str) and path[:1] in {"/", "*"}, "path", path, "a pattern that begins with / or *")
+        _require(_PATH.fullmatch(path) is not None, "path", path, "as it is sent: no blanks, single slashes, no query")
         _require(times is None or (_is_integer(times) and times > 0), "times", times, "a whole number from 1, or None")
         _require(_is_integer(skip) and skip >= 0, "skip", skip, "a whole number from 0")
         _require_flag("anonymous", anonymous)
+        if not any(patterns.overlap(method, each) and patterns.overlap(path, where) for each, where in fault.requests):
+            possible = ", ".join(f"{each} {where}" for each, where in fault.requests)
+            raise ValueError(f"The fault {fault.kind!r} can only happen to {possible}; got {method} {path}")
         with self._lock:
             self._added += 1
             rule = FaultRule(self._added, fault, method, path, times, skip, anonymous)
@@ -417,46 +438,44 @@ class Faults(Collection[FaultRule]):
         :param rule: What ``add`` returned.
         """
         with self._lock:
-            rule.is_removed = True
             self._rules.pop(rule.id, None)
 
     def clear(self) -> None:
         """Take all faults back."""
         with self._lock:
-            self._cleared = self._added
             self._rules.clear()
 
-    def meet(self, method: str, path: str, *, has_token: bool) -> Encounter | None:
-        """Return what happens to a request, and count it as delivered.
+    def meet(self, method: str, path: str, *, has_token: bool) -> Encounter:
+        """Return what happens to a request; whoever asks has to :meth:`settle` it.
 
         :param method: Its method.
         :param path: Its path, without the query and with single slashes.
         :keyword has_token: Whether it bears a token.
-        :returns: The encounter; None if nothing happens.
+        :returns: The encounter; without a rule if nothing happens.
         """
         with self._lock:
             for rule in self._rules.values():
-                if not rule.matches(method, path, has_token=has_token):
+                if rule.is_spent or not rule.matches(method, path, has_token=has_token):
                     continue
                 if rule.skip:
                     rule.skip -= 1
                     continue
-                rule.delivered += 1
-                if rule.delivered == rule.times:
-                    del self._rules[rule.id]
+                rule.under_way += 1
                 return Encounter(rule)
-        return None
+        return Encounter()
 
-    def give_back(self, rule: FaultRule) -> None:
-        """Count a delivery out again, since the request was none that the fault can happen to.
+    def settle(self, encounter: Encounter) -> None:
+        """Count the fault as delivered if it has been shown; one that has not waits for another request.
 
-        :param rule: The rule that the request had met.
+        :param encounter: What :meth:`meet` returned.
         """
+        if not (rule := encounter.rule):
+            return
         with self._lock:
-            is_wanted = not rule.is_removed and rule.id > self._cleared
-            if rule.delivered == rule.times and is_wanted:
-                self._rules = dict(sorted({**self._rules, rule.id: rule}.items()))
-            rule.delivered -= 1
+            rule.under_way -= 1
+            rule.delivered += encounter.is_taken
+            if rule.delivered == rule.times:
+                self._rules.pop(rule.id, None)
 
     def __iter__(self) -> Iterator[FaultRule]:
         with self._lock:
