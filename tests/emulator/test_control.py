@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import threading
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import pytest
 import pytest_asyncio
+from yarl import URL
 
-from azure.keyvault.administration.emulator import faults
+from azure.keyvault.administration.emulator import JournalEntry, ManagedHsmEmulator, faults
 from emulator.raw import ROLE_DEFINITIONS, RawClient
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
-
-    from azure.keyvault.administration.emulator import ManagedHsmEmulator
 
 ALICE = "a11ce000-0000-4000-8000-000000000001"
 EVERY_KIND: list[dict[str, Any]] = [
@@ -154,6 +155,64 @@ async def test_what_makes_no_sense_is_refused(
     assert status == 400
     assert message in {None, answer["message"]}
     assert list(hsm.faults) == []
+
+
+KEYS = ["", "/{wrong}", "/{right}x", "/{right:.8}", "/%FF", "/..", "//{right}"]
+
+
+@pytest.mark.parametrize("path", [f"{key}/faults" for key in KEYS] + ["", "/"])
+async def test_who_has_not_read_the_environment_is_refused(hsm: ManagedHsmEmulator, path: str) -> None:
+    base, _, right = hsm.control_url.rpartition("/")
+    url = URL(base + path.format(right=right, wrong="0" * len(right)), encoded=True)
+
+    for method in ("GET", "DELETE"):
+        async with aiohttp.ClientSession() as session, session.request(method, url) as reply:
+            assert reply.status == 403
+            assert (await reply.json())["message"].startswith("EMULATOR_CONTROL_URL has the key")
+    assert base.endswith("/control")
+
+
+async def test_each_emulator_has_a_key_of_its_own_that_nobody_guesses(hsm: ManagedHsmEmulator) -> None:
+    keys = {hsm.control_url.rpartition("/")[2]}
+    for _ in range(2):
+        async with ManagedHsmEmulator() as other:
+            assert other.control_url == other.environment()["EMULATOR_CONTROL_URL"]
+            keys.add(other.control_url.rpartition("/")[2])
+
+    assert len(keys) == 3
+    assert all(len(bytes.fromhex(key)) == 32 for key in keys)
+
+
+async def test_what_the_control_path_does_not_have_is_not_found(control: Control) -> None:
+    assert (await control.send("GET", "/nothing"))[0] == 404
+    assert (await control.send("PUT", "/faults"))[0] == 405
+
+
+class SlowEntry(JournalEntry):
+    """An entry that takes its time to be shown."""
+
+    begun = threading.Event()
+    may_end = threading.Event()
+    was_waited_for = True
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "path":
+            SlowEntry.begun.set()
+            SlowEntry.was_waited_for = SlowEntry.may_end.wait(5)
+        return super().__getattribute__(name)
+
+
+async def test_others_are_served_while_a_long_journal_is_shown(hsm: ManagedHsmEmulator, control: Control) -> None:
+    hsm.journal.append(SlowEntry("GET", "/slow", None, 200))
+    journal = asyncio.create_task(control.send("GET", "/journal"))
+    await asyncio.to_thread(SlowEntry.begun.wait, 30)
+
+    status, _ = await control.send("GET", "/clock")
+    SlowEntry.may_end.set()
+
+    assert status == 200
+    assert [entry["path"] for entry in (await journal)[1]["value"]] == ["/slow"]
+    assert SlowEntry.was_waited_for
 
 
 async def test_web_pages_are_kept_out(hsm: ManagedHsmEmulator, control: Control) -> None:

@@ -243,6 +243,17 @@ async def test_the_journal_says_what_was_asked_by_whom_and_how_it_was_answered(r
     assert journal == []
 
 
+async def test_a_journal_of_long_paths_stays_small(raw: RawClient) -> None:
+    path = "/" + "x" * 2000
+
+    assert (await raw.send("GET", path)).status == 404
+
+    (entry,) = raw.hsm.journal
+    assert entry == JournalEntry("GET", path, raw.principal, 404)
+    assert (len(entry.path), entry.path[-1], path.startswith(entry.path[:-1])) == (1024, "…", True)
+    assert len(JournalEntry("G" * 2000, "/", None, 404).method) == 32
+
+
 def test_an_empty_host_is_no_address() -> None:
     with pytest.raises(ValueError, match="host"):
         ManagedHsmEmulator(host="")

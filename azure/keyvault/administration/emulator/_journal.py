@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
 _CAPACITY = 100_000
+# Nothing that the service has is longer; what else callers send need not be kept in full.
+_LONGEST_METHOD = 32
+_LONGEST_PATH = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +23,7 @@ class JournalEntry:
     method: str
     """HTTP method."""
     path: str
-    """As it was sent, without the query."""
+    """As it was sent, without the query; of one longer than 1,024 characters the rest is left out."""
     principal: str | None
     """Object id of the caller; None if the request bore no valid token."""
     status: int | None
@@ -29,6 +32,10 @@ class JournalEntry:
     """The kind of the fault that the emulator was told to show, if this request met one."""
     time: float = field(default=0.0, compare=False)
     """When the request came in, in unix seconds of the emulator's clock."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "method", _clip(self.method, _LONGEST_METHOD))
+        object.__setattr__(self, "path", _clip(self.path, _LONGEST_PATH))
 
 
 class Journal(Sequence[JournalEntry]):
@@ -78,3 +85,7 @@ class Journal(Sequence[JournalEntry]):
 
     def __repr__(self) -> str:
         return f"Journal({list(self)!r})"
+
+
+def _clip(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"

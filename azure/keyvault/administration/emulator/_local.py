@@ -12,24 +12,24 @@ from ._handlers import control, identity
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
+    from ._handlers.control import Instrument
     from ._handlers.identity import ManagedIdentity
-    from ._hsm import Hsm
 
 IDENTITY_PATH = "/identity/token"
 
 CONTROL_PATH = "/control"
 
-ROUTES = (
-    web.get(IDENTITY_PATH, identity.get_token),
-    web.get(f"{CONTROL_PATH}/faults", control.list_faults),
-    web.post(f"{CONTROL_PATH}/faults", control.add_fault),
-    web.delete(f"{CONTROL_PATH}/faults", control.clear_faults),
-    web.delete(f"{CONTROL_PATH}/faults/{{id:[0-9]{{1,18}}}}", control.remove_fault),
-    web.get(f"{CONTROL_PATH}/journal", control.read_journal),
-    web.delete(f"{CONTROL_PATH}/journal", control.clear_journal),
-    web.get(f"{CONTROL_PATH}/clock", control.read_clock),
-    web.post(f"{CONTROL_PATH}/clock", control.advance_clock),
-    web.post(f"{CONTROL_PATH}/revocations", control.revoke_tokens),
+# Below the control path, and below the key that opens it.
+_CONTROLS = (
+    web.get("/{key}/faults", control.list_faults),
+    web.post("/{key}/faults", control.add_fault),
+    web.delete("/{key}/faults", control.clear_faults),
+    web.delete("/{key}/faults/{id:[0-9]{1,18}}", control.remove_fault),
+    web.get("/{key}/journal", control.read_journal),
+    web.delete("/{key}/journal", control.clear_journal),
+    web.get("/{key}/clock", control.read_clock),
+    web.post("/{key}/clock", control.advance_clock),
+    web.post("/{key}/revocations", control.revoke_tokens),
 )
 
 _LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
@@ -47,9 +47,12 @@ async def refuse_web_pages(request: web.Request, handler: Handler) -> web.Stream
     return await handler(request)
 
 
-def make_local_app(managed_identity: ManagedIdentity, hsm: Hsm) -> web.Application:
+def make_local_app(managed_identity: ManagedIdentity, instrument: Instrument) -> web.Application:
     app = web.Application(middlewares=(refuse_web_pages,))
     app[identity.MANAGED_IDENTITY] = managed_identity
-    app[control.CONTROLLED] = hsm
-    app.router.add_routes(ROUTES)
+    app.router.add_get(IDENTITY_PATH, identity.get_token)
+    controls = web.Application(middlewares=(control.require_key,))
+    controls[control.INSTRUMENT] = instrument
+    controls.router.add_routes(_CONTROLS)
+    app.add_subapp(CONTROL_PATH, controls)
     return app

@@ -24,6 +24,7 @@ from ._domain.builtin_roles import ADMINISTRATOR
 from ._domain.faults import Faults
 from ._domain.records import RoleAssignment
 from ._domain.tokens import Revocation, TokenAuthority, new_signing_key
+from ._handlers.control import Instrument
 from ._handlers.identity import ManagedIdentity
 from ._hsm import Hsm
 from ._jobs import Jobs
@@ -68,6 +69,7 @@ class _Running:
     """For the files that other programs need."""
     listeners: Listeners
     identity_secret: str = field(repr=False)
+    control_key: str = field(repr=False)
     security_domain: bytes = field(repr=False)
     sas_token: str = field(repr=False)
     transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse]
@@ -303,7 +305,7 @@ class ManagedHsmEmulator:
         They name the HSM, a proxy under which its name resolves, a managed identity that is its administrator, whom to
         trust, and a container for backups. The certificates that they name are written by this call. Everything that
         programs on this machine need is on loopback, also when the emulator itself listens elsewhere. They hold
-        secrets: the key to the managed identity and a SAS token.
+        secrets: the key to the managed identity, that to the control path and a SAS token.
 
         .. code-block:: python
 
@@ -328,8 +330,12 @@ class ManagedHsmEmulator:
 
     @property
     def control_url(self) -> str:
-        """Where programs in other processes set faults, read the journal and put the clock forward; on loopback."""
-        return f"http://{LOOPBACK}:{self._run.listeners.local_port}{CONTROL_PATH}"
+        """Where programs in other processes set faults, read the journal and put the clock forward; on loopback.
+
+        Whoever knows it may do so: its last part is a secret.
+        """
+        run = self._run
+        return f"http://{LOOPBACK}:{run.listeners.local_port}{CONTROL_PATH}/{run.control_key}"
 
     @property
     def clock(self) -> Clock:
@@ -404,9 +410,10 @@ class ManagedHsmEmulator:
         else:
             certificates = _certificates.issue(hsm.host)
         managed_identity = ManagedIdentity(hsm.authority, self._clock, administrator, secrets.token_hex())
+        instrument = Instrument(hsm, secrets.token_hex())
         listeners = await listen(
             make_app(hsm),
-            make_local_app(managed_identity, hsm),
+            make_local_app(managed_identity, instrument),
             name=hsm.host,
             host=self._host,
             port=self._wanted_port,
@@ -424,6 +431,7 @@ class ManagedHsmEmulator:
             directory=directory,
             listeners=listeners,
             identity_secret=managed_identity.secret,
+            control_key=instrument.key,
             security_domain=security_domain,
             sas_token=sas.issue(b64encode(secrets.token_bytes(32)).decode(), self._clock.now()),
             transport=shared_transport(session),

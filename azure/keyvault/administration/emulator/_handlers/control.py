@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
+import secrets
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
 from uuid import UUID
 
@@ -11,18 +12,45 @@ from aiohttp import web
 
 from .._domain import faults
 from .._hsm import Hsm
+from .._journal import JournalEntry
+from .._threads import run_in_thread
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aiohttp.typedefs import Handler
+
     from .._domain.faults import FaultRule
 
-CONTROLLED = web.AppKey("controlled", Hsm)
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What can be controlled, and by whom."""
+
+    hsm: Hsm
+    key: str = field(repr=False)
+    """The part of the URL that proves that the caller has read the emulator's environment."""
+
+
+INSTRUMENT = web.AppKey("instrument", Instrument)
 
 _RULE = {"fault", "method", "path", "times", "skip", "anonymous"}
+_ENTRY = tuple(each.name for each in fields(JournalEntry))
+
+
+@web.middleware
+async def require_key(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let in who knows the key, whatever it asks for: other users of this machine reach loopback, too."""
+    # /control/<key>/...; not from what the router has found, which is nothing where there is no such thing.
+    given = "".join(request.path.split("/")[2:3])
+    if not secrets.compare_digest(given.encode("utf-8", "surrogateescape"), request.app[INSTRUMENT].key.encode()):
+        raise _failure(web.HTTPForbidden, "EMULATOR_CONTROL_URL has the key to the control path, and this URL has not")
+    return await handler(request)
 
 
 async def list_faults(request: web.Request) -> web.Response:
     """Return the faults that are still to happen."""
-    return web.json_response({"value": [_rule(each) for each in request.app[CONTROLLED].faults]})
+    return web.json_response({"value": [_rule(each) for each in request.app[INSTRUMENT].hsm.faults]})
 
 
 async def add_fault(request: web.Request) -> web.Response:
@@ -32,7 +60,7 @@ async def add_fault(request: web.Request) -> web.Response:
     if not isinstance(wanted, dict):
         raise _bad("fault must be an object")
     try:
-        rule = request.app[CONTROLLED].faults.add(faults.parse(cast("dict[str, Any]", wanted)), **body)
+        rule = request.app[INSTRUMENT].hsm.faults.add(faults.parse(cast("dict[str, Any]", wanted)), **body)
     except ValueError as error:
         raise _bad(str(error)) from error
     return web.json_response(_rule(rule), status=201)
@@ -40,7 +68,7 @@ async def add_fault(request: web.Request) -> web.Response:
 
 async def remove_fault(request: web.Request) -> web.Response:
     """Take a fault back; one that is gone may be removed again."""
-    pending = request.app[CONTROLLED].faults
+    pending = request.app[INSTRUMENT].hsm.faults
     number = int(request.match_info["id"])
     for rule in pending:
         if rule.id == number:
@@ -50,24 +78,26 @@ async def remove_fault(request: web.Request) -> web.Response:
 
 async def clear_faults(request: web.Request) -> web.Response:
     """Take all faults back."""
-    request.app[CONTROLLED].faults.clear()
+    request.app[INSTRUMENT].hsm.faults.clear()
     return web.Response(status=204)
 
 
 async def read_journal(request: web.Request) -> web.Response:
     """Return what the server saw, oldest first."""
-    return web.json_response({"value": [asdict(entry) for entry in request.app[CONTROLLED].journal]})
+    # It may be long, and the HSM has to go on answering.
+    shown = await run_in_thread(_show, list(request.app[INSTRUMENT].hsm.journal))
+    return web.Response(text=f'{{"value": [{shown}]}}', content_type="application/json")
 
 
 async def clear_journal(request: web.Request) -> web.Response:
     """Forget what the server saw."""
-    request.app[CONTROLLED].journal.clear()
+    request.app[INSTRUMENT].hsm.journal.clear()
     return web.Response(status=204)
 
 
 async def read_clock(request: web.Request) -> web.Response:
     """Return the time."""
-    return web.json_response({"now": request.app[CONTROLLED].clock.now()})
+    return web.json_response({"now": request.app[INSTRUMENT].hsm.clock.now()})
 
 
 async def advance_clock(request: web.Request) -> web.Response:
@@ -77,7 +107,7 @@ async def advance_clock(request: web.Request) -> web.Response:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise _bad(f"advance must be a number of seconds; got {seconds!r}")
     try:
-        request.app[CONTROLLED].clock.advance(seconds)
+        request.app[INSTRUMENT].hsm.clock.advance(seconds)
     except ValueError as error:
         raise _bad(str(error)) from error
     return await read_clock(request)
@@ -91,8 +121,13 @@ async def revoke_tokens(request: web.Request) -> web.Response:
         object_id = None if principal is None else str(UUID(principal))
     except (ValueError, TypeError, AttributeError) as error:
         raise _bad(f"objectId must be a GUID; got {principal!r}") from error
-    request.app[CONTROLLED].revoke_tokens(object_id)
+    request.app[INSTRUMENT].hsm.revoke_tokens(object_id)
     return web.Response(status=204)
+
+
+def _show(entries: Iterable[JournalEntry]) -> str:
+    """Return entries as JSON, one by one: encoding them all in one call would keep every other thread waiting."""
+    return ", ".join(json.dumps({name: getattr(entry, name) for name in _ENTRY}) for entry in entries)
 
 
 def _rule(rule: FaultRule) -> dict[str, Any]:
