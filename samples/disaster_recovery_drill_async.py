@@ -97,11 +97,12 @@ async def inventory(client: KeyVaultAccessControlClient) -> Inventory:
 async def wipe(client: KeyVaultAccessControlClient) -> None:
     """Lose the keys, the assignments at them, and the custom roles."""
     for name in await key_names(client):
-        async for assignment in client.list_role_assignments(f"/keys/{name}"):
+        # Whole lists first: what later pages hold while things disappear is not promised.
+        for assignment in [item async for item in client.list_role_assignments(f"/keys/{name}")]:
             assert assignment.name
             await client.delete_role_assignment(f"/keys/{name}", assignment.name)
         await purge_key(client, name)
-    async for role in client.list_role_definitions(KeyVaultRoleScope.GLOBAL):
+    for role in [item async for item in client.list_role_definitions(KeyVaultRoleScope.GLOBAL)]:
         if role.role_type == "CustomRole" and role.name:
             await client.delete_role_definition(KeyVaultRoleScope.GLOBAL, role.name)
 
