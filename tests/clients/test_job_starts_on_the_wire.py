@@ -53,11 +53,11 @@ def _behaviour(start: Act, *, reuse: bool = True) -> Callable[[Received], Act]:
     return lambda received: start if received.token else _challenge(close=not reuse)
 
 
-def _client(server: RawServer, **options: Any) -> KeyVaultBackupClient:
+def _client(server: RawServer, *, read_timeout: float = 10, **options: Any) -> KeyVaultBackupClient:
     return KeyVaultBackupClient(
         server.url,
         FakeCredential(),
-        transport=server.transport(read_timeout=0.3),
+        transport=server.transport(read_timeout=read_timeout),
         challenge_resource_domains=["managedhsm.azure.net"],
         retry_backoff_factor=0,
         **options,
@@ -78,7 +78,10 @@ def _chain(raised: BaseException | None) -> list[BaseException | None]:
 async def test_a_start_that_may_have_been_taken_is_on_the_wire_once(
     tmp_path: Path, begin: Any, answer: Act, reuse: bool
 ) -> None:
-    async with RawServer(tmp_path, _behaviour(answer, reuse=reuse)) as server, _client(server) as client:
+    # Long enough for the challenge on a busy machine, short enough to wait for where the start stalls.
+    read_timeout = 1 if answer.then == "stall" else 10
+    behaviour = _behaviour(answer, reuse=reuse)
+    async with RawServer(tmp_path, behaviour) as server, _client(server, read_timeout=read_timeout) as client:
         with pytest.raises(AzureError, match="may have started the job") as caught:
             await begin(client)
 
