@@ -229,7 +229,7 @@ async def test_a_failing_credential_fails_all_who_waited_after_one_call_and_the_
 
     outcomes = await asyncio.gather(*(get(client) for _ in range(10)), return_exceptions=True)
 
-    assert outcomes == [failure] * 10
+    assert [repr(outcome) for outcome in outcomes] == [repr(failure)] * 10
     assert credential.requests == [FIRST_TOKEN]
     assert tokens(transport) == [None]
     assert await get(client) == "r"

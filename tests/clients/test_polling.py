@@ -119,16 +119,28 @@ async def test_a_start_follows_no_redirect(status: int) -> None:
     assert [sent.url for sent in transport.requests] == [f"{VAULT}/backup?api-version=2026-04-01"] * 2
 
 
-async def test_an_error_that_several_pollers_share_speaks_of_none_of_them() -> None:
+@pytest.mark.parametrize("failure", [ClientAuthenticationError, HttpResponseError])
+async def test_pollers_that_wait_for_the_same_token_get_errors_of_their_own(failure: type[HttpResponseError]) -> None:
+    started = [
+        Answer(
+            202, {**_job("InProgress"), "jobId": job_id}, {"azure-asyncoperation": f"{VAULT}/backup/{job_id}/pending"}
+        )
+        for job_id in ("1a", "2b", "3c")
+    ]
     credential = FakeCredential(expires_on=0)
-    transport = ScriptedTransport(CHALLENGE, _started(), _started())
-    client = KeyVaultBackupClient(VAULT, credential, transport=transport)
-    pollers = [await client.begin_backup(_CONTAINER, _SAS) for _ in range(2)]
-    credential.fail_with(ClientAuthenticationError(message="no token"))
+    client = KeyVaultBackupClient(VAULT, credential, transport=ScriptedTransport(CHALLENGE, *started), retry_total=0)
+    pollers = [await client.begin_backup(_CONTAINER, _SAS) for _ in started]
+    asked = len(credential.requests)
+    credential.fail_with(failure(message="no token"))
 
-    errors = await asyncio.gather(*(poller.update_status() for poller in pollers), return_exceptions=True)
+    errors: list[Any] = await asyncio.gather(*(poller.result() for poller in pollers), return_exceptions=True)
 
-    assert [str(raised) for raised in errors] == ["no token", "no token"]
+    assert len(credential.requests) == asked + 1
+    assert [type(raised) for raised in errors] == [failure] * 3
+    assert [str(raised) for raised in errors] == [
+        f"no token\nThis was the status of the backup job {job_id}." for job_id in ("1a", "2b", "3c")
+    ]
+    assert [raised.continuation_token for raised in errors] == [poller.continuation_token() for poller in pollers]
 
 
 async def test_an_answer_that_was_overtaken_does_not_reopen_a_job() -> None:

@@ -68,9 +68,45 @@ async def test_an_error_is_shared_by_all_who_waited_and_by_nobody_else() -> None
 
     work.release.set()
 
-    assert await asyncio.gather(*tasks, return_exceptions=True) == [work.error] * 10
+    errors = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [repr(error) for error in errors] == ["ValueError('no')"] * 10
     work.error = None
     assert await flights.run("a", work) == 2
+
+
+async def test_what_one_of_them_adds_to_an_error_is_not_on_the_others() -> None:
+    flights: SingleFlight[str, int] = SingleFlight()
+    work = Work()
+    work.error = ValueError("no")
+
+    async def one(number: int) -> int:
+        try:
+            return await flights.run("a", work)
+        except ValueError as error:
+            error.args = (*error.args, number)
+            raise
+
+    tasks = [asyncio.create_task(one(number)) for number in range(3)]
+    await yield_to_loop()
+    work.release.set()
+
+    errors = await asyncio.gather(*tasks, return_exceptions=True)
+    assert [repr(error) for error in errors] == [f"ValueError('no', {number})" for number in range(3)]
+
+
+async def test_an_error_that_cannot_be_copied_is_shared_as_it_is() -> None:
+    class StubbornError(Exception):
+        def __init__(self, one: int, two: int) -> None:
+            super().__init__(f"{one} {two}")
+
+    flights: SingleFlight[str, int] = SingleFlight()
+    work = Work()
+    work.error = StubbornError(1, 2)
+    tasks = [asyncio.create_task(flights.run("a", work)) for _ in range(3)]
+    await yield_to_loop()
+    work.release.set()
+
+    assert await asyncio.gather(*tasks, return_exceptions=True) == [work.error] * 3
 
 
 async def test_the_next_waiter_leads_when_the_leader_is_cancelled() -> None:

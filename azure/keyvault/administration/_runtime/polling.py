@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from azure.core.exceptions import ClientAuthenticationError, DecodeError, HttpResponseError, ODataV4Format
+from azure.core.exceptions import DecodeError, HttpResponseError, ODataV4Format
 from azure.core.polling import AsyncLROPoller, AsyncPollingMethod
 
 from .. import _identifiers
@@ -134,9 +134,6 @@ class JobPolling(AsyncPollingMethod[T]):
         try:
             response = await self._client.get(self._status_url, secrets=self._secrets, **self._options)
             ended = self._take(response.http_response)
-        except ClientAuthenticationError:
-            # Shared by all who wait for the same token: it must not speak of one job.
-            raise
         except HttpResponseError as error:
             with_sentence(error, f"This was the status of {self._job()}.")
             raise

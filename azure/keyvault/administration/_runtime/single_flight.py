@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import copy
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
@@ -29,9 +30,9 @@ class _Flight(Generic[T]):
 class SingleFlight(Generic[K, T]):
     """Runs work once per key for all who wait for it.
 
-    The first caller leads: it does the work in its own task. Those who come before it ends wait, and share its value or
-    its error. A leader that is cancelled has no outcome to share: the next waiter leads. Nothing is kept afterwards: a
-    later caller starts anew.
+    The first caller leads: it does the work in its own task. Those who come before it ends wait, and share its value,
+    or its error as a copy of their own, since who catches an error may add to it. A leader that is cancelled has no
+    outcome to share: the next waiter leads. Nothing is kept afterwards: a later caller starts anew.
     """
 
     def __init__(self) -> None:
@@ -53,20 +54,33 @@ class SingleFlight(Generic[K, T]):
             if flight.landed:
                 break
         else:
-            flight = self._flights[key] = _Flight(loop)
-            await self._lead(key, flight, work)
+            return await self._lead(key, _Flight(loop), work)
         if flight.error is not None:
-            raise flight.error
+            raise _copy(flight.error)
         return flight.value
 
-    async def _lead(self, key: K, flight: _Flight[T], work: Callable[[], Awaitable[T]]) -> None:
+    async def _lead(self, key: K, flight: _Flight[T], work: Callable[[], Awaitable[T]]) -> T:
+        self._flights[key] = flight
         try:
             flight.value = await work()
             flight.landed = True
-        except Exception as error:  # noqa: BLE001 - shared with all who wait; cancellation is no Exception
-            flight.error = error
+        except Exception as error:  # cancellation is no Exception
+            flight.error = _copy(error)
             flight.landed = True
+            raise
         finally:
             if self._flights.get(key) is flight:
                 del self._flights[key]
             flight.ended.set()
+        return flight.value
+
+
+def _copy(error: Exception) -> Exception:
+    """Return a copy of an error with the same history; or itself, if its class cannot be copied."""
+    try:
+        twin = copy.copy(error)
+    except Exception:  # noqa: BLE001 - whatever a constructor of the user's raises
+        return error
+    twin.__cause__, twin.__context__ = error.__cause__, error.__context__
+    twin.__suppress_context__ = error.__suppress_context__
+    return twin.with_traceback(error.__traceback__)
