@@ -36,6 +36,23 @@ _OWN_PLACE = {"storageResourceUri": _CONTAINER, "useManagedIdentity": True}
 _NAME = "mhsm-contoso-2026112416000000"
 
 
+@pytest.mark.parametrize("interval", [None, "5", -1, float("nan")], ids=str)
+@pytest.mark.parametrize("name", ["polling_interval", "_polling_interval"])
+async def test_a_polling_interval_that_is_no_time_is_refused_before_a_job_starts(name: str, interval: Any) -> None:
+    transport = ScriptedTransport()
+
+    with pytest.raises(ValueError, match="polling_interval must be a number of seconds"):
+        await _client(transport).begin_backup(_CONTAINER, _SAS, **{name: interval})
+
+    assert transport.requests == []
+
+
+@pytest.mark.parametrize("name", ["pipeline", "policies", "config", "authentication_policy"])
+def test_what_would_replace_authentication_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=f"{name} would replace"):
+        _client(ScriptedTransport(), **{name: []})
+
+
 @pytest.mark.parametrize(
     ("method", "arguments", "options", "verb", "path", "body"),
     [

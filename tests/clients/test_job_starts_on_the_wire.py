@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 from azure.core.async_paging import AsyncPageIterator
 from azure.core.exceptions import AzureError, ServiceRequestError
-from azure.core.pipeline.policies import SansIOHTTPPolicy
-from azure.core.rest import HttpRequest
+from azure.core.pipeline import PipelineRequest, PipelineResponse
+from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
+from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
@@ -62,6 +63,28 @@ def _client(server: RawServer, *, read_timeout: float = 10, **options: Any) -> K
         retry_backoff_factor=0,
         **options,
     )
+
+
+class _Bystander(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """A policy in the place of one of azure-core's that knows none of its options."""
+
+    async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        return await self.next.send(request)
+
+
+@pytest.mark.parametrize("place", ["retry_policy", "redirect_policy"])
+async def test_a_policy_that_knows_no_options_of_azure_core_starts_jobs_too(tmp_path: Path, place: str) -> None:
+    def answer(received: Received) -> Act:
+        status_url = f"https://{received.headers['host']}/backup/5f/pending"
+        started = http(202, b'{"status":"InProgress"}', {"azure-asyncoperation": status_url})
+        return started if received.token else _challenge()
+
+    options: dict[str, Any] = {place: _Bystander()}
+    async with RawServer(tmp_path, answer) as server, _client(server, **options) as client:
+        poller = await client.begin_backup(_CONTAINER, _SAS)
+
+    assert poller.status() == "InProgress"
+    assert len(server.authorized()) == 1
 
 
 def _chain(raised: BaseException | None) -> list[BaseException | None]:

@@ -20,13 +20,17 @@ from .grouping import grouped
 from .headers import NewRequestIdPolicy, user_agent_policy
 from .redaction import RedactingTracePolicy
 from .redirect import ParsableRedirectPolicy
-from .retry import JobAwareRetryPolicy
+from .retry import START_OPTIONS, JobAwareRetryPolicy
 from .tls import own_tls
 from .tracing import INSTRUMENTATION
 from .transport import OneLoopPolicy, SendOncePolicy, default_transport, environment_proxies
 
 if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
+
+
+# What azure-core's own client takes in place of its policies.
+_NOT_OF_A_CLIENT = ("authentication_policy", "config", "pipeline", "policies")
 
 
 def build_pipeline(
@@ -49,7 +53,15 @@ def build_pipeline(
     :keyword challenge_resource_domains: Hosts of resources to accept all the same.
     :keyword per_call_policies: A policy or several of the user's, run once per call.
     :keyword per_retry_policies: A policy or several of the user's, run each time a request is sent.
+    :raises ValueError: If a keyword would replace the policies as a whole.
     """
+    for name in _NOT_OF_A_CLIENT:
+        if options.get(name) is not None:
+            raise ValueError(
+                f"{name} would replace the client's policies, and with them its authentication: add your own with"
+                " per_call_policies or per_retry_policies, and see to redirects, retries and logs with redirect_policy,"
+                " retry_policy and logging_policy"
+            )
     tls = None
     if transport is None:
         tls = own_tls(**options)
@@ -78,7 +90,7 @@ def build_pipeline(
         DistributedTracingPolicy(**{**options, "instrumentation_config": INSTRUMENTATION}),
         SensitiveHeaderCleanupPolicy(**options),
         options.get("http_logging_policy") or HttpLoggingPolicy(**options),
-        SendOncePolicy(tls),
+        SendOncePolicy(tls, not_for_transport=START_OPTIONS),
     ]
     return AsyncPipeline(transport, grouped(policies))
 

@@ -31,6 +31,10 @@ _WAITS = {"retry-after": 1, "retry-after-ms": 1000, "x-ms-retry-after-ms": 1000}
 _UNDECIDED = frozenset({200, 201, 202, 204, 408})
 
 
+START_OPTIONS = frozenset({JOB_START, "retry_total", "permit_redirects"})
+"""The options of a start. azure-core's policies take theirs out; a policy of the user's own may leave them."""
+
+
 def start_options(retry_policy: object) -> dict[str, Any]:
     """Return the options that keep a pipeline from sending the start of a job twice.
 

@@ -18,6 +18,8 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from .._identifiers import hostname
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
     from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -84,14 +86,18 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     request. How often a request is sent must be the retry policy's decision alone.
 
     :param tls: Whom the client trusts, if that is its own affair and not the transport's.
+    :keyword not_for_transport: Options that are for policies: no transport takes one that was left.
     """
 
-    def __init__(self, tls: OwnTls | None = None) -> None:
+    def __init__(self, tls: OwnTls | None = None, *, not_for_transport: Iterable[str] = ()) -> None:
         super().__init__()
         self._tls = tls
+        self._not_for_transport = tuple(not_for_transport)
 
     @override
     async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        for name in self._not_for_transport:
+            request.context.options.pop(name, None)
         if isinstance(request.context.transport, AioHttpTransport):
             request.context.options["middlewares"] = (_send_once,)
             if self._tls is not None:

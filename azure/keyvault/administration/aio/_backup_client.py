@@ -391,4 +391,7 @@ def _polling(kind: str, options: dict[str, Any]) -> JobPolling[Any]:
     """Take the options of polling out of a call's options, and return what polls with them."""
     fallback = options.pop("_polling_interval", _DEFAULT_POLLING_INTERVAL)
     interval = options.pop("polling_interval", fallback)
+    # "not >=" catches what is no number in the sense of IEEE, too.
+    if not isinstance(interval, (int, float)) or not interval >= 0:
+        raise ValueError(f"polling_interval must be a number of seconds, got {interval!r}")
     return JobPolling(kind, _mapping.job_details, interval, options.copy())
