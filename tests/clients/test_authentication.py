@@ -513,6 +513,16 @@ async def test_a_foreign_resource_can_be_accepted(options: dict[str, Any]) -> No
     assert [request.scope for request in credential.requests] == ["https://vault.azure.net/.default"]
 
 
+@pytest.mark.parametrize(
+    "domains",
+    ["managedhsm.azure.net", None, [""], [None], ["https://managedhsm.azure.net"], ["managedhsm.azure.net/"]],
+    ids=["one-string", "none", "blank", "no-string", "url", "path"],
+)
+def test_resources_that_could_never_be_accepted_are_an_error_of_the_constructor(domains: Any) -> None:
+    with pytest.raises(ValueError, match="challenge_resource_domains must be several hosts"):
+        KeyVaultAccessControlClient(VAULT, FakeCredential(), challenge_resource_domains=domains)
+
+
 async def test_naming_one_resource_accepts_no_other() -> None:
     client, _, credential = scripted(
         unauthorized(resource_challenge("https://vault.azure.net")), challenge_resource_domains=["azure.net"]

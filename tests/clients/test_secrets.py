@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import base64
+import copy
+import json
 import logging
+import pickle
 import traceback
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from azure.core.credentials import AccessTokenInfo
-from azure.core.exceptions import AzureError
+from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.rest import HttpRequest
 from azure.core.settings import settings
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
-from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, Sent, error
+from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, Sent, error, resource_challenge
+from raw_server import Act, RawServer, Received, http
 
 _TOKEN = "eyJhbGciOiJub25lIn0.canary-bearer-token.c2ln"
 _SIGNATURE = "canary+signature/with=signs"
@@ -170,3 +175,37 @@ async def test_no_secret_is_seen(
     assert "Request URL" in caplog.text
     assert spans.get_finished_spans()
     assert [text for text in seen for secret in _SECRETS if secret in text] == []
+
+
+@pytest.mark.parametrize(
+    "duplicate",
+    [
+        pytest.param(copy.copy, id="copy"),
+        pytest.param(copy.deepcopy, id="deepcopy"),
+        pytest.param(lambda raised: pickle.loads(pickle.dumps(raised)), id="pickle"),
+    ],
+)
+async def test_an_error_whose_answer_echoed_secrets_can_be_copied_and_still_shows_none(
+    tmp_path: Path, duplicate: Callable[[Any], Any]
+) -> None:
+    def echo(received: Received) -> Act:
+        challenge = http(401, b"OK", {"WWW-Authenticate": resource_challenge()})
+        return http(400, json.dumps(error("Echo", received.body.decode())).encode()) if received.token else challenge
+
+    async with (
+        RawServer(tmp_path, echo) as server,
+        KeyVaultBackupClient(
+            server.url,
+            FakeCredential(),
+            transport=server.transport(),
+            challenge_resource_domains=["managedhsm.azure.net"],
+        ) as client,
+    ):
+        with pytest.raises(HttpResponseError) as caught:
+            await client.begin_backup(_CONTAINER, _SAS)
+
+    assert caught.value.response is not None
+    other = duplicate(caught.value)
+    assert (str(other), other.response.text()) == (str(caught.value), caught.value.response.text())
+    assert "REDACTED" in other.response.text()
+    assert not any(secret in other.response.text() for secret in _SECRETS)

@@ -34,6 +34,14 @@ def _examples() -> list[Any]:
 EXAMPLES = [pytest.param(number, id=type(model).__name__) for number, model in enumerate(_examples())]
 
 
+def test_a_subclass_with_slots_of_its_own_is_compared_by_what_it_inherits() -> None:
+    class Labelled(KeyVaultPermission):
+        __slots__ = ("label",)
+
+    assert Labelled(actions=["a"]) != Labelled(actions=["b"])
+    assert Labelled(actions=["a"]) == Labelled(actions=["a"])
+
+
 @pytest.mark.parametrize("number", EXAMPLES)
 def test_models_are_equal_by_value_and_then_share_a_hash(number: int) -> None:
     one, other = _examples()[number], _examples()[number]

@@ -112,6 +112,16 @@ async def test_options_that_are_empty_are_not_passed() -> None:
     assert credential.requests == [TokenRequest(SCOPE, None, None, enable_cae=True)]
 
 
+async def test_a_credential_whose_newer_method_is_none_is_asked_in_the_older_way() -> None:
+    class Credential:
+        get_token_info = None
+
+        async def get_token(self, *_: str, **__: Any) -> AccessToken:
+            return AccessToken("token", EXPIRES)
+
+    assert await TokenSource(Credential(), clock=Clock()).token(AUDIENCE) == "token"
+
+
 async def test_a_credential_whose_signature_cannot_be_read_gets_all_options() -> None:
     seen: list[Any] = []
 

@@ -9,8 +9,9 @@ from __future__ import annotations
 import base64
 import binascii
 import re
+from collections.abc import Iterable
 from enum import Enum
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from uuid import UUID
 
 # RFC 3986: scheme "://" host [":" port], where the host is a plain ASCII name, an IPv4 address or a bracketed IPv6
@@ -79,6 +80,24 @@ def is_key_vault(url: str) -> bool:
     :param url: A checked vault URL.
     """
     return hostname(url).endswith(".vault.azure.net")
+
+
+def resource_domains(values: object) -> list[str]:
+    """Return the hosts of resources that a user trusts, in lower case.
+
+    :param values: What the user gave.
+    :raises ValueError: If it is not several of ``host[:port]``.
+    """
+    wanted = "challenge_resource_domains must be several hosts such as 'managedhsm.azure.net'"
+    # A single string is several of one letter.
+    if isinstance(values, str) or not isinstance(values, Iterable):
+        raise ValueError(f"{wanted}, got {values!r}")  # noqa: TRY004 - the error of every bad argument
+    domains: list[str] = []
+    for value in cast("Iterable[object]", values):
+        if not isinstance(value, str) or not _HTTPS_AUTHORITY.fullmatch(f"https://{value}"):
+            raise ValueError(f"{wanted}, got {value!r}")
+        domains.append(value.lower())
+    return domains
 
 
 def role_scope(value: object) -> str:

@@ -18,6 +18,8 @@ class _Model:
 
     __slots__: ClassVar[tuple[str, ...]] = ()
 
+    _compared: ClassVar[tuple[str, ...]] = ()
+    """The fields that make it equal to another: the slots, but a subclass of the user's may have slots of its own."""
     _shown: ClassVar[tuple[str, ...]] = ()
     """The fields that its repr shows."""
     _identity: ClassVar[tuple[str, ...]] = ()
@@ -26,7 +28,7 @@ class _Model:
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
             return NotImplemented
-        return all(getattr(self, name) == getattr(other, name) for name in self.__slots__)
+        return all(getattr(self, name) == getattr(other, name) for name in self._compared)
 
     def __hash__(self) -> int:
         return hash(tuple(getattr(self, name) for name in self._identity))
@@ -62,6 +64,7 @@ class KeyVaultPermission(_Model):
     """
 
     __slots__ = ("actions", "data_actions", "not_actions", "not_data_actions")
+    _compared = __slots__
     _shown = ("actions", "not_actions", "data_actions", "not_data_actions")
 
     actions: list[str] | None
@@ -106,6 +109,7 @@ class KeyVaultRoleDefinition(_Model):
     """
 
     __slots__ = ("assignable_scopes", "description", "id", "name", "permissions", "role_name", "role_type", "type")
+    _compared = __slots__
     _shown = ("id", "name", "role_name", "role_type")
     _identity = ("id",)
 
@@ -153,6 +157,7 @@ class KeyVaultRoleAssignmentProperties(_Model):
     """
 
     __slots__ = ("principal_id", "role_definition_id", "scope")
+    _compared = __slots__
     _shown = __slots__
     _identity = __slots__
 
@@ -190,6 +195,7 @@ class KeyVaultRoleAssignment(_Model):
     """
 
     __slots__ = ("name", "properties", "role_assignment_id", "type")
+    _compared = __slots__
     _shown = ("role_assignment_id", "properties")
     _identity = ("role_assignment_id",)
 
@@ -221,6 +227,7 @@ class KeyVaultBackupResult(_Model):
     """
 
     __slots__ = ("folder_url",)
+    _compared = __slots__
     _shown = __slots__
     _identity = __slots__
 
@@ -255,6 +262,7 @@ class KeyVaultJobDetails(_Model):
     """
 
     __slots__ = ("end_time", "job_id", "kind", "start_time", "status", "status_details")
+    _compared = __slots__
     _shown = ("kind", "job_id", "status", "status_details", "start_time", "end_time")
     _identity = ("kind", "job_id")
 

@@ -28,7 +28,7 @@ from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .._challenge import Challenge, parse_challenge, resource_fits, resource_host
-from .._identifiers import hostname, origin
+from .._identifiers import hostname, origin, resource_domains
 from .redaction import readable
 from .single_flight import SingleFlight
 from .tokens import Audience, TokenSource
@@ -80,7 +80,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         self._origin = origin(endpoint)
         self._own_prefix = f"{endpoint}/"
         self._verify = verify_challenge_resource
-        self._accepted_resources = frozenset(domain.lower() for domain in challenge_resource_domains)
+        self._accepted_resources = frozenset(resource_domains(challenge_resource_domains))
         self._tokens = TokenSource(credential)
         self._audience: Audience | None = None
         self._discoveries: SingleFlight[None, _Demand | None] = SingleFlight()

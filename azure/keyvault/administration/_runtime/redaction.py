@@ -114,6 +114,10 @@ class RedactedResponse:
         """Return the body as JSON."""
         return json.loads(self._text)
 
+    def __reduce__(self) -> tuple[type[RedactedResponse], tuple[AsyncHttpResponse, str]]:
+        # A copy that is made without its members would ask itself for them, for ever.
+        return RedactedResponse, (self._response, self._text)
+
     def __repr__(self) -> str:
         return repr(self._response)
 

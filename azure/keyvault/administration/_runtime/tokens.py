@@ -101,8 +101,9 @@ async def _request_token(credential: Any, audience: Audience, claims: str | None
         options["tenant_id"] = audience.tenant_id
     if claims:
         options["claims"] = claims
-    if hasattr(credential, "get_token_info"):
-        pending = credential.get_token_info(audience.scope, options=options)
+    get_token_info = getattr(credential, "get_token_info", None)
+    if get_token_info is not None:
+        pending = get_token_info(audience.scope, options=options)
     else:
         pending = credential.get_token(audience.scope, **_accepted(credential.get_token, options))
     if not inspect.isawaitable(pending):
