@@ -21,13 +21,18 @@ from azure.keyvault.administration import (
     KeyVaultRoleAssignmentProperties,
     KeyVaultRoleDefinition,
 )
-from azure.keyvault.administration.aio import KeyVaultAccessControlClient
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 
 PACKAGE = "azure.keyvault.administration"
 PUBLIC_MODULES = [PACKAGE, f"{PACKAGE}.aio", f"{PACKAGE}.emulator"]
 
-SIGNATURES = {
+BOTH = {
     "close": "(self) -> 'None'",
+    "send_request": (
+        "(self, request: 'HttpRequest', *, stream: 'bool' = False, **kwargs: 'Any') -> 'AsyncHttpResponse'"
+    ),
+}
+ACCESS_CONTROL = BOTH | {
     "create_role_assignment": (
         "(self, scope: 'str | KeyVaultRoleScope', definition_id: 'str', principal_id: 'str', *,"
         " name: 'str | uuid.UUID | None' = None, **kwargs: 'Any') -> 'KeyVaultRoleAssignment'"
@@ -50,9 +55,6 @@ SIGNATURES = {
     "list_role_definitions": (
         "(self, scope: 'str | KeyVaultRoleScope', **kwargs: 'Any') -> 'AsyncItemPaged[KeyVaultRoleDefinition]'"
     ),
-    "send_request": (
-        "(self, request: 'HttpRequest', *, stream: 'bool' = False, **kwargs: 'Any') -> 'AsyncHttpResponse'"
-    ),
     "set_role_definition": (
         "(self, scope: 'str | KeyVaultRoleScope', *, name: 'str | uuid.UUID | None' = None,"
         " role_name: 'str | None' = None, description: 'str | None' = None,"
@@ -60,6 +62,18 @@ SIGNATURES = {
         " assignable_scopes: 'Iterable[str | KeyVaultRoleScope] | None' = None, **kwargs: 'Any')"
         " -> 'KeyVaultRoleDefinition'"
     ),
+}
+_IN = "sas_token: 'str | None' = None, *, use_managed_identity: 'bool' = False"
+_OPTIONS = "continuation_token: 'str | None' = None, **kwargs: 'Any'"
+BACKUP = BOTH | {
+    "begin_backup": (
+        f"(self, blob_storage_url: 'str', {_IN}, {_OPTIONS}) -> 'AsyncKeyVaultLROPoller[KeyVaultBackupResult]'"
+    ),
+    "begin_restore": (
+        f"(self, folder_url: 'str', {_IN}, key_name: 'str | None' = None, {_OPTIONS}) -> 'AsyncKeyVaultLROPoller[None]'"
+    ),
+    "begin_pre_backup": f"(self, blob_storage_url: 'str', {_IN}, {_OPTIONS}) -> 'AsyncKeyVaultLROPoller[None]'",
+    "begin_pre_restore": f"(self, folder_url: 'str', {_IN}, {_OPTIONS}) -> 'AsyncKeyVaultLROPoller[None]'",
 }
 
 # Constructor keyword to attribute.
@@ -116,19 +130,23 @@ def test_the_package_holds_the_published_names_and_those_of_this_library() -> No
     assert {"KeyVaultAccessControlClient", "KeyVaultBackupClient"} <= set(azure.keyvault.administration.aio.__all__)
 
 
-def test_the_access_control_client_has_these_methods_with_these_signatures() -> None:
+@pytest.mark.parametrize(
+    ("client", "signatures"), [(KeyVaultAccessControlClient, ACCESS_CONTROL), (KeyVaultBackupClient, BACKUP)]
+)
+def test_a_client_has_these_methods_with_these_signatures(client: type[Any], signatures: dict[str, str]) -> None:
     methods = {
         name: str(inspect.signature(member))
-        for name, member in inspect.getmembers(KeyVaultAccessControlClient, inspect.isfunction)
+        for name, member in inspect.getmembers(client, inspect.isfunction)
         if not name.startswith("_")
     }
 
-    assert methods == SIGNATURES
-    assert isinstance(inspect.getattr_static(KeyVaultAccessControlClient, "vault_url"), property)
+    assert methods == signatures
+    assert isinstance(inspect.getattr_static(client, "vault_url"), property)
 
 
-def test_the_access_control_client_is_made_of_url_and_credential() -> None:
-    signature = str(inspect.signature(KeyVaultAccessControlClient))
+@pytest.mark.parametrize("client", [KeyVaultAccessControlClient, KeyVaultBackupClient])
+def test_a_client_is_made_of_url_and_credential(client: type[Any]) -> None:
+    signature = str(inspect.signature(client))
 
     assert signature == "(vault_url: 'str', credential: 'AsyncTokenCredential', **kwargs: 'Any') -> 'None'"
 
