@@ -50,7 +50,8 @@ class KeyVaultBackupClient(KeyVaultClientBase):
     :keyword challenge_resource_domains: Hosts of further resources to accept, so that verification can stay on where
         the HSM's host is not below the resource's.
     :paramtype challenge_resource_domains: ~collections.abc.Iterable[str]
-    :raises ValueError: If ``vault_url`` is not the https URL of an HSM, or ``credential`` gives no tokens.
+    :raises ValueError: If ``vault_url`` is not the https URL of an HSM, ``credential`` gives no tokens, or a keyword
+        would replace the policies as a whole.
     """
 
     def __init__(self, vault_url: str, credential: AsyncTokenCredential, **kwargs: Any) -> None:
