@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import re
 import runpy
 import signal
 import socket
 import ssl
+import subprocess
+import sys
 import threading
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,7 +26,6 @@ from emulator.command import NAMES, parse, start, started
 
 if TYPE_CHECKING:
     from collections.abc import Callable
-    from pathlib import Path
 
 ADMINISTER = """
 import asyncio, os
@@ -259,6 +263,42 @@ def test_the_package_can_be_run(capsys: pytest.CaptureFixture[str], monkeypatch:
 
     assert exit_.value.code == 1
     assert "--allow-remote" in capsys.readouterr().err
+
+
+@pytest.fixture(name="without_the_extra")
+def _without_the_extra(tmp_path: Path) -> dict[str, str]:
+    """The environment of a Python that lacks what the emulator needs."""
+    (tmp_path / "jwt.py").write_text("raise ModuleNotFoundError('No module named jwt')")
+    path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
+    return application.environment({"PYTHONPATH": path})
+
+
+def _script() -> str:
+    """What the installed command does."""
+    pyproject = Path(__file__).parents[2] / "pyproject.toml"
+    entry = re.search(r'^managed-hsm-emulator = "(.+):(.+)"$', pyproject.read_text(encoding="utf-8"), re.MULTILINE)
+    assert entry
+    return f"import sys; from {entry[1]} import {entry[2]}; sys.exit({entry[2]}())"
+
+
+WAYS = [["-m", "azure.keyvault.administration.emulator"], ["-c", _script()]]
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["module", "script"])
+def test_without_the_extra_the_command_says_what_to_install(without_the_extra: dict[str, str], way: list[str]) -> None:
+    done = subprocess.run(
+        [sys.executable, *way, "--version"], env=without_the_extra, capture_output=True, text=True, check=False
+    )
+
+    advice = 'The emulator needs its extra: pip install "azure-keyvault-administration[emulator]"'
+    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"managed-hsm-emulator: error: {advice}\n")
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["module", "script"])
+def test_the_command_is_there_as_a_module_and_as_a_script(way: list[str]) -> None:
+    done = subprocess.run([sys.executable, *way, "--version"], capture_output=True, text=True, check=False)
+
+    assert (done.returncode, done.stdout, done.stderr) == (0, "managed-hsm-emulator 5.0.0b1\n", "")
 
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:

@@ -4,6 +4,7 @@ The emulator speaks the service's protocol over real TLS and knows nothing of th
 """
 
 import importlib.util
+import sys
 
 try:
     # Of these the storage library is imported only when it is needed, which is rare; that it is there is known now.
@@ -14,8 +15,11 @@ try:
     from ._journal import Journal, JournalEntry
     from ._server import ManagedHsmEmulator
 except ModuleNotFoundError as _missing:
-    raise ImportError(
-        'The emulator needs its extra: pip install "azure-keyvault-administration[emulator]"'
-    ) from _missing
+    _WANTED = 'The emulator needs its extra: pip install "azure-keyvault-administration[emulator]"'
+    # Python puts this there while it looks for the module that "python -m" names: here, this package or a part of it.
+    # It is the command that cannot begin, then, and who typed it has no use for a traceback.
+    if sys.argv[:1] == ["-m"]:
+        sys.exit(f"managed-hsm-emulator: error: {_WANTED}")
+    raise ImportError(_WANTED) from _missing
 
 __all__ = ["Clock", "EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator"]
