@@ -13,6 +13,7 @@ import aiohttp
 import pytest
 from azure.core.pipeline import AsyncPipeline
 from azure.core.rest import HttpRequest
+from yarl import URL
 
 from azure.keyvault.administration import emulator
 from azure.keyvault.administration.emulator import JournalEntry, ManagedHsmEmulator
@@ -172,6 +173,20 @@ async def test_a_data_directory_keeps_its_security_domain(tmp_path: Path) -> Non
 async def test_the_transport_follows_wherever_the_emulator_listens(host: str) -> None:
     async with ManagedHsmEmulator(host=host) as hsm:
         assert len(await RawClient(hsm).role_assignments()) == 1
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems have no addresses to listen on that nobody set up")
+@pytest.mark.parametrize("host", ["127.0.0.2", "::1", "0.0.0.0", "::", "127.0.0.1"])
+async def test_localhost_leads_to_it_wherever_it_listens(host: str) -> None:
+    async with ManagedHsmEmulator(host=host) as hsm, aiohttp.ClientSession() as session:
+        url = URL(hsm.localhost_url)
+        context = ssl.create_default_context(cadata=hsm.ca_certificate.decode())
+        assert url.host == "localhost"
+        assert (url.port == hsm.port) is (host in {"0.0.0.0", "127.0.0.1"})
+
+        # Of the addresses of localhost, the one that every machine has.
+        async with session.get(url.with_host("127.0.0.1"), ssl=context) as reply:
+            assert reply.status == 401
 
 
 async def test_the_administrator_can_be_chosen() -> None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 LOOPBACK = "127.0.0.1"
+_EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - recognized, not bound
 # Connections that are idle are closed at once; an answer that is under way gets this long to leave.
 _SHUTDOWN_SECONDS = 1.0
 
@@ -30,6 +31,8 @@ class Listeners:
 
     address: str
     port: int
+    localhost_port: int
+    """Where localhost leads to the HSM, whatever address it was told to listen on."""
     proxy_port: int
     local_port: int
 
@@ -65,7 +68,18 @@ async def listen(
     local_runner = await _prepare(local, resources)
     await web.TCPSite(local_runner, LOOPBACK, 0).start()
     address, hsm_port, *_ = hsm_runner.addresses[0]
-    return Listeners(address, hsm_port, proxy_port, local_runner.addresses[0][1])
+    return Listeners(
+        address, hsm_port, await _localhost_port(hsm_runner, context), proxy_port, local_runner.addresses[0][1]
+    )
+
+
+async def _localhost_port(runner: web.AppRunner, context: ssl.SSLContext) -> int:
+    """Return the port on loopback, which is another one if the HSM does not listen there yet."""
+    for address, port, *_ in runner.addresses:
+        if address in {LOOPBACK, _EVERY_ADDRESS}:
+            return int(port)
+    await web.TCPSite(runner, LOOPBACK, 0, ssl_context=context).start()
+    return int(runner.addresses[-1][1])
 
 
 async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRunner:

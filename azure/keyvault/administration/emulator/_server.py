@@ -219,9 +219,9 @@ class ManagedHsmEmulator:
     def localhost_url(self) -> str:
         """URL of the HSM for clients on this machine that resolve names themselves.
 
-        It leads here as long as the emulator listens on loopback, or on every address.
+        It leads here wherever the emulator listens; where that is not on loopback, the port is another one.
         """
-        return f"https://localhost:{self.port}"
+        return f"https://localhost:{self._run.listeners.localhost_port}"
 
     @property
     def port(self) -> int:
