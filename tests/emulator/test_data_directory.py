@@ -108,15 +108,47 @@ async def test_an_empty_database_is_no_new_hsm_where_there_was_one(data: Path) -
             await ManagedHsmEmulator(data=data).start()
 
 
-async def test_what_sqlite_has_not_moved_into_the_database_yet_is_missed(tmp_path: Path) -> None:
-    data, copy = tmp_path / "data", tmp_path / "copy"
-    async with ManagedHsmEmulator(data=data):
-        # Everything is in the file beside the database, as it is when the process is killed.
+@pytest.fixture(name="copied")
+async def _copied(data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What somebody has copied of a directory in use: its newest changes are in the file beside the database."""
+    copy = tmp_path_factory.mktemp("copies") / "copy"
+    async with ManagedHsmEmulator(data=data) as hsm:
+        await Operator(hsm).assign(ALICE, CRYPTO_USER)
         shutil.copytree(data, copy)
-    (copy / "hsm.sqlite-wal").unlink()
+    return copy
 
-    with pytest.raises(OSError, match=r"hsm\.sqlite is damaged: it is empty"):
-        await ManagedHsmEmulator(data=copy).start()
+
+async def test_a_copy_of_a_directory_in_use_is_whole(data: Path, copied: Path) -> None:
+    assert await state(copied) == await state(data)
+
+
+async def test_a_copy_that_lacks_the_newest_changes_is_refused(copied: Path) -> None:
+    (copied / "hsm.sqlite-wal").unlink()
+    files = listing(copied)
+
+    for _ in range(2):
+        with pytest.raises(
+            OSError, match=r"hsm\.sqlite: its newest changes are in hsm\.sqlite-wal, which is missing; put"
+        ):
+            await ManagedHsmEmulator(data=copied).start()
+        assert listing(copied) == files
+
+
+async def test_who_can_do_without_the_newest_changes_says_so(data: Path, copied: Path) -> None:
+    (copied / "hsm.sqlite-wal").write_bytes(b"")
+
+    async with ManagedHsmEmulator(data=copied) as hsm:
+        assert len(await Operator(hsm).role_assignments()) == 3
+    async with ManagedHsmEmulator(data=data) as hsm:
+        assert len(await Operator(hsm).role_assignments()) == 4
+    assert await state(copied) != await state(data)
+
+
+async def test_a_directory_that_was_closed_needs_nothing_but_the_database(data: Path) -> None:
+    await state(data)
+
+    assert [name for name in listing(data) if name.startswith("hsm.sqlite")] == ["hsm.sqlite"]
+    assert await state(data) == await state(data)
 
 
 async def test_an_hsm_that_is_removed_can_begin_anew_with_its_security_domain_and_its_backups(data: Path) -> None:
@@ -275,6 +307,92 @@ async def test_a_disk_that_is_full_at_a_later_start_is_named_and_costs_nothing(d
     async with ManagedHsmEmulator(data=data) as hsm:
         assert failed(await Operator(hsm).status(started))[0] == "Interrupted"
         assert await Operator(hsm).state() == before
+
+
+async def test_a_disk_that_is_full_in_the_end_costs_nothing(data: Path) -> None:
+    async with ManagedHsmEmulator(data=data) as hsm:
+        operator = Operator(hsm)
+        for number in range(30):
+            await operator.send("POST", f"/keys/k{number}/create", {"kty": "oct"})
+        before = await operator.state()
+        # What is there can be moved into the database, and nothing new can be written.
+        file, log = ((data / name).stat().st_size for name in ("hsm.sqlite", "hsm.sqlite-wal"))
+        assert file < log
+        with no_file_larger_than(log):
+            await hsm.close()
+
+    assert await state(data) == before
+
+
+async def test_a_full_disk_is_one_line_in_the_log(data: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with ManagedHsmEmulator(data=data) as hsm:
+        with no_file_larger_than(2000):
+            reply = await Operator(hsm).send("POST", "/keys/k/create", {"kty": "oct"})
+
+    message = reply.error[2].partition("directory: ")[2]
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == [
+        f"POST /keys/k/create could not be stored: {message}"
+    ]
+    assert "Traceback" not in caplog.text
+
+
+# A power cut.
+
+
+@pytest.fixture(name="synced")
+def _synced(monkeypatch: pytest.MonkeyPatch) -> set[int]:
+    """The inodes of all that was written through to the disk."""
+    inodes: set[int] = set()
+    fsync = os.fsync
+
+    def note(descriptor: int) -> None:
+        fsync(descriptor)
+        inodes.add(os.fstat(descriptor).st_ino)
+
+    monkeypatch.setattr("os.fsync", note)
+    return inodes
+
+
+def not_in(inodes: set[int], paths: list[Path]) -> list[str]:
+    return [path.name for path in paths if path.stat().st_ino not in inodes]
+
+
+async def test_a_backup_that_succeeded_is_on_the_disk(tmp_path: Path, synced: set[int]) -> None:
+    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
+        operator = Operator(hsm)
+        uri = "https://contoso.blob.core.windows.net/elsewhere"
+        done = await operator.finish(await operator.back_up(storageResourceUri=uri))
+        assert done.json["status"] == "Succeeded"
+
+        folder = tmp_path / "storage" / done.json["azureStorageBlobContainerUri"].removeprefix("https://")
+        files = [folder / name for name in listing(folder)]
+        directories = [folder, *(each for each in folder.parents if each.is_relative_to(tmp_path))]
+
+        assert (len(files), len(directories)) == (4, 5)
+        assert not_in(synced, files + directories) == []
+
+
+async def test_the_security_domain_is_on_the_disk_before_there_is_a_state(tmp_path: Path, synced: set[int]) -> None:
+    async with ManagedHsmEmulator(data=tmp_path):
+        assert not_in(synced, [tmp_path, tmp_path / "security-domain"]) == []
+
+
+async def test_a_disk_that_turns_out_to_be_full_in_the_end_fails_the_backup(
+    data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    async with ManagedHsmEmulator(data=data, job_duration=DURATION) as hsm:
+        operator = Operator(hsm)
+        container = data / "storage" / hsm.container_url.removeprefix("https://")
+        folders = listing(container)
+        monkeypatch.setattr("os.fsync", refuse)
+
+        done = await operator.finish(await operator.back_up())
+
+        assert failed(done) == ("StorageUnavailable", "The data folder cannot be written: No space left on device")
+        assert listing(container) == folders
 
 
 # Permissions.

@@ -1,14 +1,16 @@
-"""Small files that appear whole, and are for their owner only."""
+"""Files and directories that are there after a power cut, too."""
 
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
 from tempfile import mkstemp
+from typing import BinaryIO
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file; whoever looks sees the old content or the new one, never a part of it.
+    """Write a file for its owner; whoever looks sees the old content or the new one, never a part of it.
 
     :raises OSError: if it cannot be written.
     """
@@ -19,12 +21,35 @@ def write_whole(path: Path, content: bytes) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
+def write_durably(path: Path, content: bytes) -> None:
+    """Write a new file through to the disk. That its directory has it is for :func:`sync_directory` to make sure."""
+    with path.open("xb") as file:
+        _write_through(file, content)
+
+
+def sync_directory(path: Path) -> None:
+    """Make sure that what was created in a directory, or renamed, stays there."""
+    # Windows opens no directories, and does this by itself.
+    if sys.platform != "win32":
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
 def _replace(path: Path, content: bytes) -> None:
     descriptor, partial = mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
+            _write_through(file, content)
         Path(partial).replace(path)
     except BaseException:
         Path(partial).unlink()
         raise
+
+
+def _write_through(file: BinaryIO, content: bytes) -> None:
+    file.write(content)
+    file.flush()
+    os.fsync(file.fileno())

@@ -53,7 +53,7 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
         failure = errors.refused(error.status, error.reason)
     except StoreError as error:
         # The path as it was sent: it holds no line break, whatever it encodes.
-        _LOGGER.exception("%s %s could not be stored", request.method, request.rel_url.raw_path)
+        _LOGGER.error("%s %s could not be stored: %s", request.method, request.rel_url.raw_path, error)  # noqa: TRY400
         failure = errors.storage_unavailable(str(error))
     except Exception:
         _LOGGER.exception("%s %s failed", request.method, request.rel_url.raw_path)

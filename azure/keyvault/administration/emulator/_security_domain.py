@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import secrets
 from typing import TYPE_CHECKING
+
+from ._files import sync_directory, write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,7 +29,8 @@ def settle(path: Path, given: bytes | None, *, is_new: bool) -> bytes:
         if given is None and not is_new:
             raise ValueError(f"{path} is missing: put a copy in its place, or pass its content as security_domain")
         domain = given or secrets.token_bytes(SIZE)
-        _write(path, domain)
+        write_whole(path, domain.hex().encode())
+        sync_directory(path.parent)
         return domain
     kept = read(path)
     if given is not None and kept != given:
@@ -48,17 +50,3 @@ def read(path: Path) -> bytes:
     if len(domain) != SIZE:
         raise ValueError(f"{path} is damaged: it must hold {2 * SIZE} hexadecimal digits. Put a copy in its place")
     return domain
-
-
-def _write(path: Path, domain: bytes) -> None:
-    partial = path.with_suffix(".partial")
-    try:
-        partial.touch(mode=0o600)
-        with partial.open("w", encoding="ascii") as file:
-            file.write(domain.hex())
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        # Not every error of a file says which file it is about.
-        raise OSError(error.errno, error.strerror, str(path)) from error

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ._domain.jobs import JobFailure, check_extent, folder_not_found, invalid_backup
 from ._domain.sas import BACKUP_PERMISSIONS, RESTORE_PERMISSIONS
+from ._files import sync_directory, write_durably
 from ._threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -58,6 +59,7 @@ class Storage:
     def create_container(self, name: str) -> None:
         """Create a container on the emulator's own host."""
         self._root.mkdir(mode=0o700, exist_ok=True)
+        sync_directory(self._root.parent)
         (self._root / self._own_host / name).mkdir(parents=True, exist_ok=True)
 
     def remove_partial_folders(self) -> None:
@@ -121,13 +123,16 @@ def _write_folder(container: Path, folder: str, files: Mapping[str, bytes]) -> N
     # Nothing above these two: storage that somebody has removed does not come back.
     for directory in (container.parent, container):
         directory.mkdir(exist_ok=True)
+        sync_directory(directory.parent)
     # A folder appears whole or not at all.
     partial = container / _PARTIAL.format(folder)
     partial.mkdir()
     try:
         for name, content in files.items():
-            (partial / name).write_bytes(content)
+            write_durably(partial / name, content)
+        sync_directory(partial)
         partial.rename(container / folder)
+        sync_directory(container)
     except OSError:
         shutil.rmtree(partial, ignore_errors=True)
         raise
