@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import zipfile
+from email import message_from_bytes
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,22 @@ def test_the_namespaces_stay_shared(wheel: Path, name: str) -> None:
 @pytest.mark.parametrize("name", ["py.typed", "aio/__init__.py", "emulator/_store/schema.sql"])
 def test_the_wheel_holds_what_the_package_needs(wheel: Path, name: str) -> None:
     assert f"azure/keyvault/administration/{name}" in zipfile.ZipFile(wheel).namelist()
+
+
+def test_a_package_index_shows_the_readme_without_links_that_lead_nowhere(wheel: Path) -> None:
+    archive = zipfile.ZipFile(wheel)
+    (metadata,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    shown = message_from_bytes(archive.read(metadata)).get_payload(decode=True)
+    readme = (Path(__file__).parents[2] / "README.md").read_text("utf-8")
+
+    assert isinstance(shown, bytes)
+    text = shown.decode()
+    assert text.splitlines()[0] == readme.splitlines()[0]
+    assert re.findall(r"\]\((?!https?://|#)\S+\)", text) == []
+    assert "(`azure/keyvault/administration/emulator/README.md`)" in text
+    assert "azure/keyvault/administration/emulator/README.md" in archive.namelist()
+    code = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
+    assert code.findall(text) == code.findall(readme)
 
 
 def test_the_wheel_installs_into_an_empty_environment_and_imports(installed: Path, tmp_path: Path) -> None:
