@@ -459,9 +459,16 @@ async def test_a_backup_that_cannot_be_written_fails(
                 ("InvalidBackup", f"Invalid backup provided: the folder {folder!a} does not exist"),
                 id=f"folder-{number}",
             )
-            for number, folder in enumerate(
-                ["mhsm-other-2026042916082769", "", ".", "..", "../backups", "a/b", "x" * 5000, "\0", "ä"]
+            for number, folder in enumerate(["mhsm-other-2026042916082769", ".", "..", "../backups", "a/b"])
+        ),
+        *(
+            pytest.param(
+                {},
+                folder,
+                ("InvalidBackup", "Invalid backup provided: a folder of the name that was given does not exist"),
+                id=f"no-folder-{number}",
             )
+            for number, folder in enumerate(["", "x" * 5000, "\0", "ä", "mhsm-x-2026042916082769?se=2099&sig=secret"])
         ),
     ],
 )

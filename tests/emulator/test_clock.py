@@ -41,6 +41,21 @@ async def test_who_sleeps_wakes_when_the_clock_is_put_far_enough() -> None:
     assert not early
 
 
+@pytest.mark.parametrize("steps", range(6))
+async def test_who_is_cancelled_while_waking_up_too_early_does_not_sleep_on(steps: int) -> None:
+    clock = Clock(lambda: 0.0)
+    sleeper = asyncio.create_task(clock.sleep_until(1000))
+    await asyncio.sleep(0)
+
+    clock.advance(1)
+    for _ in range(steps):
+        await asyncio.sleep(0)
+    sleeper.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await sleeper
+
+
 async def test_nobody_sleeps_until_a_time_that_is_past() -> None:
     await Clock(lambda: 5.0).sleep_until(5.0)
 

@@ -121,6 +121,17 @@ async def test_tokens_are_revoked(raw: RawClient, control: Control, body: dict[s
     assert (await raw.send("GET", ROLE_DEFINITIONS, token=token)).status == 401
 
 
+async def test_a_revocation_that_cannot_be_stored_is_an_error_of_one_line(
+    hsm: ManagedHsmEmulator, control: Control, caplog: pytest.LogCaptureFixture
+) -> None:
+    hsm._run.hsm.store.close()
+
+    status, answer = await control.send("POST", "/revocations", {})
+
+    assert (status, caplog.text) == (503, "")
+    assert answer["message"].startswith("The revocation could not be stored: memory: ")
+
+
 @pytest.mark.parametrize(
     ("path", "body", "message"),
     [

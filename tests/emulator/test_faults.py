@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import ssl
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
@@ -12,6 +13,7 @@ import pytest
 from azure.keyvault.administration.emulator import ManagedHsmEmulator, faults
 from emulator.operator_client import Operator
 from emulator.raw import CRYPTO_OFFICER, CRYPTO_USER, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, SCOPE
+from emulator.slow_key import SlowKey
 
 if TYPE_CHECKING:
     from aiohttp import ClientSession
@@ -595,6 +597,37 @@ def test_a_fault_is_accepted_where_it_might_happen(fault: faults.Fault, where: A
     rule = hsm.faults.add(fault, **where)
 
     assert list(hsm.faults) == [rule]
+
+
+@pytest.mark.parametrize("fault", [faults.TruncatedBody(), faults.Drop(after_work=True)], ids=lambda fault: fault.kind)
+async def test_a_client_that_has_gone_by_itself_is_no_error(
+    operator: Operator, slow_key: SlowKey, caplog: pytest.LogCaptureFixture, fault: faults.Fault
+) -> None:
+    await operator.assign(operator.hsm.admin_object_id, CRYPTO_USER)
+    operator.hsm.faults.add(fault, path="/keys/k/create")
+    reader, writer = await asyncio.open_connection(
+        "localhost", operator.hsm.port, ssl=ssl.create_default_context(cadata=operator.hsm.ca_certificate.decode())
+    )
+    head = [
+        "POST /keys/k/create?api-version=7.6 HTTP/1.1",
+        "Host: localhost",
+        f"Authorization: Bearer {await operator.token()}",
+        "Content-Type: application/json",
+        "Content-Length: 14",
+    ]
+    writer.write("\r\n".join([*head, "", '{"kty": "oct"}']).encode())
+    await slow_key.begun()
+
+    writer.transport.abort()
+    await reader.read()
+    # So that the server has noticed, too.
+    assert (await operator.send("GET", "/keys")).status == 200
+    slow_key.end()
+    while all(entry.method != "POST" for entry in operator.hsm.journal):
+        assert (await operator.send("GET", "/nothing")).status == 404
+
+    assert (await operator.send("GET", "/nothing")).status == 404
+    assert caplog.text == ""
 
 
 @pytest.mark.parametrize("fault", [faults.TruncatedBody(), faults.Drop(after_work=True)], ids=lambda fault: fault.kind)

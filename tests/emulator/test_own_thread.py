@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import socket
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from http.client import HTTPConnection
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import pytest
 from azure.core.exceptions import HttpResponseError, ServiceResponseError
@@ -141,15 +142,18 @@ async def test_faults_come_and_go_while_requests_meet_them(hsm: ManagedHsmEmulat
 
 
 def test_leaving_the_block_leaves_nothing() -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
 
     with ManagedHsmEmulator() as hsm:
-        port = hsm.port
-        assert threading.active_count() > before
+        url = urlsplit(hsm.control_url)
+        client = HTTPConnection(url.netloc)
+        client.request("GET", f"{url.path}/clock")
+        assert client.getresponse().read()
+        assert [each.name for each in set(threading.enumerate()) - before] == ["emulated-hsm"]
 
-    assert threading.active_count() == before
-    with socket.socket() as probe, pytest.raises(ConnectionRefusedError):
-        probe.connect(("127.0.0.1", port))
+    assert set(threading.enumerate()) <= before
+    assert client.sock.recv(1) == b""
+    client.close()
     with pytest.raises(RuntimeError, match="not running"):
         _ = hsm.port
 
@@ -162,14 +166,14 @@ def test_it_can_be_entered_again() -> None:
 
 
 def test_what_keeps_it_from_starting_is_said_here(hsm: ManagedHsmEmulator) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
 
     with pytest.raises(OSError, match="in use"), ManagedHsmEmulator(port=hsm.port):
         pass
     with pytest.raises(RuntimeError, match="runs already"), hsm:
         pass
 
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before
     assert hsm.port
 
 
@@ -181,7 +185,7 @@ async def test_the_thread_is_not_closed_from_another_loop(hsm: ManagedHsmEmulato
 
 
 def test_an_interrupted_start_leaves_no_thread_behind(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = threading.active_count()
+    before = set(threading.enumerate())
     wait = Future[object].result
 
     def interrupted(future: Future[object], timeout: float | None = None) -> object:
@@ -194,4 +198,4 @@ def test_an_interrupted_start_leaves_no_thread_behind(monkeypatch: pytest.Monkey
         with pytest.raises(KeyboardInterrupt):
             ManagedHsmEmulator().__enter__()
 
-    assert threading.active_count() == before
+    assert set(threading.enumerate()) <= before

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import ssl
 import subprocess
@@ -267,6 +268,24 @@ async def test_a_journal_of_long_paths_stays_small(raw: RawClient) -> None:
     assert entry == JournalEntry("GET", path, raw.principal, 404)
     assert (len(entry.path), entry.path[-1], path.startswith(entry.path[:-1])) == (1024, "…", True)
     assert len(JournalEntry("G" * 2000, "/", None, 404).method) == 32
+
+
+@pytest.mark.parametrize("port", [-1, 65536, 0.5, "http"])
+def test_a_port_that_is_none_is_refused(port: Any) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"port must be a number from 0 to 65535, got {port!r}")):
+        ManagedHsmEmulator(port=port)
+
+
+@pytest.mark.parametrize("object_id", ["me", "", 5])
+async def test_what_is_no_object_id_is_refused(hsm: ManagedHsmEmulator, object_id: Any) -> None:
+    message = re.escape(f"object_id must be a GUID, got {object_id!r}")
+
+    with pytest.raises(ValueError, match=f"admin_{message}"):
+        ManagedHsmEmulator(admin_object_id=object_id)
+    with pytest.raises(ValueError, match=message):
+        hsm.credential_for(object_id)
+    with pytest.raises(ValueError, match=message):
+        hsm.revoke_tokens(object_id)
 
 
 def test_an_empty_host_is_no_address() -> None:

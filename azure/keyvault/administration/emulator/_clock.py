@@ -55,13 +55,18 @@ class Clock:
         :param due: The time in unix seconds.
         """
         wake_up = asyncio.Event()
+        loop = asyncio.get_running_loop()
         with self._lock:
-            self._sleepers[wake_up] = asyncio.get_running_loop()
+            self._sleepers[wake_up] = loop
         try:
             # Cleared first: who puts the clock forward after it has been read wakes who waits.
             while (left := due - self.now()) > 0:
-                with suppress(asyncio.TimeoutError):
-                    await asyncio.wait_for(wake_up.wait(), left)
+                # Not wait_for: that of Python 3.10 and 3.11 forgets a cancellation that comes together with the event.
+                timer = loop.call_later(left, wake_up.set)
+                try:
+                    await wake_up.wait()
+                finally:
+                    timer.cancel()
                 wake_up.clear()
         finally:
             with self._lock:

@@ -6,16 +6,22 @@ import os
 import sys
 from pathlib import Path
 from tempfile import mkstemp
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, durably: bool = False) -> None:
     """Write a file for its owner; whoever looks sees the old content or the new one, never a part of it.
 
+    :keyword durably: Whether it has to be there after a power cut.
     :raises OSError: if it cannot be written.
     """
     try:
-        _replace(path, content)
+        _replace(path, content, _write_through if durably else _write)
+        if durably:
+            sync_directory(path.parent)
     except OSError as error:
         # Of the partial file nobody needs to hear.
         raise OSError(error.errno, error.strerror, str(path)) from error
@@ -38,15 +44,19 @@ def sync_directory(path: Path) -> None:
             os.close(descriptor)
 
 
-def _replace(path: Path, content: bytes) -> None:
+def _replace(path: Path, content: bytes, write: Callable[[BinaryIO, bytes], object]) -> None:
     descriptor, partial = mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            _write_through(file, content)
+            write(file, content)
         Path(partial).replace(path)
     except BaseException:
         Path(partial).unlink()
         raise
+
+
+def _write(file: BinaryIO, content: bytes) -> None:
+    file.write(content)
 
 
 def _write_through(file: BinaryIO, content: bytes) -> None:

@@ -132,8 +132,9 @@ async def _send_half(request: web.Request, whole: web.StreamResponse) -> web.Str
     part = web.StreamResponse(status=whole.status, headers=whole.headers)
     # At least one byte is missing, also where there was no body.
     part.content_length = max(len(body), 1)
-    await part.prepare(request)
+    # The client may have gone by itself.
     with suppress(ConnectionError):
+        await part.prepare(request)
         await part.write(body[: len(body) // 2])
     return await _close(request, part)
 

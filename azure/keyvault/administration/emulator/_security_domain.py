@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from ._files import sync_directory, write_whole
+from ._files import write_whole
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -29,8 +29,7 @@ def settle(path: Path, given: bytes | None, *, is_new: bool) -> bytes:
         if given is None and not is_new:
             raise ValueError(f"{path} is missing: put a copy in its place, or pass its content as security_domain")
         domain = given or secrets.token_bytes(SIZE)
-        write_whole(path, domain.hex().encode())
-        sync_directory(path.parent)
+        write_whole(path, domain.hex().encode(), durably=True)
         return domain
     kept = read(path)
     if given is not None and kept != given:

@@ -53,6 +53,7 @@ DEFAULT_TENANT_ID = "9b1f0c52-3c8e-4f0d-8f6e-51f2f4c7d6aa"
 
 _NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])+")
 _NAME_LENGTH = range(3, 25)
+_PORTS = range(1 << 16)
 # Some thirty years: what is longer leads beyond the years that dates know.
 _LONGEST = 1e9
 _ACCOUNT_LENGTH = 24 - len("store")
@@ -107,8 +108,8 @@ class ManagedHsmEmulator:
      10; the default is 1, as short as the header allows, since nobody likes to wait for an emulator.
     :keyword propagation_delay: How many seconds of the emulator's clock it takes until a change of role definitions or
      assignments counts for what callers may do, 0 unless given; lists show it at once.
-    :raises ValueError: if the name is not one that an HSM can have, the object id is not a GUID, or a number is
-     negative.
+    :raises ValueError: if the name is not one that an HSM can have, the object id is not a GUID, or a number is out of
+     its range.
     """
 
     def __init__(
@@ -139,7 +140,9 @@ class ManagedHsmEmulator:
         self._data = None if data is None else Path(data)
         self._host = host
         self._wanted_port = port
-        self._admin_object_id = str(UUID(admin_object_id))
+        if port not in _PORTS:
+            raise ValueError(f"port must be a number from 0 to {_PORTS[-1]}, got {port!r}")
+        self._admin_object_id = _guid("admin_object_id", admin_object_id)
         self._security_domain = security_domain
         self._job_duration = job_duration
         self._retry_after = retry_after
@@ -262,7 +265,7 @@ class ManagedHsmEmulator:
         :returns: A credential that is good for this emulator only.
         :raises ValueError: if the object id is not a GUID.
         """
-        return EmulatorCredential(str(UUID(object_id)), self._run.hsm.authority, self._clock)
+        return EmulatorCredential(_guid("object_id", object_id), self._run.hsm.authority, self._clock)
 
     def revoke_tokens(self, object_id: str | None = None) -> None:
         """Take back the access tokens that were issued so far, as Continuous Access Evaluation does.
@@ -273,7 +276,7 @@ class ManagedHsmEmulator:
         :raises ValueError: if the object id is not a GUID.
         """
         hsm = self._run.hsm
-        principal = object_id and str(UUID(object_id))
+        principal = None if object_id is None else _guid("object_id", object_id)
         if self._thread:
             # The store belongs to the thread.
             self._thread.call(hsm.revoke_tokens, principal)
@@ -437,6 +440,13 @@ class ManagedHsmEmulator:
             transport=shared_transport(session),
             resources=resources.pop_all(),
         )
+
+
+def _guid(name: str, value: str) -> str:
+    try:
+        return str(UUID(value))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{name} must be a GUID, got {value!r}") from error
 
 
 def _settle(store: Store, name: str, administrator: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 MAX_BACKUP_SIZE = 64 * 1024 * 1024
 # More than a backup has, so that a few strangers can be named.
 MAX_BACKUP_FILES = 16
+
+_PLAIN_NAME = re.compile("[A-Za-z0-9._/-]{1,200}")
 
 _DISABLING = {JobKind.RESTORE, JobKind.KEY_RESTORE}
 _INSTANT = {JobKind.PRE_BACKUP, JobKind.PRE_RESTORE}
@@ -93,7 +96,9 @@ def invalid_backup(reason: str) -> JobFailure:
 
 
 def folder_not_found(folder: str) -> JobFailure:
-    return invalid_backup(f"the folder {folder!a} does not exist")
+    # What is no plain name may be an URL with a token, or a novel: it is neither shown nor kept.
+    name = f"the folder '{folder}'" if _PLAIN_NAME.fullmatch(folder) else "a folder of the name that was given"
+    return invalid_backup(f"{name} does not exist")
 
 
 def check_extent(sizes: Mapping[str, int]) -> None:

@@ -13,6 +13,7 @@ from aiohttp import web
 from .._domain import faults
 from .._hsm import Hsm
 from .._journal import JournalEntry
+from .._store.sqlite import StoreError
 from .._threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -121,7 +122,10 @@ async def revoke_tokens(request: web.Request) -> web.Response:
         object_id = None if principal is None else str(UUID(principal))
     except (ValueError, TypeError, AttributeError) as error:
         raise _bad(f"objectId must be a GUID; got {principal!r}") from error
-    request.app[INSTRUMENT].hsm.revoke_tokens(object_id)
+    try:
+        request.app[INSTRUMENT].hsm.revoke_tokens(object_id)
+    except StoreError as error:
+        raise _failure(web.HTTPServiceUnavailable, f"The revocation could not be stored: {error}") from error
     return web.Response(status=204)
 
 
