@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import copy
 import json
@@ -209,3 +210,30 @@ async def test_an_error_whose_answer_echoed_secrets_can_be_copied_and_still_show
     assert (str(other), other.response.text()) == (str(caught.value), caught.value.response.text())
     assert "REDACTED" in other.response.text()
     assert not any(secret in other.response.text() for secret in _SECRETS)
+
+
+async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.readuntil(b"\r\n\r\n")
+    writer.write(b"HTTP/1.1 407 Proxy Authentication Required\r\nContent-Length: 0\r\n\r\n")
+    await writer.drain()
+    writer.close()
+    await writer.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "proxy",
+    [
+        pytest.param("http://user:canary-bearer@127.0.0.1:{port}", id="refusal"),
+        pytest.param("http://user:canary-bearer@127.0.0.1:99999", id="no-port"),
+        pytest.param("user:canary-bearer@127.0.0.1:{port}", id="no-scheme"),
+    ],
+)
+async def test_an_error_of_a_proxy_does_not_show_its_password(proxy: str) -> None:
+    async with await asyncio.start_server(_refuse, "127.0.0.1", 0) as server:
+        proxies = {"https": proxy.format(port=server.sockets[0].getsockname()[1])}
+        async with KeyVaultBackupClient(VAULT, FakeCredential(), proxies=proxies, retry_total=0) as client:
+            with pytest.raises(AzureError, match=r"127\.0\.0\.1") as caught:
+                await client.send_request(HttpRequest("GET", "/x"))
+
+    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(caught.value.inner_exception)
+    assert not any(secret in shown for secret in _SECRETS)

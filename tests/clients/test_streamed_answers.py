@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from azure.core.exceptions import ServiceResponseError
 from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient
@@ -21,12 +22,13 @@ _RESOURCE = {"WWW-Authenticate": resource_challenge()}
 _CLAIMS = {"WWW-Authenticate": claims_challenge('{"access_token":{"nbf":{"essential":true}}}')}
 
 
-def _client(server: RawServer) -> KeyVaultAccessControlClient:
+def _client(server: RawServer, **options: Any) -> KeyVaultAccessControlClient:
     return KeyVaultAccessControlClient(
         server.url,
         FakeCredential(),
         transport=server.transport(),
         challenge_resource_domains=["managedhsm.azure.net"],
+        **options,
     )
 
 
@@ -88,6 +90,14 @@ async def test_a_streamed_answer_is_left_to_its_reader(
         answer = await client.send_request(HttpRequest("PUT", "/x", json={}), stream=True)
 
         assert (answer.status_code, await read(answer)) == (status, body)
+
+
+@pytest.mark.parametrize("stream", [False, True], ids=["", "streamed"])
+async def test_a_challenge_whose_encoding_is_broken_is_an_azure_core_error(tmp_path: Path, stream: bool) -> None:
+    garbled = http(401, b"garbage", {**_RESOURCE, "Content-Encoding": "gzip"})
+    async with RawServer(tmp_path, lambda _: garbled) as server, _client(server, retry_total=0) as client:
+        with pytest.raises(ServiceResponseError, match="content encoding is broken"):
+            await client.send_request(HttpRequest("GET", "/x"), stream=stream)
 
 
 async def test_an_answered_challenge_frees_its_connection(tmp_path: Path) -> None:

@@ -255,6 +255,13 @@ def test_a_continuation_token_is_the_status_url_in_base64() -> None:
     assert job_url_from_token(token, family="backup", endpoint=VAULT) == job_url(JOB)
 
 
+@pytest.mark.parametrize("kept", ["{}\n", "{}\r\n", " {} "], ids=["line", "windows-line", "spaces"])
+def test_a_continuation_token_may_come_back_from_a_file(kept: str) -> None:
+    token = kept.format(continuation_token(JOB))
+
+    assert job_url_from_token(token, family="backup", endpoint=VAULT) == job_url(JOB)
+
+
 def _token(url: str) -> str:
     return base64.b64encode(url.encode()).decode()
 

@@ -189,7 +189,8 @@ def job_url_from_token(token: object, *, family: str, endpoint: str) -> JobUrl:
     if not isinstance(token, str):
         raise ValueError(f"continuation_token must be a string, got {type(token).__name__}")  # noqa: TRY004
     try:
-        url = base64.b64decode(token, validate=True).decode("ascii")
+        # A token that was kept in a file comes back with the end of a line.
+        url = base64.b64decode(token.strip(), validate=True).decode("ascii")
         job = job_url(url)
     except (binascii.Error, ValueError) as error:
         raise ValueError("continuation_token is malformed: expected one that a poller of this client gave") from error

@@ -20,6 +20,7 @@ Three rules make this safe when many requests share a client:
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from azure.core.exceptions import ClientAuthenticationError
@@ -29,6 +30,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .._challenge import Challenge, parse_challenge, resource_fits, resource_host
 from .._identifiers import hostname, origin, resource_domains
+from .errors import broken_encoding
 from .redaction import readable
 from .single_flight import SingleFlight
 from .tokens import Audience, TokenSource
@@ -241,7 +243,10 @@ async def _read(response: _Response) -> None:
     Read once, it could not be streamed any more, and without a body not even be read again.
     """
     if not response.http_response.is_stream_consumed:
-        await response.http_response.read()
+        try:
+            await response.http_response.read()
+        except zlib.error as error:
+            raise broken_encoding(error) from None
 
 
 def _refusal(

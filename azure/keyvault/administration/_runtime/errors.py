@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
+from azure.core.exceptions import ServiceResponseError
+
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
 
@@ -21,3 +23,11 @@ def with_sentence(error: E, sentence: str) -> E:
     error.message = f"{error.message}\n{sentence}"
     error.args = (error.message, *error.args[1:])
     return error
+
+
+def broken_encoding(error: Exception) -> ServiceResponseError:
+    """Return the error of an answer whose body cannot be decompressed, which azure-core leaves to zlib.
+
+    :param error: What zlib raised.
+    """
+    return ServiceResponseError(f"The answer's content encoding is broken: {error}")

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import urllib.request
 import zlib
 from typing import TYPE_CHECKING, Any, cast
 
-from aiohttp import ClientConnectionError, ClientConnectorError, ClientResponseError, ServerTimeoutError
+from aiohttp import ClientConnectionError, ClientConnectorError, ClientResponseError, InvalidURL, ServerTimeoutError
 from typing_extensions import override
 
 from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
@@ -16,6 +17,8 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .._identifiers import hostname
+from .errors import broken_encoding
+from .redaction import REDACTED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,6 +29,10 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
 
     from .tls import OwnTls
+
+
+# User and password in a URL. That of a proxy may have them, and aiohttp's errors show it.
+_USER_INFO = re.compile(r"[^\s/'\"@]+:[^\s'\"@]*(?=@)")
 
 
 def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHttpResponse]:
@@ -105,11 +112,11 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         try:
             return await self.next.send(request)
         except AzureError as error:
-            if not isinstance(error.inner_exception, ClientResponseError):
+            if not isinstance(error.inner_exception, (ClientResponseError, InvalidURL)):
                 raise
-            shown = type(error)(error.message)
+            shown = type(error)(_USER_INFO.sub(REDACTED, error.message))
         except zlib.error as error:
-            shown = ServiceResponseError(f"The answer's content encoding is broken: {error}")
+            shown = broken_encoding(error)
         # Raised out here, without a cause: aiohttp's error holds the request's headers, and its repr shows the token.
         raise shown
 
