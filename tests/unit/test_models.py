@@ -133,6 +133,15 @@ def test_enums_are_strings_and_found_in_any_case() -> None:
     assert KeyVaultDataAction.READ_HSM_KEY.value == "Microsoft.KeyVault/managedHsm/keys/read/action"
 
 
+@pytest.mark.parametrize("member", [KeyVaultRoleScope.KEYS, ApiVersion.V7_6, KeyVaultDataAction.READ_HSM_KEY], ids=repr)
+def test_an_enum_s_text_is_its_value_on_every_python(member: Any) -> None:
+    assert (str(member), f"{member}", format(member)) == (member.value,) * 3
+
+
+def test_a_key_s_scope_can_be_made_of_the_scope_of_all_keys() -> None:
+    assert f"{KeyVaultRoleScope.KEYS}/my-key" == "/keys/my-key"
+
+
 @pytest.mark.parametrize(
     "action",
     [

@@ -7,7 +7,14 @@ from enum import Enum
 from azure.core import CaseInsensitiveEnumMeta
 
 
-class ApiVersion(str, Enum, metaclass=CaseInsensitiveEnumMeta):
+class _Vocabulary(str, Enum, metaclass=CaseInsensitiveEnumMeta):
+    """Strings with names. As text they are their value: Python 3.10 and later ones disagree about that in f-strings."""
+
+    def __str__(self) -> str:
+        return str(self.value)
+
+
+class ApiVersion(_Vocabulary):
     """Service API versions that this library knows. The newest one is the default.
 
     A client also takes any other version as a string, so that a newer service needs no newer library.
@@ -32,7 +39,7 @@ class ApiVersion(str, Enum, metaclass=CaseInsensitiveEnumMeta):
 DEFAULT_API_VERSION = ApiVersion.V2026_04_01
 
 
-class KeyVaultRoleScope(str, Enum, metaclass=CaseInsensitiveEnumMeta):
+class KeyVaultRoleScope(_Vocabulary):
     """Broad scopes of roles and their assignments. A single key's scope is the string ``/keys/<key name>``."""
 
     GLOBAL = "/"
@@ -41,7 +48,7 @@ class KeyVaultRoleScope(str, Enum, metaclass=CaseInsensitiveEnumMeta):
     """All keys of the HSM."""
 
 
-class KeyVaultDataAction(str, Enum, metaclass=CaseInsensitiveEnumMeta):
+class KeyVaultDataAction(_Vocabulary):
     """Data actions that a role can permit."""
 
     READ_HSM_KEY = "Microsoft.KeyVault/managedHsm/keys/read/action"

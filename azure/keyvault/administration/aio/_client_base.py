@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .. import _identifiers
-from .._enums import DEFAULT_API_VERSION, ApiVersion
+from .._enums import DEFAULT_API_VERSION
 from .._runtime.rest import RestClient, has_query_parameter, with_query
 from .._runtime.tracing import INSTRUMENTATION, traced
 
@@ -45,7 +45,7 @@ class KeyVaultClientBase:
             _LOGGER.warning("%s is a Key Vault: this API serves Managed HSMs only.", self._vault_url)
         api_version = kwargs.pop("api_version", None) or DEFAULT_API_VERSION
         # A version that the library does not know is passed on, so the argument may be any string.
-        version = api_version.value if isinstance(api_version, ApiVersion) else str(api_version)
+        version = str(api_version)
         pipeline = build_pipeline(self._vault_url, credential, **kwargs)
         self._client = RestClient(self._vault_url, version, pipeline, retry_policy=kwargs.get("retry_policy"))
 
