@@ -24,15 +24,14 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
 _PEERS = Path(__file__).parent / "peers"
-_GUARD = Path(__file__).parent / "guard"
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Keep tests and their children on this machine. The peers are installed from the network."""
     if not _asked_for_peers(config):
-        import loopback_only  # noqa: F401 - imported for what it does
+        import loopback_only
 
-        os.environ["PYTHONPATH"] = os.pathsep.join([str(_GUARD), *filter(None, [os.environ.get("PYTHONPATH")])])
+        loopback_only.guard_children()
     # Python 3.10's TLS transport warns of itself when the peer drops the connection.
     if sys.version_info < (3, 11):
         config.addinivalue_line("filterwarnings", "ignore:unclosed transport <asyncio.sslproto:ResourceWarning")

@@ -91,7 +91,8 @@ class Keys:
 
     async def create(self, name: str, mark: str) -> None:
         body = {"kty": "EC-HSM", "crv": "P-256", "tags": {"mark": mark}}
-        await self._send("POST", f"/keys/{name}/create", body)
+        # Each is a new version, and azure-core repeats a POST after 500, 503 and 504, whatever it did.
+        await self._send("POST", f"/keys/{name}/create", body, retry_total=0)
 
     async def mark(self, name: str) -> str | None:
         """Return the marks of all versions; None if there is no such key."""
@@ -116,9 +117,9 @@ class Keys:
             url = page.get("nextLink", "")
         return items
 
-    async def _send(self, method: str, url: str, body: object = None) -> Any:
+    async def _send(self, method: str, url: str, body: object = None, **options: Any) -> Any:
         """Return the answer; None if there is nothing, be it in the answer or on the HSM."""
-        response = await self._access.send_request(HttpRequest(method, url, json=body))
+        response = await self._access.send_request(HttpRequest(method, url, json=body), **options)
         if response.status_code == HTTPStatus.NOT_FOUND:
             return None
         response.raise_for_status()

@@ -1,29 +1,74 @@
-"""Tests reach this machine and no other: an audit hook sees every connection that Python code makes.
+"""Tests reach this machine and no other: an audit hook sees every connection and look-up that Python code makes.
 
-It is in force from the import of this module until the process ends.
+uvloop's are made in C, where no hook sees them, so the methods of its loop are wrapped as soon as it is imported. All
+that is in force from the import of this module until the process ends.
 """
 
 from __future__ import annotations
 
+import os
 import socket
 import sys
+from functools import wraps
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import PathFinder
 from ipaddress import ip_address
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from importlib.machinery import ModuleSpec
+    from types import ModuleType
+
+_FOLDER = str(Path(__file__).parent)
 _LOCAL_NAMES = frozenset({None, "", "localhost"})
+_LOOK_UPS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"})
+# Python reads neither PYTHONPATH nor sitecustomize then.
+_UNGUARDED = ("-I", "-E", "-S")
 
 
 class NetworkAccessError(BaseException):
     """A test wanted to leave the machine. No ``except Exception`` swallows this."""
 
 
+def environment() -> dict[str, str]:
+    """Return what guards a child that is to have nothing else of this environment."""
+    return {"PYTHONPATH": _FOLDER}
+
+
+def guard_children() -> None:
+    """Let the children of this process inherit the guard, and refuse to start one that would not."""
+    inherited = filter(None, [os.environ.get("PYTHONPATH")])
+    os.environ["PYTHONPATH"] = os.pathsep.join([_FOLDER, *inherited])
+    sys.addaudithook(_audit_children)
+
+
 def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if event in {"socket.connect", "socket.sendto", "socket.sendmsg"}:
-        sock, address = arguments
-        if sock.family in {socket.AF_INET, socket.AF_INET6} and address is not None:
-            _require_local(address[0])
-    elif event in {"socket.getaddrinfo", "socket.gethostbyname"}:
+        _require_local_peer(*arguments)
+    elif event in _LOOK_UPS:
         _require_local(arguments[0])
+    elif event == "socket.getnameinfo":
+        _require_local(arguments[0][0])
+
+
+def _audit_children(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "subprocess.Popen":
+        _, command, _, variables = arguments
+        _require_guard(command, os.environ if variables is None else variables)
+
+
+def _require_guard(command: Any, variables: Mapping[Any, Any]) -> None:
+    path = os.fsdecode(variables.get("PYTHONPATH") or variables.get(b"PYTHONPATH") or "")
+    words = [] if isinstance(command, (str, bytes)) else [os.fsdecode(word) for word in command]
+    if _FOLDER not in path.split(os.pathsep) or any(word in words[1:] for word in _UNGUARDED):
+        raise NetworkAccessError(f"a test started {words[:1] or command} without the guard in its PYTHONPATH")
+
+
+def _require_local_peer(sock: Any, address: Any) -> None:
+    if sock.family in {socket.AF_INET, socket.AF_INET6} and address is not None:
+        _require_local(address[0])
 
 
 def _require_local(host: Any) -> None:
@@ -39,4 +84,78 @@ def _require_local(host: Any) -> None:
         raise NetworkAccessError(f"a test connected to {name!r}: tests must not need the network")
 
 
+# What a call of each method of uvloop's loop would reach.
+
+
+def _of_connection(_factory: Any, host: Any = None, _port: Any = None, **_options: Any) -> None:
+    _require_local(host)
+
+
+def _of_datagrams(_factory: Any, local_addr: Any = None, remote_addr: Any = None, **_options: Any) -> None:
+    # Where each datagram goes is said to the transport, which is C, too.
+    if remote_addr is None:
+        raise NetworkAccessError("a test opened a datagram endpoint of uvloop that may send anywhere")
+    for address in filter(None, (local_addr, remote_addr)):
+        _require_local(address[0])
+
+
+def _of_look_up(host: Any, *_: Any, **__: Any) -> None:
+    _require_local(host)
+
+
+def _of_reverse_look_up(address: Any, *_: Any) -> None:
+    _require_local(address[0])
+
+
+def _of_datagram(sock: Any, _data: Any, address: Any) -> None:
+    _require_local_peer(sock, address)
+
+
+_CHECKS: dict[str, Callable[..., None]] = {
+    "create_connection": _of_connection,
+    "create_datagram_endpoint": _of_datagrams,
+    "getaddrinfo": _of_look_up,
+    "getnameinfo": _of_reverse_look_up,
+    "sock_connect": _require_local_peer,
+    "sock_sendto": _of_datagram,
+}
+
+
+def _guarded(method: Callable[..., Any], check: Callable[..., None]) -> Callable[..., Any]:
+    @wraps(method)
+    def call(self: Any, *arguments: Any, **options: Any) -> Any:
+        check(*arguments, **options)
+        return method(self, *arguments, **options)
+
+    return call
+
+
+class _GuardingLoader(Loader):
+    """Loads uvloop, and wraps the methods of its loop."""
+
+    def __init__(self, loader: Loader) -> None:
+        self._loader = loader
+
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        return self._loader.create_module(spec)
+
+    def exec_module(self, module: ModuleType) -> None:
+        self._loader.exec_module(module)
+        for name, check in _CHECKS.items():
+            setattr(module.Loop, name, _guarded(getattr(module.Loop, name), check))
+
+
+class _GuardingFinder(MetaPathFinder):
+    """Finds uvloop, and nothing else."""
+
+    def find_spec(
+        self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        spec = PathFinder.find_spec(fullname, path, target) if fullname == "uvloop" else None
+        if spec and spec.loader:
+            spec.loader = _GuardingLoader(spec.loader)
+        return spec
+
+
 sys.addaudithook(_audit)
+sys.meta_path.insert(0, _GuardingFinder())

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import httpx
+import loopback_only
 import pytest
 import pytest_asyncio
 from azure.core.rest import HttpRequest
@@ -229,23 +230,35 @@ def test_every_python_block_is_executed_here() -> None:
     assert len(fences) == len(_TESTS) + len(_PROGRAMS) + len(_RECIPES) > 10
 
 
-@pytest.mark.parametrize("block", _PROGRAMS, ids=_name)
-async def test_a_program_runs_with_the_emulators_environment_alone(
-    block: Block, hsm: ManagedHsmEmulator, tmp_path: Path
-) -> None:
-    (tmp_path / "program.py").write_text(block.code, encoding="utf-8")
-
+async def _run(code: str, hsm: ManagedHsmEmulator, folder: Path) -> tuple[int | None, str, str]:
+    """Run a program with the emulator's environment and the network guard; return its status and what it prints."""
+    (folder / "program.py").write_text(code, encoding="utf-8")
     program = await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error", "program.py"),
-        cwd=tmp_path,
-        env={"PATH": os.defpath, **hsm.environment()},
+        cwd=folder,
+        env={"PATH": os.defpath, **loopback_only.environment(), **hsm.environment()},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
     output, errors = await asyncio.wait_for(program.communicate(), timeout=60)
+    return program.returncode, output.decode(), errors.decode()
 
-    assert (program.returncode, errors.decode()) == (0, "")
-    assert re.fullmatch(_OUTPUTS[block.heading], output.decode())
+
+@pytest.mark.parametrize("block", _PROGRAMS, ids=_name)
+async def test_a_program_runs_with_the_emulators_environment_alone(
+    block: Block, hsm: ManagedHsmEmulator, tmp_path: Path
+) -> None:
+    status, output, errors = await _run(block.code, hsm, tmp_path)
+
+    assert (status, errors) == (0, "")
+    assert re.fullmatch(_OUTPUTS[block.heading], output)
+
+
+async def test_a_program_is_kept_on_this_machine(hsm: ManagedHsmEmulator, tmp_path: Path) -> None:
+    status, _, errors = await _run("import socket; socket.create_connection(('192.0.2.1', 443))", hsm, tmp_path)
+
+    assert status == 1
+    assert "NetworkAccessError: a test connected to '192.0.2.1'" in errors
 
 
 @pytest.mark.parametrize("block", _RECIPES, ids=_name)

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import loopback_only
 import pytest
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient
@@ -18,7 +19,7 @@ _SAMPLES = Path(__file__).parents[2] / "samples"
 _SITE_PAGE = Path(__file__).parents[2] / "eng" / "docs" / "samples.md"
 
 
-def _run(name: str, **variables: str) -> str:
+def _run(name: str | Path, **variables: str) -> str:
     # Without the HSM of whoever runs the tests, and with the sample's folder on the path, as it is by default.
     unwanted = {"AZURE_MANAGEDHSM_URL", "PYTHONSAFEPATH"}
     environment = {key: value for key, value in os.environ.items() if key not in unwanted} | variables
@@ -29,9 +30,18 @@ def _run(name: str, **variables: str) -> str:
         timeout=60,
         env=environment,
     )
-    assert (done.returncode, done.stderr) == (0, b"")
+    errors = done.stderr.decode()
+    assert (done.returncode, errors) == (0, ""), errors
     # Decoded here: text mode would take each carriage return for a new line.
     return done.stdout.decode()
+
+
+def test_a_sample_is_kept_on_this_machine(tmp_path: Path) -> None:
+    sample = tmp_path / "sample.py"
+    sample.write_text("import socket; socket.create_connection(('192.0.2.1', 443))", encoding="utf-8")
+
+    with pytest.raises(AssertionError, match="NetworkAccessError: a test connected to"):
+        _run(sample)
 
 
 def test_every_sample_is_listed_and_run() -> None:
@@ -118,7 +128,11 @@ def test_the_drill_brings_everything_back() -> None:
 
 
 def test_the_drill_spares_an_hsm_that_it_was_not_told_to_wipe(tmp_path: Path) -> None:
-    environment = {"AZURE_MANAGEDHSM_URL": "https://precious.managedhsm.azure.net", "HOME": str(tmp_path)}
+    environment = {
+        "AZURE_MANAGEDHSM_URL": "https://precious.managedhsm.azure.net",
+        "HOME": str(tmp_path),
+        **loopback_only.environment(),
+    }
 
     done = subprocess.run(
         [sys.executable, "-W", "error", _SAMPLES / "disaster_recovery_drill_async.py"],
