@@ -108,8 +108,10 @@ async def _run(folder: Path, *, seed: int, operations: int, kills: int, restores
     return record, f"seed {seed}, {took:.0f} s, {extra} revocations\n{figures(record)}"
 
 
+# A busy machine needs its time; what hangs is found by the deadline of each operation.
+@pytest.mark.timeout(600)
 async def test_nothing_is_lost_or_doubled_under_faults(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    record, report = await _run(tmp_path, seed=20_261_124, operations=800, kills=1, restores=2)
+    record, report = await _run(tmp_path, seed=20_261_124, operations=600, kills=1, restores=2)
 
     with capsys.disabled():
         print(f"\n{report}")  # noqa: T201 - the figures are what the test is for
@@ -124,7 +126,7 @@ async def test_nothing_is_lost_or_doubled_under_faults(tmp_path: Path, capsys: p
 async def test_nothing_is_lost_or_doubled_for_long(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
 ) -> None:
-    record, report = await _run(tmp_path, seed=seed, operations=12_000, kills=10, restores=12)
+    record, report = await _run(tmp_path, seed=seed, operations=10_500, kills=8, restores=8)
 
     with capsys.disabled():
         print(f"\n{report}")  # noqa: T201 - the figures are what the test is for

@@ -150,6 +150,7 @@ def _every_call_was_one_request(load: Load) -> None:
     assert {window.in_flight for window in (*load.ours, *load.raw)} == {_CALLERS}
 
 
+@pytest.mark.timeout(600)
 async def test_256_callers_at_once_meet_no_error_and_send_nothing_twice(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -163,11 +164,11 @@ async def test_256_callers_at_once_meet_no_error_and_send_nothing_twice(
 @pytest.mark.soak
 @pytest.mark.timeout(1200)
 async def test_256_callers_hold_their_rate_for_minutes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    load = await _measure(tmp_path, windows=6, slices=3, seconds=10)
+    load = await _measure(tmp_path, windows=4, slices=3, seconds=10)
 
     with capsys.disabled():
         print(f"\n{load}")  # noqa: T201 - the figures are what the test is for
     _every_call_was_one_request(load)
     p99 = [window.p99 for window in load.ours]
-    # A client that tires gets slower from window to window; one of these may have met somebody else's work.
-    assert statistics.median(p99[-3:]) < 2 * statistics.median(p99), load
+    # A client that tires gets slower from window to window.
+    assert statistics.mean(p99[-2:]) < 2 * statistics.median(p99), load
