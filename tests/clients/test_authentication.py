@@ -392,8 +392,16 @@ async def test_a_challenge_that_cannot_be_answered_is_an_error_without_a_token_r
         await get(client)
 
     assert (caught.value.status_code, caught.value.error and caught.value.error.code) == (401, "Unauthorized")
-
     assert (tokens(transport), credential.requests) == ([None], [])
+
+
+async def test_claims_say_nothing_of_the_resource_of_a_host_outside_the_clouds() -> None:
+    client, _, credential = scripted(unauthorized(claims_challenge(CLAIMS)), url="https://hsm.example.org")
+
+    with pytest.raises(ClientAuthenticationError, match="asked for claims before it named a resource"):
+        await get(client)
+
+    assert credential.requests == []
 
 
 async def test_an_unanswerable_challenge_to_a_token_shows_no_token() -> None:

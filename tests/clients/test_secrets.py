@@ -210,6 +210,9 @@ async def test_an_error_whose_answer_echoed_secrets_can_be_copied_and_still_show
     assert (str(other), other.response.text()) == (str(caught.value), caught.value.response.text())
     assert "REDACTED" in other.response.text()
     assert not any(secret in other.response.text() for secret in _SECRETS)
+    assert other.response.content == other.response.body() == other.response.text().encode()
+    assert other.response.json() == json.loads(other.response.text())
+    assert not any(secret in repr(other.response) for secret in _SECRETS)
 
 
 async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

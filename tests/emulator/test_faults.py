@@ -358,6 +358,7 @@ async def test_a_fault_without_end_happens_until_it_is_removed(hsm: ManagedHsmEm
 
     assert [(await plain.send("GET", ROLE_DEFINITIONS))[0] for _ in range(3)] == [500] * 3
     assert rule in hsm.faults
+    assert repr(hsm.faults) == f"Faults([{rule!r}])"
     hsm.faults.remove(rule)
     hsm.faults.remove(rule)
     assert (await plain.send("GET", ROLE_DEFINITIONS))[0] == 200

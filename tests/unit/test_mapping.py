@@ -18,6 +18,7 @@ from azure.keyvault.administration import (
     KeyVaultRoleDefinition,
 )
 from azure.keyvault.administration._mapping import (
+    job_details,
     role_assignment,
     role_assignment_body,
     role_assignments,
@@ -100,6 +101,11 @@ def test_any_json_becomes_a_model_or_a_decode_error(wire: Any) -> None:
 def test_the_error_says_what_stood_where(value: Any, kind: str) -> None:
     with pytest.raises(DecodeError, match=f"sent {kind} as 'roleName', where a string was expected"):
         role_definition({"properties": {"roleName": value}})
+
+
+def test_a_time_that_no_calendar_has_is_an_error() -> None:
+    with pytest.raises(DecodeError, match="a time out of range as 'endTime'"):
+        job_details("backup", {"endTime": 10**20})
 
 
 def test_a_body_holds_what_was_given_and_nothing_else() -> None:
