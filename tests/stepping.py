@@ -39,7 +39,11 @@ async def cancelled_at(
             # The task adds its own callback after this one, so the cancellation comes first.
             awaited.add_done_callback(lambda _: task.cancel())
 
-    task = asyncio.create_task(_stepwise(coroutine, step, suspended))
+    async def stepped() -> object:
+        # From Python 3.12 on a task takes nothing but a coroutine.
+        return await _stepwise(coroutine, step, suspended)
+
+    task = asyncio.create_task(stepped())
     other = None if bystander is None else asyncio.ensure_future(bystander)
     await asyncio.wait([task], timeout=10)
     assert task.done(), f"the wait number {step} never ends"

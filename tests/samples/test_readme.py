@@ -206,7 +206,7 @@ _OUTPUTS = {
     # The spans of azure-identity come in between.
     "Logging and tracing": (
         rf"SPAN POST 401\n(?:.+\n)*?SPAN POST 202\nINFO Started {_JOB}\.\nSPAN KeyVaultBackupClient\.begin_backup \n"
-        rf"(SPAN GET 200\n)+INFO T{_JOB[1:]} succeeded after 0 s\.\n"
+        rf"(SPAN GET 200\n)+INFO T{_JOB[1:]} succeeded after \d+ s\.\n"
     ),
     "In a program": r"https://contoso-hsm\.managedhsm\.azure\.net has 10 roles\n",
     "Back up, and watch progress": (
