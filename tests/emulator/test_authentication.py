@@ -153,7 +153,7 @@ async def test_the_credential_wants_exactly_one_scope(hsm: ManagedHsmEmulator, s
 
 
 async def test_a_credential_is_for_an_object_id(hsm: ManagedHsmEmulator) -> None:
-    with pytest.raises(ValueError, match="badly formed"):
+    with pytest.raises(ValueError, match="object_id must be a GUID, got 'nobody'"):
         hsm.credential_for("nobody")
 
 
