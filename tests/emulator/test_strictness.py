@@ -264,8 +264,14 @@ async def test_a_request_without_a_host_is_answered(raw: RawClient) -> None:
     assert status.endswith(b" 200 OK")
 
 
-async def test_an_expectation_that_nobody_knows_fails(raw: RawClient, caplog: pytest.LogCaptureFixture) -> None:
-    status, _ = await by_hand(raw, "GET / HTTP/1.1", "Host: localhost", "Expect: wonders")
+# What has no path has no route, either.
+@pytest.mark.parametrize("line", ["GET / HTTP/1.1", "CONNECT localhost:443 HTTP/1.1"])
+@pytest.mark.parametrize("expected", [b"wonders", b"\xff\xfe"], ids=["a word", "no text"])
+async def test_an_expectation_that_nobody_knows_fails(
+    raw: RawClient, caplog: pytest.LogCaptureFixture, line: str, expected: bytes
+) -> None:
+    head = f"{line}\r\nHost: localhost\r\nConnection: close\r\nExpect: ".encode()
+    status = (await raw.send_bytes(head + expected + b"\r\n\r\n")).partition(b"\r\n")[0]
 
     assert status.endswith(b" 417 Expectation Failed")
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []

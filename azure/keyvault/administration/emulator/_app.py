@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from ._call import Body, Operation, Service
 from ._dispatch import MAX_BODY, dispatcher
@@ -200,15 +200,6 @@ NOT_EMULATED = tuple(
 def make_app(hsm: Hsm) -> web.Application:
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY + 1)
     app[HSM] = hsm
-    app.router.add_route("*", r"/{path:[\s\S]*}", dispatcher(NOT_EMULATED + OPERATIONS), expect_handler=_expect)
+    app.router.add_route("*", r"/{path:[\s\S]*}", dispatcher(NOT_EMULATED + OPERATIONS))
     app.on_response_prepare.append(stamp)
     return app
-
-
-async def _expect(request: web.Request) -> None:
-    """Let the body come that waits for it. aiohttp's own refusal of other wishes fails at one that is no text."""
-    if request.headers[hdrs.EXPECT].lower() != "100-continue":
-        raise web.HTTPExpectationFailed
-    await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-    # The answer itself has not begun.
-    request.writer.output_size = 0

@@ -6,7 +6,7 @@ import logging
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
-from aiohttp import web
+from aiohttp import HttpVersion11, hdrs, web
 
 from ._proxy import ConnectProxy
 from ._server_log import ServerLog
@@ -14,8 +14,11 @@ from ._server_log import ServerLog
 if TYPE_CHECKING:
     import asyncio
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
     from contextlib import AsyncExitStack
+    from typing import TypeAlias
+
+    _Handler: TypeAlias = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -23,6 +26,7 @@ LOOPBACK = "127.0.0.1"
 _EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - recognized, not bound
 # Connections that are idle are closed at once; an answer that is under way gets this long to leave.
 _SHUTDOWN_SECONDS = 1.0
+_CONTINUE = "100-continue"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,5 +97,21 @@ async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRu
         auto_decompress=False,
     )
     await runner.setup()
+    # None only before the runner is set up.
+    server = cast("web.Server", runner.server)
+    server.request_handler = _refusing_expectations(server.request_handler)
     resources.push_async_callback(runner.cleanup)
     return runner
+
+
+def _refusing_expectations(handler: _Handler) -> _Handler:
+    """Refuse whoever expects what no server knows. aiohttp's own refusal fails at a wish that is no text."""
+
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        wish = request.headers.get(hdrs.EXPECT, _CONTINUE)
+        # A server must ignore the wishes of HTTP/1.0 (RFC 9110, 10.1.1).
+        if request.version >= HttpVersion11 and wish.lower() != _CONTINUE:
+            raise web.HTTPExpectationFailed
+        return await handler(request)
+
+    return handle
