@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import re
 import socket
 import ssl
@@ -329,6 +330,23 @@ async def test_closing_while_it_starts_leaves_nothing_running() -> None:
     await asyncio.gather(hsm.start(), hsm.close())
 
     assert repr(hsm) == "<ManagedHsmEmulator emulated-hsm not running>"
+
+
+async def test_who_is_in_the_doorway_when_it_closes_is_not_served() -> None:
+    async with ManagedHsmEmulator() as hsm:
+        early = socket.create_connection(("127.0.0.1", hsm.port))
+        context = ssl.create_default_context(cadata=hsm.ca_certificate.decode())
+        # Others come after it, so it has been let in, as far as it goes.
+        assert (await RawClient(hsm).send("GET", "/keys")).status == 403
+
+    def ask() -> bytes:
+        early.settimeout(30)
+        with early, context.wrap_socket(early, server_hostname="localhost") as tunnel:
+            tunnel.sendall(b"GET /keys HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            return tunnel.recv(1)
+
+    with contextlib.suppress(OSError):
+        assert await asyncio.to_thread(ask) == b""
 
 
 async def test_a_start_that_is_cancelled_leaves_nothing_running() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp import HttpVersion11, hdrs, web
 
+from ._door import Door
 from ._proxy import ConnectProxy
 from ._server_log import ServerLog
 
@@ -63,27 +64,19 @@ async def listen(
     :raises OSError: if the address or the port cannot be had.
     """
     hsm_runner = await _prepare(hsm, resources)
-    await web.TCPSite(hsm_runner, host, port, ssl_context=context).start()
     # None only before the runner is set up.
     serve = cast("Callable[[], asyncio.Protocol]", hsm_runner.server)
+    door = Door(serve, context)
+    resources.callback(door.close)
+    addresses = await door.open(host, port)
+    # Where the HSM does not listen on loopback yet, it does so on a port of its own.
+    served = [each for each in addresses if each[0] in {LOOPBACK, _EVERY_ADDRESS}] or await door.open(LOOPBACK, 0)
     proxy = ConnectProxy(name, serve, context)
     resources.push_async_callback(proxy.close)
     proxy_port = await proxy.start()
     local_runner = await _prepare(local, resources)
     await web.TCPSite(local_runner, LOOPBACK, 0).start()
-    address, hsm_port, *_ = hsm_runner.addresses[0]
-    return Listeners(
-        address, hsm_port, await _localhost_port(hsm_runner, context), proxy_port, local_runner.addresses[0][1]
-    )
-
-
-async def _localhost_port(runner: web.AppRunner, context: ssl.SSLContext) -> int:
-    """Return the port on loopback, which is another one if the HSM does not listen there yet."""
-    for address, port, *_ in runner.addresses:
-        if address in {LOOPBACK, _EVERY_ADDRESS}:
-            return int(port)
-    await web.TCPSite(runner, LOOPBACK, 0, ssl_context=context).start()
-    return int(runner.addresses[-1][1])
+    return Listeners(*addresses[0], served[0][1], proxy_port, local_runner.addresses[0][1])
 
 
 async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRunner:
