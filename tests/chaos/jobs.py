@@ -64,13 +64,17 @@ class JobStarter:
             self._folders.append(ended.result.folder_url)
         return self._folders[-1] if ended.is_good else None
 
-    async def check_backup(self) -> None:
-        await self._lead("POST /prebackup", partial(self._backup.begin_pre_backup, self._container, self._sas))
+    async def check_backup(self) -> bool:
+        begin = partial(self._backup.begin_pre_backup, self._container, self._sas)
+        return (await self._lead("POST /prebackup", begin)).is_good
 
-    async def check_restore(self, source: random.Random) -> None:
-        """Check whether a backup could be restored; the first folder of all does not exist."""
-        folder = source.choice([self._folders[0], *self._folders[-3:]])
-        await self._lead("PUT /prerestore", partial(self._backup.begin_pre_restore, folder, self._sas))
+    async def check_restore(self, folder: str) -> bool:
+        begin = partial(self._backup.begin_pre_restore, folder, self._sas)
+        return (await self._lead("PUT /prerestore", begin)).is_good
+
+    async def check_some_restore(self, source: random.Random) -> bool:
+        """Check whether one of a few folders could be restored; the first of all does not exist."""
+        return await self.check_restore(source.choice([self._folders[0], *self._folders[-3:]]))
 
     async def restore(self, folder: str, marks: dict[str, str]) -> bool:
         begin = partial(self._backup.begin_restore, folder, self._sas)
@@ -127,7 +131,7 @@ class JobWorker:
             self._jobs.back_up,
             self._jobs.back_up,
             self._jobs.check_backup,
-            partial(self._jobs.check_restore, self._random),
+            partial(self._jobs.check_some_restore, self._random),
         ]
         while not self._diary.full:
             async with self._diary.gate.shared():
@@ -179,7 +183,9 @@ class KeyWorker:
 
 
 class Restorer:
-    """Backs the whole HSM up and restores that a while later. It is alone when it does so, but not in between.
+    """Backs the whole HSM up and restores that a while later, each after a check.
+
+    It is alone when it does so, but not in between.
 
     :param rounds: How often, spread over the run.
     """
@@ -197,6 +203,8 @@ class Restorer:
                 folder, marks = await self._back_up()
             await self._diary.reaches((number + 0.75) / self._rounds)
             async with self._diary.gate.alone():
+                while not await self._jobs.check_restore(folder):
+                    pass
                 while not await self._jobs.restore(folder, marks):
                     # What failed must not have changed anything.
                     await self._look()
@@ -205,6 +213,8 @@ class Restorer:
 
     async def _back_up(self) -> tuple[str, dict[str, str]]:
         """Return the folder of a backup and what it holds: what is there now, since nobody else changes anything."""
+        while not await self._jobs.check_backup():
+            pass
         while not (folder := await self._jobs.back_up()):
             pass
         return folder, dict(await self._look())
