@@ -294,6 +294,23 @@ def test_without_the_extra_the_command_says_what_to_install(without_the_extra: d
     assert (done.returncode, done.stdout, done.stderr) == (1, "", f"managed-hsm-emulator: error: {advice}\n")
 
 
+def test_without_the_extra_a_package_that_can_do_without_the_emulator_runs(
+    without_the_extra: dict[str, str], tmp_path: Path
+) -> None:
+    package = tmp_path / "frugal"
+    package.mkdir()
+    (package / "__init__.py").write_text(
+        "try:\n    import azure.keyvault.administration.emulator\nexcept ImportError as error:\n    print(error)\n"
+    )
+    (package / "__main__.py").write_text("print('runs')\n")
+
+    done = subprocess.run(
+        [sys.executable, "-m", "frugal"], env=without_the_extra, capture_output=True, text=True, check=False
+    )
+
+    assert done.stdout.splitlines()[1:] == ["runs"], done.stderr
+
+
 @pytest.mark.parametrize("way", WAYS, ids=["module", "script"])
 def test_the_command_is_there_as_a_module_and_as_a_script(way: list[str]) -> None:
     done = subprocess.run([sys.executable, *way, "--version"], capture_output=True, text=True, check=False)

@@ -557,6 +557,13 @@ async def test_only_a_star_stands_for_anything_but_itself(hsm: ManagedHsmEmulato
     assert rule.matches("GET", "/[kx]eys", has_token=True)
 
 
+async def test_a_pattern_of_many_stars_holds_up_nobody(hsm: ManagedHsmEmulator, plain: Plain) -> None:
+    rule = hsm.faults.add(faults.Status(500), path="/keys/" + "*a" * 12 + "*b")
+
+    assert (await plain.send("GET", f"/keys/{'a' * 120}"))[0] == 403
+    assert rule.delivered == 0
+
+
 ONLY_STARTS = "POST /backup, POST /prebackup, PUT /restore, PUT /prerestore, PUT /keys/*/restore"
 LISTS = "*/providers/Microsoft.Authorization/role"
 ONLY_LISTS = f"GET {LISTS}Definitions, GET {LISTS}Assignments, GET /keys, GET /keys/*/versions, GET /deletedkeys"

@@ -16,9 +16,9 @@ try:
     from ._server import ManagedHsmEmulator
 except ModuleNotFoundError as _missing:
     _WANTED = 'The emulator needs its extra: pip install "azure-keyvault-administration[emulator]"'
-    # Python puts this there while it looks for the module that "python -m" names: here, this package or a part of it.
-    # It is the command that cannot begin, then, and who typed it has no use for a traceback.
-    if sys.argv[:1] == ["-m"]:
+    # While Python looks for the module that "python -m" names, it puts "-m" there. If that is this package, the command
+    # cannot begin, and who typed it has no use for a traceback.
+    if sys.argv[:1] == ["-m"] and __name__ in sys.orig_argv:
         sys.exit(f"managed-hsm-emulator: error: {_WANTED}")
     raise ImportError(_WANTED) from _missing
 

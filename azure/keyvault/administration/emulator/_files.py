@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from pathlib import Path
@@ -27,10 +28,13 @@ def write_whole(path: Path, content: bytes, *, durably: bool = False) -> None:
         raise OSError(error.errno, error.strerror, str(path)) from error
 
 
-def write_durably(path: Path, content: bytes) -> None:
-    """Write a new file through to the disk. That its directory has it is for :func:`sync_directory` to make sure."""
+def write_new(path: Path, content: bytes, *, durably: bool) -> None:
+    """Write a file that does not exist yet. That its directory has it is for :func:`sync_directory` to make sure.
+
+    :keyword durably: Whether it has to be there after a power cut.
+    """
     with path.open("xb") as file:
-        _write_through(file, content)
+        (_write_through if durably else _write)(file, content)
 
 
 def sync_directory(path: Path) -> None:
@@ -40,6 +44,10 @@ def sync_directory(path: Path) -> None:
         descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
         try:
             os.fsync(descriptor)
+        except OSError as error:
+            # Some network file systems do this by themselves, too, and refuse to be told.
+            if error.errno not in {errno.EINVAL, errno.ENOTSUP}:
+                raise
         finally:
             os.close(descriptor)
 

@@ -222,7 +222,8 @@ class ManagedHsmEmulator:
     def localhost_url(self) -> str:
         """URL of the HSM for clients on this machine that resolve names themselves.
 
-        It leads here wherever the emulator listens; where that is not on loopback, the port is another one.
+        It leads here wherever the emulator listens. Unless that is 127.0.0.1, or every IPv4 address, the port is another
+        one.
         """
         return f"https://localhost:{self._run.listeners.localhost_port}"
 
@@ -372,6 +373,7 @@ class ManagedHsmEmulator:
             if self._data
             else Path(resources.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
         )
+        is_kept = self._data is not None
         data = _data_directory.prepare(directory)
         store = SqliteStore(data.database if self._data else None)
         resources.callback(store.close)
@@ -379,9 +381,9 @@ class ManagedHsmEmulator:
         if is_new:
             data.refuse_to_begin_anew()
         # First, so that there is no state without a security domain.
-        security_domain = _security_domain.settle(data.security_domain, self._security_domain, is_new=is_new)
+        security_domain = _security_domain.settle(data.security_domain, self._security_domain, is_new=is_new, durably=is_kept)
         administrator = _settle(store, self._name, self._admin_object_id)
-        storage = Storage(data.storage, self._storage_host, self._clock)
+        storage = Storage(data.storage, self._storage_host, self._clock, durably=is_kept)
         storage.remove_partial_folders()
         storage.create_container(CONTAINER)
         access = Access(store, self._clock, self._propagation_delay)

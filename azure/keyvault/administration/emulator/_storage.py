@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ._domain.jobs import JobFailure, check_extent, folder_not_found, invalid_backup
 from ._domain.sas import BACKUP_PERMISSIONS, RESTORE_PERMISSIONS
-from ._files import sync_directory, write_durably
+from ._files import sync_directory, write_new
 from ._threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -49,17 +49,20 @@ class Storage:
     :param own_host: The host that the emulator itself offers. It behaves as a real one: a container must exist. The
      containers of hosts that the emulator knows nothing of come into being with the first backup.
     :param clock: Tells whether a SAS token is valid.
+    :keyword durably: Whether what is written has to be there after a power cut.
     """
 
-    def __init__(self, root: Path, own_host: str, clock: Clock) -> None:
+    def __init__(self, root: Path, own_host: str, clock: Clock, *, durably: bool) -> None:
         self._root = root
         self._own_host = own_host
         self._clock = clock
+        self._durably = durably
 
     def create_container(self, name: str) -> None:
         """Create a container on the emulator's own host."""
         self._root.mkdir(mode=0o700, exist_ok=True)
-        sync_directory(self._root.parent)
+        if self._durably:
+            sync_directory(self._root.parent)
         (self._root / self._own_host / name).mkdir(parents=True, exist_ok=True)
 
     def remove_partial_folders(self) -> None:
@@ -76,14 +79,16 @@ class Storage:
             return BlobContainer(target)
         # Both names were checked when the target was read, so they lead nowhere else.
         path = self._root / container.host / container.name
-        return DataFolder(path, target, self._clock, must_exist=container.host == self._own_host)
+        must_exist = container.host == self._own_host
+        return DataFolder(path, target, self._clock, must_exist=must_exist, durably=self._durably)
 
 
 class DataFolder:
     """A container that is a directory."""
 
-    def __init__(self, path: Path, target: Target, clock: Clock, *, must_exist: bool) -> None:
+    def __init__(self, path: Path, target: Target, clock: Clock, *, must_exist: bool, durably: bool) -> None:
         self._path = path
+        self._durably = durably
         self._target = target
         self._clock = clock
         self._must_exist = must_exist
@@ -96,7 +101,7 @@ class DataFolder:
     async def write(self, folder: str, files: Mapping[str, bytes]) -> None:
         await self.check()
         try:
-            await run_in_thread(_write_folder, self._path, folder, files)
+            await run_in_thread(_write_folder, self._path, folder, files, self._durably)
         except OSError as error:
             raise JobFailure("StorageUnavailable", f"The data folder cannot be written: {error.strerror}") from error
 
@@ -119,22 +124,24 @@ class DataFolder:
             raise JobFailure("ContainerNotFound", "The specified container does not exist.")
 
 
-def _write_folder(container: Path, folder: str, files: Mapping[str, bytes]) -> None:
+def _write_folder(container: Path, folder: str, files: Mapping[str, bytes], durably: bool) -> None:  # noqa: FBT001 - run in a thread
     # Nothing above these two: storage that somebody has removed does not come back.
     for directory in (container.parent, container):
         directory.mkdir(exist_ok=True)
-        sync_directory(directory.parent)
     # A folder appears whole or not at all.
-    partial = container / _PARTIAL.format(folder)
-    partial.mkdir()
+    written = container / _PARTIAL.format(folder)
+    written.mkdir()
     try:
         for name, content in files.items():
-            write_durably(partial / name, content)
-        sync_directory(partial)
-        partial.rename(container / folder)
-        sync_directory(container)
+            write_new(written / name, content, durably=durably)
+        if durably:
+            sync_directory(written)
+        written = written.rename(container / folder)
+        if durably:
+            for directory in (container, container.parent, container.parent.parent):
+                sync_directory(directory)
     except OSError:
-        shutil.rmtree(partial, ignore_errors=True)
+        shutil.rmtree(written, ignore_errors=True)
         raise
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
+from fnmatch import fnmatchcase
 
 _ANY = "*"
 
 
 def matches(pattern: str, text: str) -> bool:
     """Return whether a pattern stands for a text."""
-    return re.fullmatch(".*".join(map(re.escape, pattern.split(_ANY))), text, re.DOTALL) is not None
+    return fnmatchcase(text, pattern.replace("[", "[[]").replace("?", "[?]"))
 
 
 def overlap(one: str, other: str) -> bool:

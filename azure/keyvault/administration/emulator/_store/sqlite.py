@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _SCHEMA_VERSION = 1
-# The fact that says that a database is in use, or was when its process died.
-_IN_USE = "in use"
 
 # What to do about an error, by a word of SQLite's own text.
 _ADVICE = {
@@ -38,18 +36,12 @@ class StoreError(OSError):
 class SqliteStore:
     """State of one HSM in one SQLite database.
 
-    While it is in use, SQLite keeps the newest changes in a log beside the file, which is gone once the file is closed.
-    The file itself says whether it is in use: if the log is missing then, so are changes that were acknowledged.
-
     :param path: The database file; without one the state lives in memory and ends with the store.
-    :raises StoreError: if the file is damaged, in use, not whole, not writable, or made by a newer version.
+    :raises StoreError: if the file is damaged, in use, not writable, or made by a newer version.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
-        self._log = path and path.with_name(f"{path.name}-wal")
-        # Before SQLite makes one.
-        self._has_log = self._log is not None and self._log.exists()
         if path is not None and not path.exists():
             # It holds the key that signs tokens. SQLite gives its side files the same mode.
             with suppress(OSError):
@@ -59,17 +51,12 @@ class SqliteStore:
             self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0)
         try:
             self._prepare()
-            self._begin_use()
         except BaseException:
-            self._let_go()
+            self._connection.close()
             raise
 
     def close(self) -> None:
-        # Where there is no room to say so, the file goes on saying that it is in use.
-        with suppress(StoreError):
-            self.save_fact(_IN_USE, "")
-            self._has_log = False
-        self._let_go()
+        self._connection.close()
 
     @contextmanager
     def transaction(self) -> Generator[None]:
@@ -206,24 +193,6 @@ class SqliteStore:
             self._create()
         else:
             self._check()
-
-    def _begin_use(self) -> None:
-        if self._log is None:
-            return
-        if self.fact(_IN_USE) and not self._has_log:
-            what = f"{self._path}: its newest changes are in {self._log.name}, which is missing"
-            raise StoreError(f"{what}; put it back, or an empty file in its place to do without them")
-        self._has_log = True
-        self.save_fact(_IN_USE, "yes")
-        # Into the file itself, where it stands whatever becomes of the log.
-        self._execute("PRAGMA wal_checkpoint(TRUNCATE)")
-
-    def _let_go(self) -> None:
-        """Close the file. If it still says that it is in use, it needs a log, and an empty one if nothing is left."""
-        self._connection.close()
-        if self._log is not None and self._has_log:
-            with suppress(OSError):
-                self._log.touch(mode=0o600)
 
     def _create(self) -> None:
         schema = files(__name__.rpartition(".")[0]).joinpath("schema.sql").read_text("utf-8")
