@@ -222,8 +222,7 @@ class ManagedHsmEmulator:
     def localhost_url(self) -> str:
         """URL of the HSM for clients on this machine that resolve names themselves.
 
-        It leads here wherever the emulator listens. Unless that is 127.0.0.1, or every IPv4 address, the port is another
-        one.
+        It leads here wherever the emulator listens; unless that is 127.0.0.1 or every IPv4 address, by another port.
         """
         return f"https://localhost:{self._run.listeners.localhost_port}"
 
@@ -381,7 +380,9 @@ class ManagedHsmEmulator:
         if is_new:
             data.refuse_to_begin_anew()
         # First, so that there is no state without a security domain.
-        security_domain = _security_domain.settle(data.security_domain, self._security_domain, is_new=is_new, durably=is_kept)
+        security_domain = _security_domain.settle(
+            data.security_domain, self._security_domain, is_new=is_new, durably=is_kept
+        )
         administrator = _settle(store, self._name, self._admin_object_id)
         storage = Storage(data.storage, self._storage_host, self._clock, durably=is_kept)
         storage.remove_partial_folders()

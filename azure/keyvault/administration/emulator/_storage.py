@@ -124,7 +124,7 @@ class DataFolder:
             raise JobFailure("ContainerNotFound", "The specified container does not exist.")
 
 
-def _write_folder(container: Path, folder: str, files: Mapping[str, bytes], durably: bool) -> None:  # noqa: FBT001 - run in a thread
+def _write_folder(container: Path, folder: str, files: Mapping[str, bytes], durably: bool) -> None:
     # Nothing above these two: storage that somebody has removed does not come back.
     for directory in (container.parent, container):
         directory.mkdir(exist_ok=True)
