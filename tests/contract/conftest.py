@@ -21,7 +21,6 @@ def _wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
             *("--wheel-dir", folder, _ROOT),
         ],
         check=True,
-        timeout=120,
     )
     (wheel,) = folder.glob("*.whl")
     return wheel
@@ -31,11 +30,11 @@ def _wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def _installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Return an environment into which the wheel was installed, and nothing else."""
     environment = tmp_path_factory.mktemp("environment")
-    subprocess.run([sys.executable, "-m", "venv", environment], check=True, timeout=120)
+    python = environment / "bin" / "python"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
     subprocess.run(
-        [environment / "bin" / "python", "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", wheel],
+        [sys.executable, "-m", "pip", "--python", python, "install", "--quiet", "--no-index", "--no-deps", wheel],
         check=True,
-        timeout=180,
     )
     # The dependencies are those of this environment: a test has no network to get them from.
     (packages,) = environment.glob("lib/*/site-packages")
