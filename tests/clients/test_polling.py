@@ -119,8 +119,17 @@ async def test_a_start_follows_no_redirect(status: int) -> None:
     assert [sent.url for sent in transport.requests] == [f"{VAULT}/backup?api-version=2026-04-01"] * 2
 
 
-@pytest.mark.parametrize("failure", [ClientAuthenticationError, HttpResponseError])
-async def test_pollers_that_wait_for_the_same_token_get_errors_of_their_own(failure: type[HttpResponseError]) -> None:
+class _WithCodeError(ClientAuthenticationError):
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(message=f"{code}: {text}")
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [ClientAuthenticationError(message="no"), HttpResponseError(message="no"), _WithCodeError(1, "no")],
+    ids=lambda failure: type(failure).__name__,
+)
+async def test_pollers_that_wait_for_the_same_token_get_errors_of_their_own(failure: HttpResponseError) -> None:
     started = [
         Answer(
             202, {**_job("InProgress"), "jobId": job_id}, {"azure-asyncoperation": f"{VAULT}/backup/{job_id}/pending"}
@@ -131,14 +140,15 @@ async def test_pollers_that_wait_for_the_same_token_get_errors_of_their_own(fail
     client = KeyVaultBackupClient(VAULT, credential, transport=ScriptedTransport(CHALLENGE, *started), retry_total=0)
     pollers = [await client.begin_backup(_CONTAINER, _SAS) for _ in started]
     asked = len(credential.requests)
-    credential.fail_with(failure(message="no token"))
+    said = str(failure)
+    credential.fail_with(failure)
 
     errors: list[Any] = await asyncio.gather(*(poller.result() for poller in pollers), return_exceptions=True)
 
     assert len(credential.requests) == asked + 1
-    assert [type(raised) for raised in errors] == [failure] * 3
+    assert [type(raised) for raised in errors] == [type(failure)] * 3
     assert [str(raised) for raised in errors] == [
-        f"no token\nThis was the status of the backup job {job_id}." for job_id in ("1a", "2b", "3c")
+        f"{said}\nThis was the status of the backup job {job_id}." for job_id in ("1a", "2b", "3c")
     ]
     assert [raised.continuation_token for raised in errors] == [poller.continuation_token() for poller in pollers]
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 from azure.core.credentials import AccessTokenInfo
-from azure.core.exceptions import AzureError, HttpResponseError
+from azure.core.exceptions import AzureError, HttpResponseError, ServiceResponseError
 from azure.core.rest import HttpRequest
 from azure.core.settings import settings
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -229,6 +229,13 @@ async def _refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
         pytest.param("http://user:canary-bearer@127.0.0.1:{port}", id="refusal"),
         pytest.param("http://user:canary-bearer@127.0.0.1:99999", id="no-port"),
         pytest.param("user:canary-bearer@127.0.0.1:{port}", id="no-scheme"),
+        pytest.param("http://:canary-bearer@127.0.0.1:{port}", id="no-user"),
+        pytest.param("http://canary-bearer@127.0.0.1:{port}", id="no-password"),
+        pytest.param("http://user:'canary-bearer@127.0.0.1:{port}", id="quote"),
+        pytest.param("http://user:a canary-bearer@127.0.0.1:{port}", id="space"),
+        pytest.param("http://user:a canary-bearer@127.0.0.1:99999", id="space-and-no-port"),
+        pytest.param("http://user:a@canary-bearer@127.0.0.1:{port}", id="at-sign"),
+        pytest.param("http://user:a/@canary-bearer@127.0.0.1:99999", id="slash"),
     ],
 )
 async def test_an_error_of_a_proxy_does_not_show_its_password(proxy: str) -> None:
@@ -238,5 +245,34 @@ async def test_an_error_of_a_proxy_does_not_show_its_password(proxy: str) -> Non
             with pytest.raises(AzureError, match=r"127\.0\.0\.1") as caught:
                 await client.send_request(HttpRequest("GET", "/x"))
 
-    shown = "".join(traceback.format_exception(caught.value)) + repr(caught.value) + repr(caught.value.inner_exception)
-    assert not any(secret in shown for secret in _SECRETS)
+    assert not any(secret in _all_of(caught.value) for secret in _SECRETS)
+
+
+def _all_of(raised: AzureError) -> str:
+    kept = (raised, raised.inner_exception, raised.exc_msg, raised.exc_value)
+    return "".join(traceback.format_exception(raised)) + "".join(map(repr, kept))
+
+
+@pytest.mark.parametrize("line", [b"not http", b"a:" * 4000], ids=["short", "full-of-colons"])
+async def test_an_answer_that_is_no_http_shows_no_token(tmp_path: Path, line: bytes) -> None:
+    def garble(received: Received) -> Act:
+        challenge = http(401, b"OK", {"WWW-Authenticate": resource_challenge()})
+        return Act(line + b"\r\n\r\n", "close") if received.token else challenge
+
+    async with (
+        RawServer(tmp_path, garble) as server,
+        KeyVaultBackupClient(
+            server.url,
+            _Credential(),
+            transport=server.transport(),
+            challenge_resource_domains=["managedhsm.azure.net"],
+            retry_total=0,
+        ) as client,
+    ):
+        with pytest.raises(ServiceResponseError) as caught:
+            await client.send_request(HttpRequest("GET", "/keys/a@b"))
+
+    assert line.decode() in str(caught.value)
+    assert f"{server.url}/keys/a@b" in str(caught.value)
+    assert caught.value.exc_traceback is None
+    assert not any(secret in _all_of(caught.value) for secret in _SECRETS)

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from typing import Any
 
 import pytest
+from azure.core.exceptions import ClientAuthenticationError
+from typing_extensions import Self
 
 from azure.keyvault.administration._runtime.single_flight import SingleFlight
 from fakes import yield_to_loop
@@ -94,10 +97,81 @@ async def test_what_one_of_them_adds_to_an_error_is_not_on_the_others() -> None:
     assert [repr(error) for error in errors] == [f"ValueError('no', {number})" for number in range(3)]
 
 
+class _WithCodeError(ClientAuthenticationError):
+    """Its constructor takes what none of its arguments is."""
+
+    def __init__(self, code: int, text: str) -> None:
+        super().__init__(message=f"{code}: {text}")
+        self.code = code
+
+
+class _WithPrefixError(ClientAuthenticationError):
+    """Its constructor, given its own text, makes another text."""
+
+    def __init__(self, text: str = "you") -> None:
+        super().__init__(message=f"no token for {text}")
+
+
+class _MadeBeforeError(_WithPrefixError):
+    def __new__(cls, *, text: str) -> Self:
+        return super().__new__(cls, text)
+
+    def __init__(self, *, text: str) -> None:
+        super().__init__(text)
+
+
+class _WithKeywordError(RuntimeError):
+    def __init__(self, *, reason: str) -> None:
+        super().__init__()
+        self.reason = reason
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+class _ReducedToTextError(ValueError):
+    def __reduce__(self) -> tuple[type[str], tuple[str]]:
+        return str, ("text",)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        pytest.param(_WithCodeError(1, "no"), id="two-arguments"),
+        pytest.param(_WithPrefixError("me"), id="own-text"),
+        pytest.param(_MadeBeforeError(text="me"), id="own-new"),
+        pytest.param(_WithKeywordError(reason="no"), id="keyword"),
+        pytest.param(_ReducedToTextError("no"), id="own-reduce"),
+        pytest.param(FileNotFoundError(2, "No such file", "token.json"), id="OSError"),
+        pytest.param(ModuleNotFoundError("no msal", name="msal"), id="ImportError"),
+        pytest.param(UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), id="UnicodeDecodeError"),
+    ],
+)
+async def test_each_gets_an_error_of_its_own_whatever_its_constructor_takes(error: Exception) -> None:
+    error.__dict__["__notes__"] = ["a note"]
+    shown = str(error)
+    flights: SingleFlight[str, int] = SingleFlight()
+    work = Work()
+    work.error = error
+    tasks = [asyncio.create_task(flights.run("a", work)) for _ in range(3)]
+    await yield_to_loop()
+    work.release.set()
+
+    errors: list[Any] = await asyncio.gather(*tasks, return_exceptions=True)
+    for number, own in enumerate(errors):
+        own.__notes__.append(number)
+
+    assert len({id(own) for own in errors}) == 3
+    assert [(type(own), str(own), own.args) for own in errors] == [(type(error), shown, error.args)] * 3
+    assert {getattr(own, "name", None) for own in errors} == {getattr(error, "name", None)}
+    assert [own.__notes__ for own in errors] == [["a note", number] for number in range(3)]
+
+
 async def test_an_error_that_cannot_be_copied_is_shared_as_it_is() -> None:
-    class StubbornError(Exception):
+    class StubbornError(UnicodeDecodeError):
         def __init__(self, one: int, two: int) -> None:
-            super().__init__(f"{one} {two}")
+            super().__init__("utf-8", b"", one, two, "no")
+            self.args = (one, two)
 
     flights: SingleFlight[str, int] = SingleFlight()
     work = Work()

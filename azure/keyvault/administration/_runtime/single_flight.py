@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import copy
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
@@ -76,11 +75,21 @@ class SingleFlight(Generic[K, T]):
 
 
 def _copy(error: Exception) -> Exception:
-    """Return a copy of an error with the same history; or itself, if its class cannot be copied."""
+    """Return a copy of an error with the same history; or itself, if its class cannot be copied.
+
+    Its own constructor is not called: that may take other arguments than it hands on, and it made the text of them.
+    """
+    builtin: Any = next(base for base in type(error).__mro__ if base.__module__ == "builtins")
     try:
-        twin = copy.copy(error)
-    except Exception:  # noqa: BLE001 - whatever a constructor of the user's raises
+        _, arguments, *states = builtin.__reduce__(error)
+        twin: Exception = builtin.__new__(type(error), *arguments)
+        builtin.__init__(twin, *arguments)
+        for state in states:
+            builtin.__setstate__(twin, state)
+        if "__notes__" in twin.__dict__:
+            twin.__dict__["__notes__"] = [*twin.__dict__["__notes__"]]
+        twin.__cause__, twin.__context__ = error.__cause__, error.__context__
+        twin.__suppress_context__ = error.__suppress_context__
+        return twin.with_traceback(error.__traceback__)
+    except Exception:  # noqa: BLE001 - whatever a class of the user's raises
         return error
-    twin.__cause__, twin.__context__ = error.__cause__, error.__context__
-    twin.__suppress_context__ = error.__suppress_context__
-    return twin.with_traceback(error.__traceback__)

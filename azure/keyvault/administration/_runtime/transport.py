@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import re
 import urllib.request
 import zlib
 from typing import TYPE_CHECKING, Any, cast
@@ -29,10 +28,6 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
 
     from .tls import OwnTls
-
-
-# User and password in a URL. That of a proxy may have them, and aiohttp's errors show it.
-_USER_INFO = re.compile(r"[^\s/'\"@]+:[^\s'\"@]*(?=@)")
 
 
 def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHttpResponse]:
@@ -112,13 +107,25 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         try:
             return await self.next.send(request)
         except AzureError as error:
-            if not isinstance(error.inner_exception, (ClientResponseError, InvalidURL)):
+            cause = error.inner_exception
+            if not isinstance(cause, (ClientResponseError, InvalidURL)):
                 raise
-            shown = type(error)(_USER_INFO.sub(REDACTED, error.message))
+            error_type, text = type(error), _without_user_info(error.message, cause)
         except zlib.error as error:
-            shown = broken_encoding(error)
-        # Raised out here, without a cause: aiohttp's error holds the request's headers, and its repr shows the token.
-        raise shown
+            raise broken_encoding(error) from error
+        # Made out here, without a cause: aiohttp's error holds the request's headers, its repr shows the token, and
+        # an error of azure-core's keeps what is being handled where it is made.
+        raise error_type(text)
+
+
+def _without_user_info(text: str, error: ClientResponseError | InvalidURL) -> str:
+    """Return an error's text without the user and password of the URL that it shows, which may be a proxy's."""
+    if isinstance(error, ClientResponseError):
+        url = error.request_info.real_url
+        return text.replace(str(url), str(url.with_user(None)))
+    # Who could not read a URL cannot take it apart either.
+    before, at_sign, _ = str(error.url).rpartition("@")
+    return text.replace(f"{before}{at_sign}", f"{REDACTED}@") if at_sign else text
 
 
 async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
