@@ -12,7 +12,7 @@ from emulator.raw import RawClient
 from emulator.slow_key import SlowKey
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Iterator
 
 
 @pytest_asyncio.fixture(name="hsm")
@@ -27,7 +27,9 @@ def _raw(hsm: ManagedHsmEmulator) -> RawClient:
 
 
 @pytest.fixture(name="slow_key")
-def _slow_key(monkeypatch: pytest.MonkeyPatch) -> SlowKey:
+def _slow_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowKey]:
     slow_key = SlowKey()
     monkeypatch.setattr("azure.keyvault.administration.emulator._handlers.keys.generate", slow_key.generate)
-    return slow_key
+    yield slow_key
+    # A test that failed must not leave a thread waiting.
+    slow_key.end()

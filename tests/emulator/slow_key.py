@@ -1,26 +1,33 @@
-"""A key that takes as long to make as a test wants."""
+"""An RSA key that takes as long to make as a test wants."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
+from typing import TYPE_CHECKING
+
+from azure.keyvault.administration.emulator._keygen import generate
+
+if TYPE_CHECKING:
+    from azure.keyvault.administration.emulator._domain.keys import KeySpec
 
 
 class SlowKey:
-    """Stands in for the making of keys."""
+    """Stands in for the making of keys; those of other kinds are made at once."""
 
     def __init__(self) -> None:
         self._begun = threading.Event()
         self._may_end = threading.Event()
 
-    def generate(self, _spec: object) -> dict[str, str]:
-        self._begun.set()
-        self._may_end.wait(10)
-        return {}
+    def generate(self, spec: KeySpec) -> dict[str, str]:
+        if spec.family == "RSA":
+            self._begun.set()
+            self._may_end.wait()
+        return generate(spec)
 
     async def begun(self) -> None:
         """Wait until a key is being made."""
-        await asyncio.to_thread(self._begun.wait, 10)
+        await asyncio.to_thread(self._begun.wait)
 
     def end(self) -> None:
         """Let the key be finished."""

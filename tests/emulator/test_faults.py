@@ -623,7 +623,7 @@ async def test_a_client_that_has_gone_by_itself_is_no_error(
         "Content-Type: application/json",
         "Content-Length: 14",
     ]
-    writer.write("\r\n".join([*head, "", '{"kty": "oct"}']).encode())
+    writer.write("\r\n".join([*head, "", '{"kty": "RSA"}']).encode())
     await slow_key.begun()
 
     writer.transport.abort()
