@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Awaitable, Callable
+from enum import Enum
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import pytest
+from azure.core.configuration import Configuration
 from azure.core.exceptions import (
     AzureError,
     ClientAuthenticationError,
@@ -165,11 +167,16 @@ async def test_each_call_sends_one_request(call: Call, method: str, path: str, b
     assert request.headers["User-Agent"].startswith("azsdk-python-keyvault-administration/")
 
 
+class _OtherApiVersion(str, Enum):
+    V7_4 = "7.4"
+
+
 @pytest.mark.parametrize(
     ("given", "spoken"),
     [
         pytest.param(None, "2026-04-01", id="default"),
         pytest.param(ApiVersion.V7_4, "7.4", id="enum"),
+        pytest.param(_OtherApiVersion.V7_4, "7.4", id="enum-of-another-package"),
         pytest.param("7.2", "7.2", id="text"),
         pytest.param("2027-01-01", "2027-01-01", id="unknown"),
     ],
@@ -180,6 +187,19 @@ async def test_the_api_version_can_be_chosen(given: Any, spoken: str) -> None:
     await client.get_role_definition("/", NAME)
 
     assert sent(transport)[0].url.endswith(f"?api-version={spoken}")
+
+
+def test_an_api_version_that_is_no_text_is_refused() -> None:
+    with pytest.raises(ValueError, match="api_version must be a non-blank string, got 7"):
+        scripted(api_version=7)
+
+
+async def test_a_configuration_of_azure_core_is_accepted_as_by_its_clients() -> None:
+    client, transport = scripted(Answer(200, {}), config=Configuration())
+
+    await client.get_role_definition("/", NAME)
+
+    assert len(sent(transport)) == 1
 
 
 async def test_options_of_azure_core_reach_the_request() -> None:

@@ -512,6 +512,7 @@ async def test_a_later_challenge_with_a_foreign_resource_is_refused_and_not_kept
         pytest.param({"verify_challenge_resource": False}, id="switched-off"),
         pytest.param({"challenge_resource_domains": ["vault.azure.net"]}, id="named"),
         pytest.param({"challenge_resource_domains": ["a.example", "Vault.Azure.NET"]}, id="named-in-any-case"),
+        pytest.param({"challenge_resource_domains": ["vault.azure.net:443"]}, id="named-with-the-default-port"),
     ],
 )
 async def test_a_foreign_resource_can_be_accepted(options: dict[str, Any]) -> None:
@@ -523,17 +524,24 @@ async def test_a_foreign_resource_can_be_accepted(options: dict[str, Any]) -> No
 
 @pytest.mark.parametrize(
     "domains",
-    ["managedhsm.azure.net", None, [""], [None], ["https://managedhsm.azure.net"], ["managedhsm.azure.net/"]],
-    ids=["one-string", "none", "blank", "no-string", "url", "path"],
+    [
+        pytest.param("managedhsm.azure.net", id="one-string"),
+        pytest.param([""], id="blank"),
+        pytest.param([None], id="no-string"),
+        pytest.param(["https://managedhsm.azure.net"], id="url"),
+        pytest.param(["managedhsm.azure.net/"], id="path"),
+        pytest.param([".managedhsm.azure.net"], id="leading-dot"),
+    ],
 )
 def test_resources_that_could_never_be_accepted_are_an_error_of_the_constructor(domains: Any) -> None:
     with pytest.raises(ValueError, match="challenge_resource_domains must be several hosts"):
         KeyVaultAccessControlClient(VAULT, FakeCredential(), challenge_resource_domains=domains)
 
 
-async def test_naming_one_resource_accepts_no_other() -> None:
+@pytest.mark.parametrize("domains", [["azure.net"], None], ids=["another", "none"])
+async def test_a_resource_that_was_not_named_is_not_accepted(domains: list[str] | None) -> None:
     client, _, credential = scripted(
-        unauthorized(resource_challenge("https://vault.azure.net")), challenge_resource_domains=["azure.net"]
+        unauthorized(resource_challenge("https://vault.azure.net")), challenge_resource_domains=domains
     )
 
     with pytest.raises(ClientAuthenticationError):

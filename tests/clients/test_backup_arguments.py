@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -36,7 +37,7 @@ _OWN_PLACE = {"storageResourceUri": _CONTAINER, "useManagedIdentity": True}
 _NAME = "mhsm-contoso-2026112416000000"
 
 
-@pytest.mark.parametrize("interval", [None, "5", -1, float("nan")], ids=str)
+@pytest.mark.parametrize("interval", [None, "5", -1, Fraction(-1, 2), float("nan"), float("inf")], ids=str)
 @pytest.mark.parametrize("name", ["polling_interval", "_polling_interval"])
 async def test_a_polling_interval_that_is_no_time_is_refused_before_a_job_starts(name: str, interval: Any) -> None:
     transport = ScriptedTransport()
@@ -47,7 +48,7 @@ async def test_a_polling_interval_that_is_no_time_is_refused_before_a_job_starts
     assert transport.requests == []
 
 
-@pytest.mark.parametrize("name", ["pipeline", "policies", "config", "authentication_policy"])
+@pytest.mark.parametrize("name", ["pipeline", "policies", "authentication_policy"])
 def test_what_would_replace_authentication_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=f"{name} would replace"):
         _client(ScriptedTransport(), **{name: []})

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
+from fractions import Fraction
 from typing import Any
 
 import pytest
@@ -68,7 +69,9 @@ async def test_the_first_poll_is_at_once_and_the_next_when_the_service_or_the_us
 
 
 @pytest.mark.parametrize(
-    ("options", "interval"), [({}, 5), ({"_polling_interval": 2}, 2)], ids=["default", "the published name"]
+    ("options", "interval"),
+    [({}, 5), ({"_polling_interval": 2}, 2), ({"polling_interval": Fraction(1, 2)}, Fraction(1, 2))],
+    ids=["default", "the published name", "a fraction"],
 )
 async def test_the_polling_interval_has_a_default_and_an_older_name(options: dict[str, Any], interval: float) -> None:
     transport = ScriptedTransport(CHALLENGE, _started(), _polled("InProgress"), _polled("Succeeded"))

@@ -48,6 +48,10 @@ def _without_a_challenge(status: int, _: Received, body: bytes) -> Act:
     return http(status, body)
 
 
+def _with_an_empty_challenge(status: int, _: Received, body: bytes) -> Act:
+    return http(status, body, {"WWW-Authenticate": ""})
+
+
 def _to_every_token(status: int, request: Received, body: bytes) -> Act:
     return http(status, body) if request.token else http(401, b"OK", _RESOURCE)
 
@@ -68,6 +72,7 @@ def _challenged_for_ever(status: int, _: Received, body: bytes) -> Act:
     ("behaviour", "status"),
     [
         pytest.param(_without_a_challenge, 401, id="401-without-a-challenge"),
+        pytest.param(_with_an_empty_challenge, 401, id="401-with-an-empty-challenge"),
         pytest.param(_without_a_challenge, 403, id="403-without-a-token"),
         pytest.param(_to_every_token, 404, id="404"),
         pytest.param(_to_every_token, 401, id="401-to-a-token"),

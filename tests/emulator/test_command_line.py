@@ -268,7 +268,12 @@ def test_the_package_can_be_run(capsys: pytest.CaptureFixture[str], monkeypatch:
 @pytest.fixture(name="without_the_extra")
 def _without_the_extra(tmp_path: Path) -> dict[str, str]:
     """The environment of a Python that lacks what the emulator needs."""
-    (tmp_path / "jwt.py").write_text("raise ModuleNotFoundError('No module named jwt')")
+    return _with_jwt(tmp_path, "raise ModuleNotFoundError('No module named jwt')")
+
+
+def _with_jwt(tmp_path: Path, code: str) -> dict[str, str]:
+    """Return the environment of a Python with another PyJWT."""
+    (tmp_path / "jwt.py").write_text(code)
     path = os.pathsep.join([str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])])
     return application.environment({"PYTHONPATH": path})
 
@@ -309,6 +314,19 @@ def test_without_the_extra_a_package_that_can_do_without_the_emulator_runs(
     )
 
     assert done.stdout.splitlines()[1:] == ["runs"], done.stderr
+
+
+@pytest.mark.parametrize("way", WAYS, ids=["module", "script"])
+def test_what_fails_to_be_imported_for_another_reason_is_not_hidden(tmp_path: Path, way: list[str]) -> None:
+    environment = _with_jwt(tmp_path, "raise ImportError('no such backend')")
+
+    done = subprocess.run(
+        [sys.executable, *way, "--version"], env=environment, capture_output=True, text=True, check=False
+    )
+
+    assert done.returncode == 1
+    assert "Traceback" in done.stderr
+    assert done.stderr.endswith("ImportError: no such backend\n")
 
 
 @pytest.mark.parametrize("way", WAYS, ids=["module", "script"])

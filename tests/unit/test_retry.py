@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 import pytest
@@ -12,7 +15,7 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
-from azure.core.pipeline import AsyncPipeline
+from azure.core.pipeline import AsyncPipeline, PipelineContext, PipelineResponse
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from azure.keyvault.administration._runtime.rest import RestClient, decode_object, status_error, with_query
@@ -142,3 +145,22 @@ def test_an_unlisted_status_is_the_general_error() -> None:
 
     assert type(error) is HttpResponseError
     assert error.status_code == 418
+
+
+@pytest.fixture(name="far_from_utc")
+def _far_from_utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    with monkeypatch.context() as patch:
+        patch.setenv("TZ", "Asia/Tokyo")
+        time.tzset()
+        yield
+    time.tzset()
+
+
+@pytest.mark.usefixtures("far_from_utc")
+@pytest.mark.parametrize("zone", [" GMT", " +0000", " -0000", ""], ids=["GMT", "plus", "minus", "none"])
+def test_a_date_to_wait_for_is_in_utc_where_it_names_no_zone(zone: str) -> None:
+    in_an_hour = datetime.now(timezone.utc) + timedelta(hours=1)
+    throttled = Answer(429, headers={"Retry-After": f"{in_an_hour:%a, %d %b %Y %H:%M:%S}{zone}"})
+    response = PipelineResponse(start(), FakeResponse(start(), throttled), PipelineContext(None))
+
+    assert JobAwareRetryPolicy().get_retry_after(response) == pytest.approx(3600, abs=1800)

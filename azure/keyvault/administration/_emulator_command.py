@@ -10,6 +10,8 @@ def main() -> int:
     try:
         from .emulator import _command_line  # noqa: PLC0415 - only now is there somebody to say what is missing
     except ImportError as error:
+        if "[emulator]" not in str(error):
+            raise
         print(f"managed-hsm-emulator: error: {error}", file=sys.stderr)  # noqa: T201
         return 1
     return _command_line.main()

@@ -17,7 +17,8 @@ from uuid import UUID
 # RFC 3986: scheme "://" host [":" port], where the host is a plain ASCII name, an IPv4 address or a bracketed IPv6
 # address. No userinfo. What follows the authority can only be a path, a query, a fragment or nothing.
 _HTTPS_AUTHORITY = re.compile(
-    r"https://(?P<host>[a-z0-9._-]+|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?=[/?#]|\Z)", re.IGNORECASE | re.ASCII
+    r"https://(?P<host>[a-z0-9_-][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?=[/?#]|\Z)",
+    re.IGNORECASE | re.ASCII,
 )
 
 # RFC 3986 pchar without percent-encoding: the service takes the scope unencoded, so no encoded character can be meant.
@@ -83,12 +84,14 @@ def is_key_vault(url: str) -> bool:
 
 
 def resource_domains(values: object) -> list[str]:
-    """Return the hosts of resources that a user trusts, in lower case.
+    """Return the hosts of resources that a user trusts, in lower case and without the default port.
 
-    :param values: What the user gave.
+    :param values: What the user gave; None is none.
     :raises ValueError: If it is not several of ``host[:port]``.
     """
     wanted = "challenge_resource_domains must be several hosts such as 'managedhsm.azure.net'"
+    if values is None:
+        return []
     # A single string is several of one letter.
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ValueError(f"{wanted}, got {values!r}")  # noqa: TRY004 - the error of every bad argument
@@ -96,7 +99,7 @@ def resource_domains(values: object) -> list[str]:
     for value in cast("Iterable[object]", values):
         if not isinstance(value, str) or not _HTTPS_AUTHORITY.fullmatch(f"https://{value}"):
             raise ValueError(f"{wanted}, got {value!r}")
-        domains.append(value.lower())
+        domains.append(origin(f"https://{value}").removeprefix("https://"))
     return domains
 
 

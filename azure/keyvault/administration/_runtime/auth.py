@@ -168,7 +168,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             response = await self.next.send(PipelineRequest(bare, request.context))
         finally:
             _restore(options, kept)
-        if response.http_response.status_code == _UNAUTHORIZED and _HEADER in response.http_response.headers:
+        if response.http_response.status_code == _UNAUTHORIZED and response.http_response.headers.get(_HEADER):
             # It is answered or refused here. What could go wrong with that is the affair of this request alone.
             await _read(response)
         # The policies above know the request with its body: a redirect must not make them go on with the bare one.

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 # What azure-core's own client takes in place of its policies.
-_NOT_OF_A_CLIENT = ("authentication_policy", "config", "pipeline", "policies")
+_NOT_OF_A_CLIENT = ("authentication_policy", "pipeline", "policies")
 
 
 def build_pipeline(

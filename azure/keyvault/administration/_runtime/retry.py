@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from datetime import datetime
+from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -109,7 +109,9 @@ class JobAwareRetryPolicy(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
         """
         headers = case_insensitive_dict(response.http_response.headers)
         for name, per_second in _WAITS.items():
-            seconds = _seconds(headers.get(name, "")) / per_second
+            if name not in headers:
+                continue
+            seconds = _seconds(headers[name]) / per_second
             # "inf", "1e300" or the year 9999: nobody can wait that long. Nor is "nan" any time.
             if seconds <= _LONGEST_WAIT:
                 return max(0.0, seconds)
@@ -124,9 +126,11 @@ def _seconds(value: str) -> float:
         pass
     try:
         moment = parsedate_to_datetime(value)
-        return (moment - datetime.now(moment.tzinfo)).total_seconds()
     except (ValueError, TypeError, OverflowError):
         return math.nan
+    # HTTP's dates are in UTC, also those that name no zone.
+    moment = moment.replace(tzinfo=moment.tzinfo or timezone.utc)
+    return (moment - datetime.now(timezone.utc)).total_seconds()
 
 
 def _never_left(error: Exception) -> bool:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import math
 from datetime import datetime, timezone
+from numbers import Real
 from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from .. import _mapping, _storage
@@ -392,7 +394,8 @@ def _polling(kind: str, options: dict[str, Any]) -> JobPolling[Any]:
     """Take the options of polling out of a call's options, and return what polls with them."""
     fallback = options.pop("_polling_interval", _DEFAULT_POLLING_INTERVAL)
     interval = options.pop("polling_interval", fallback)
-    # "not >=" catches what is no number in the sense of IEEE, too.
-    if not isinstance(interval, (int, float)) or not interval >= 0:
-        raise ValueError(f"polling_interval must be a number of seconds, got {interval!r}")
-    return JobPolling(kind, _mapping.job_details, interval, options.copy())
+    seconds = float(interval) if isinstance(interval, Real) else math.nan
+    # "nan" is in no range.
+    if not 0 <= seconds < math.inf:
+        raise ValueError(f"polling_interval must be a number of seconds, 0 or more, got {interval!r}")
+    return JobPolling(kind, _mapping.job_details, seconds, options.copy())

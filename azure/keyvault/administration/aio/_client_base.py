@@ -45,7 +45,7 @@ class KeyVaultClientBase:
             _LOGGER.warning("%s is a Key Vault: this API serves Managed HSMs only.", self._vault_url)
         api_version = kwargs.pop("api_version", None) or DEFAULT_API_VERSION
         # A version that the library does not know is passed on, so the argument may be any string.
-        version = str(api_version)
+        version = _identifiers.required_text(api_version, "api_version")
         pipeline = build_pipeline(self._vault_url, credential, **kwargs)
         self._client = RestClient(self._vault_url, version, pipeline, retry_policy=kwargs.get("retry_policy"))
 
