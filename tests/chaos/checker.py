@@ -14,6 +14,7 @@ from chaos.history import SUCCEEDED, Action, Operation, Outcome, Record, job_kin
 from chaos.possible import Possible
 
 _ACCEPTED = 202
+_SERVER_ERROR = 500
 _NOT_TAKEN = frozenset({401, 429})
 
 
@@ -21,6 +22,7 @@ def violations(record: Record) -> list[str]:
     """Return what should not have happened, in words; nothing if all is well."""
     return [
         *_unkept_manners(record),
+        *_failures_of_its_own(record),
         *_lost_writes(record),
         *_doubled_jobs(record),
         *_lost_jobs(record),
@@ -35,6 +37,13 @@ def _unkept_manners(record: Record) -> Iterator[str]:
             yield f"foreign: {operation.action.value} of {operation.resource} raised {operation.error}"
         if operation.outcome is Outcome.HUNG:
             yield f"hung: {operation.action.value} of {operation.resource} took longer than its deadline"
+
+
+def _failures_of_its_own(record: Record) -> Iterator[str]:
+    """The service fails as it is told to, and in no other way."""
+    for seen in record.journal:
+        if seen.fault is None and seen.status is not None and seen.status >= _SERVER_ERROR:
+            yield f"failed: {seen.method} {seen.path} was answered {seen.status}, and no fault was asked for"
 
 
 def _lost_writes(record: Record) -> Iterator[str]:

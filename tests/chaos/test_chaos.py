@@ -131,5 +131,4 @@ async def test_nothing_is_lost_or_doubled_for_long(
     with capsys.disabled():
         print(f"\n{report}")  # noqa: T201 - the figures are what the test is for
     assert violations(record) == [], report
-    assert len(record.operations) >= 10_000
     assert sum(seen.fault is not None for seen in record.journal) >= 2_000

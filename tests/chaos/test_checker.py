@@ -56,6 +56,7 @@ def good_record() -> Record:
             Seen("POST", "/backup", None, authorized=False, fault=None, time=3.2),
             Seen("POST", "/backup", 429, authorized=True, fault="throttle", time=3.3),
             Seen("POST", "/backup", None, authorized=True, fault="drop", time=3.5),
+            Seen("GET", "/keys", 503, authorized=True, fault="status", time=4),
         ],
         blind=[Blind(10, 11)],
         expected_faults=frozenset({("challenge", ""), ("drop", "before")}),
@@ -124,6 +125,10 @@ PLANTED: dict[str, tuple[Plant, str]] = {
     "a foreign exception": (
         lambda run: run.operations.append(Operation(Action.READ, "a", Outcome.FOREIGN, error="KeyError()")),
         "foreign: read of a raised KeyError()",
+    ),
+    "a failure that was no fault": (
+        lambda run: run.journal.append(Seen("GET", "/keys", 500, authorized=True, fault=None, time=5)),
+        "failed: GET /keys was answered 500",
     ),
     "a fault that the journal does not know": (
         lambda run: run.journal.pop(0),

@@ -199,31 +199,30 @@ async def test_what_the_control_path_does_not_have_is_not_found(control: Control
     assert (await control.send("PUT", "/faults"))[0] == 405
 
 
-class SlowEntry(JournalEntry):
-    """An entry that takes its time to be shown."""
-
-    begun = threading.Event()
-    may_end = threading.Event()
-    was_waited_for = True
-
-    def __getattribute__(self, name: str) -> Any:
-        if name == "path":
-            SlowEntry.begun.set()
-            SlowEntry.was_waited_for = SlowEntry.may_end.wait(5)
-        return super().__getattribute__(name)
-
-
 async def test_others_are_served_while_a_long_journal_is_shown(hsm: ManagedHsmEmulator, control: Control) -> None:
+    begun, may_end = threading.Event(), threading.Event()
+    waits: list[bool] = []
+
+    class SlowEntry(JournalEntry):
+        """An entry that takes its time to be shown."""
+
+        def __getattribute__(self, name: str) -> Any:
+            if name == "status":
+                begun.set()
+                waits.append(may_end.wait(60))
+            return super().__getattribute__(name)
+
     hsm.journal.append(SlowEntry("GET", "/slow", None, 200))
+    assert not begun.is_set()
     journal = asyncio.create_task(control.send("GET", "/journal"))
-    await asyncio.to_thread(SlowEntry.begun.wait, 30)
+    assert await asyncio.to_thread(begun.wait, 60)
 
     status, _ = await control.send("GET", "/clock")
-    SlowEntry.may_end.set()
+    may_end.set()
 
     assert status == 200
     assert [entry["path"] for entry in (await journal)[1]["value"]] == ["/slow"]
-    assert SlowEntry.was_waited_for
+    assert waits == [True]
 
 
 async def test_web_pages_are_kept_out(hsm: ManagedHsmEmulator, control: Control) -> None:
