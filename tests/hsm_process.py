@@ -84,17 +84,26 @@ class HsmProcess:
     def url(self) -> str:
         return self.variables["EMULATOR_LOCALHOST_URL"]
 
-    def session(self, **options: Any) -> aiohttp.ClientSession:
-        """Return a session that trusts it."""
+    def session(self, *, trace: aiohttp.TraceConfig | None = None, **options: Any) -> aiohttp.ClientSession:
+        """Return a session that trusts it.
+
+        :keyword trace: What is told of its requests.
+        :param options: Options of the connector.
+        """
         context = ssl.create_default_context(cafile=self.variables["NODE_EXTRA_CA_CERTS"])
         connector = aiohttp.TCPConnector(ssl=context, **options)
-        return aiohttp.ClientSession(connector=connector, auto_decompress=False, cookie_jar=aiohttp.DummyCookieJar())
+        return aiohttp.ClientSession(
+            connector=connector,
+            auto_decompress=False,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            trace_configs=[trace] if trace else None,
+        )
 
     def client_options(self, *, read_timeout: float = 300, **options: Any) -> dict[str, Any]:
         """Return the options of a client that uses a session of its own.
 
         :keyword read_timeout: How long to wait for an answer.
-        :param options: Options of the connector.
+        :param options: Options of the session.
         """
         transport = AioHttpTransport(session=self.session(**options), read_timeout=read_timeout)
         # No resource of a challenge is a parent domain of localhost, so the one that is wanted is named.

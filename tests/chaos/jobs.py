@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import random
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from azure.core.exceptions import AzureError
 
@@ -22,8 +23,16 @@ if TYPE_CHECKING:
     from chaos.diary import Diary
     from chaos.inventory import Inventory
 
+T = TypeVar("T")
+
 _PATIENCE = 20
 _PAUSE = 0.05
+# In seconds: far longer than a killed service is away, and than the jobs of others last.
+_LONGEST = 180.0
+
+
+class GaveUpError(Exception):
+    """Something that must succeed in the end never did."""
 
 
 class Ended(NamedTuple):
@@ -205,9 +214,7 @@ class Restorer:
             async with self._diary.gate.alone():
                 while not await self._jobs.check_restore(folder):
                     pass
-                while not await self._jobs.restore(folder, marks):
-                    # What failed must not have changed anything.
-                    await self._look()
+                await _insist("full restore", partial(self._restore, folder, marks))
                 await self._look()
                 await self._clear()
 
@@ -215,15 +222,22 @@ class Restorer:
         """Return the folder of a backup and what it holds: what is there now, since nobody else changes anything."""
         while not await self._jobs.check_backup():
             pass
-        while not (folder := await self._jobs.back_up()):
-            pass
+        folder = await _insist("full backup", self._jobs.back_up)
         return folder, dict(await self._look())
 
+    async def _restore(self, folder: str, marks: dict[str, str]) -> bool | None:
+        if await self._jobs.restore(folder, marks):
+            return True
+        # What failed must not have changed anything.
+        await self._look()
+        return None
+
     async def _look(self) -> tuple[tuple[str, str], ...]:
-        while True:
-            outcome, found = await self._diary.write(Action.LOOK, "everything", self._found())
-            if outcome is Outcome.DONE and found is not None:
-                return found
+        return await _insist("look at everything", self._try_to_look)
+
+    async def _try_to_look(self) -> tuple[tuple[str, str], ...] | None:
+        _, found = await self._diary.write(Action.LOOK, "everything", self._found())
+        return found
 
     async def _found(self) -> tuple[tuple[str, str], ...]:
         resources = self._diary.resources()
@@ -238,3 +252,13 @@ class Restorer:
         resources = self._diary.resources()
         for thing in things:
             await self._diary.write(Action.DELETE, resources.get(thing.mark, thing.mark), thing.delete())
+
+
+async def _insist(what: str, attempt: Callable[[], Awaitable[T | None]]) -> T:
+    """Try until there is a result."""
+    began, tries = time.monotonic(), 0
+    while (took := time.monotonic() - began) < _LONGEST:
+        if (result := await attempt()) is not None:
+            return result
+        tries += 1
+    raise GaveUpError(f"no {what} succeeded, tried {tries} times in {took:.0f} s")

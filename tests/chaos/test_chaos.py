@@ -23,7 +23,7 @@ from chaos.diary import Diary
 from chaos.figures import figures
 from chaos.history import JobKind, Outcome, Record
 from chaos.inventory import Inventory
-from chaos.jobs import JobStarter, JobWorker, KeyWorker, Restorer
+from chaos.jobs import GaveUpError, JobStarter, JobWorker, KeyWorker, Restorer
 from chaos.weather import VARIANTS, Weather
 from chaos.workload import Worker
 from hsm_process import HsmProcess, ProcessCredential
@@ -80,14 +80,17 @@ async def _run(folder: Path, *, seed: int, operations: int, kills: int, restores
         place = hsm.variables["BLOB_CONTAINER_URL"], hsm.variables["BLOB_SAS_TOKEN"]
         jobs = JobStarter(diary, backup, place)
         diary.goes_on_while(lambda: weather.lacks() or jobs.lacks())
-        await asyncio.gather(
-            *(Worker(number, seed, diary, access).work() for number in range(_WORKERS)),
-            *(KeyWorker(number, seed, diary, jobs, inventory).work() for number in range(_KEY_WORKERS)),
-            JobWorker(seed, diary, jobs).work(),
-            Restorer(restores, diary, jobs, inventory).work(),
-            _kill_now_and_then(weather, diary, kills),
-            weather.blow(diary),
-        )
+        try:
+            await asyncio.gather(
+                *(Worker(number, seed, diary, access).work() for number in range(_WORKERS)),
+                *(KeyWorker(number, seed, diary, jobs, inventory).work() for number in range(_KEY_WORKERS)),
+                JobWorker(seed, diary, jobs).work(),
+                Restorer(restores, diary, jobs, inventory).work(),
+                _kill_now_and_then(weather, diary, kills),
+                weather.blow(diary),
+            )
+        except GaveUpError as error:
+            pytest.fail(f"seed {seed}: {error}\n{figures(Record(diary.operations, delivered=weather.delivered))}")
         sent = tries.count
         await weather.clear()
         resources = diary.resources()
