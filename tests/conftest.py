@@ -23,7 +23,7 @@ settings.register_profile("soak", database=None, deadline=None, max_examples=500
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))
 
 
-_PEERS = Path(__file__).parent / "peers"
+_PEERS = Path(__file__).resolve().parent / "peers"
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -43,7 +43,9 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 
 def _asked_for_peers(config: pytest.Config) -> bool:
-    return any("peers" in argument for argument in config.args)
+    folder = config.invocation_params.dir
+    paths = [(folder / argument.partition("::")[0]).resolve() for argument in config.args]
+    return any(_PEERS in (path, *path.parents) for path in paths)
 
 
 @pytest_asyncio.fixture(name="hsm")

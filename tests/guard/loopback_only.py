@@ -2,17 +2,21 @@
 
 uvloop's are made in C, where no hook sees them, so the methods of its loop are wrapped as soon as it is imported. All
 that is in force from the import of this module until the process ends.
+
+Children are guarded by what they inherit. Out of reach is a child that takes that away from its own children: a shell
+or ``env`` that unsets PYTHONPATH, a program that is no Python, or one that calls what no hook sees.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import socket
 import sys
 from functools import wraps
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import PathFinder
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,8 +28,10 @@ if TYPE_CHECKING:
 _FOLDER = str(Path(__file__).parent)
 _LOCAL_NAMES = frozenset({None, "", "localhost"})
 _LOOK_UPS = frozenset({"socket.getaddrinfo", "socket.gethostbyname", "socket.gethostbyaddr"})
-# Python reads neither PYTHONPATH nor sitecustomize then.
-_UNGUARDED = ("-I", "-E", "-S")
+# One word of a Python's options: single letters, of which the last may take a value or begin the program.
+_OPTIONS = re.compile(r"-([^-cmWX]*)([cmWX]?)(.*)", re.DOTALL)
+# Python reads PYTHONPATH or sitecustomize with none of these.
+_UNGUARDED = frozenset("IES")
 
 
 class NetworkAccessError(BaseException):
@@ -55,15 +61,37 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
 
 def _audit_children(event: str, arguments: tuple[Any, ...]) -> None:
     if event == "subprocess.Popen":
-        _, command, _, variables = arguments
-        _require_guard(command, os.environ if variables is None else variables)
+        program, command, _, variables = arguments
+        _require_guard(program, command, variables)
+    elif event in {"os.posix_spawn", "os.exec"}:
+        _require_guard(*arguments)
 
 
-def _require_guard(command: Any, variables: Mapping[Any, Any]) -> None:
-    path = os.fsdecode(variables.get("PYTHONPATH") or variables.get(b"PYTHONPATH") or "")
+def _require_guard(program: Any, command: Any, variables: Mapping[Any, Any] | None) -> None:
+    inherited: Mapping[Any, Any] = os.environ.copy() if variables is None else variables
+    path = os.fsdecode(inherited.get("PYTHONPATH") or inherited.get(b"PYTHONPATH") or "")
     words = [] if isinstance(command, (str, bytes)) else [os.fsdecode(word) for word in command]
-    if _FOLDER not in path.split(os.pathsep) or any(word in words[1:] for word in _UNGUARDED):
-        raise NetworkAccessError(f"a test started {words[:1] or command} without the guard in its PYTHONPATH")
+    name = Path(os.fsdecode(program or words[0])).name
+    ignores_it = name.startswith("python") and _ignores_its_environment(words[1:])
+    if _FOLDER not in path.split(os.pathsep) or ignores_it:
+        raise NetworkAccessError(f"a test started {name} without the guard in its PYTHONPATH")
+
+
+def _ignores_its_environment(arguments: Sequence[str]) -> bool:
+    """Return whether a Python would ignore it; what comes after its program is no option of its own."""
+    words = iter(arguments)
+    for word in words:
+        options = _OPTIONS.fullmatch(word)
+        if not options:
+            return False
+        letters, last, value = options.groups()
+        if _UNGUARDED & set(letters):
+            return True
+        if last in {"c", "m"}:
+            return False
+        if last and not value:
+            next(words, None)
+    return False
 
 
 def _require_local_peer(sock: Any, address: Any) -> None:
@@ -79,19 +107,24 @@ def _require_local(host: Any) -> None:
         address = ip_address(name.partition("%")[0])
     except ValueError:
         raise NetworkAccessError(f"a test looked up {name!r}: tests must not need the network") from None
+    # Older Pythons do not look inside an IPv4 address in the form of IPv6.
+    if isinstance(address, IPv6Address) and address.ipv4_mapped:
+        address = address.ipv4_mapped
     # Who connects to the unspecified address connects to this machine.
     if not (address.is_loopback or address.is_unspecified):
         raise NetworkAccessError(f"a test connected to {name!r}: tests must not need the network")
 
 
-# What a call of each method of uvloop's loop would reach.
+# What a call of each method of uvloop's loop would reach. The parameters bear uvloop's names: they may be keywords.
 
 
-def _of_connection(_factory: Any, host: Any = None, _port: Any = None, **_options: Any) -> None:
+def _of_connection(protocol_factory: Any, host: Any = None, port: Any = None, **_: Any) -> None:
+    del protocol_factory, port
     _require_local(host)
 
 
-def _of_datagrams(_factory: Any, local_addr: Any = None, remote_addr: Any = None, **_options: Any) -> None:
+def _of_datagrams(protocol_factory: Any, local_addr: Any = None, remote_addr: Any = None, **_: Any) -> None:
+    del protocol_factory
     # Where each datagram goes is said to the transport, which is C, too.
     if remote_addr is None:
         raise NetworkAccessError("a test opened a datagram endpoint of uvloop that may send anywhere")
@@ -103,12 +136,23 @@ def _of_look_up(host: Any, *_: Any, **__: Any) -> None:
     _require_local(host)
 
 
-def _of_reverse_look_up(address: Any, *_: Any) -> None:
-    _require_local(address[0])
+def _of_reverse_look_up(sockaddr: Any, *_: Any, **__: Any) -> None:
+    _require_local(sockaddr[0])
 
 
-def _of_datagram(sock: Any, _data: Any, address: Any) -> None:
+def _of_datagram(sock: Any, data: Any, address: Any) -> None:
+    del data
     _require_local_peer(sock, address)
+
+
+def _of_program(protocol_factory: Any, program: Any, *arguments: Any, env: Any = None, **_: Any) -> None:
+    del protocol_factory
+    _require_guard(None, [program, *arguments], env)
+
+
+def _of_shell(protocol_factory: Any, cmd: Any, *, env: Any = None, **_: Any) -> None:
+    del protocol_factory, cmd
+    _require_guard("sh", [], env)
 
 
 _CHECKS: dict[str, Callable[..., None]] = {
@@ -118,6 +162,8 @@ _CHECKS: dict[str, Callable[..., None]] = {
     "getnameinfo": _of_reverse_look_up,
     "sock_connect": _require_local_peer,
     "sock_sendto": _of_datagram,
+    "subprocess_exec": _of_program,
+    "subprocess_shell": _of_shell,
 }
 
 

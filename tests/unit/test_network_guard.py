@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import subprocess
 import sys
@@ -53,12 +54,15 @@ class TestUvloop:
     CALLS = (
         f"loop.create_connection(asyncio.Protocol, '{ELSEWHERE}', 443)",
         "loop.create_connection(asyncio.Protocol, host='example.invalid', port=443)",
+        "loop.create_connection(protocol_factory=asyncio.Protocol, host='example.invalid', port=443)",
         "loop.getaddrinfo('example.invalid', 443)",
         f"loop.getnameinfo(('{ELSEWHERE}', 443))",
+        f"loop.getnameinfo(sockaddr=('{ELSEWHERE}', 443), flags=0)",
         f"loop.sock_connect(sock, ('{ELSEWHERE}', 443))",
         f"loop.sock_sendto(sock, b'x', ('{ELSEWHERE}', 53))",
         f"loop.create_datagram_endpoint(asyncio.DatagramProtocol, remote_addr=('{ELSEWHERE}', 53))",
         "loop.create_datagram_endpoint(asyncio.DatagramProtocol, ('127.0.0.1', 0))",
+        "loop.create_datagram_endpoint(protocol_factory=asyncio.DatagramProtocol, local_addr=('127.0.0.1', 0))",
     )
 
     @pytest.mark.parametrize("call", CALLS)
@@ -80,6 +84,34 @@ class TestUvloop:
 
         with pytest.raises(NetworkAccessError):
             uvloop.run(get())
+
+    @pytest.mark.parametrize(
+        "call",
+        [
+            "asyncio.create_subprocess_exec(sys.executable, '-c', '', env={})",
+            "asyncio.create_subprocess_exec(sys.executable, '-Is', '-c', '')",
+            "asyncio.create_subprocess_shell('true', env={})",
+        ],
+    )
+    def test_a_child_that_would_not_be_guarded_is_not_started(self, call: str) -> None:
+        import uvloop
+
+        async def start() -> None:
+            process = await eval(call, {"asyncio": asyncio, "sys": sys})
+            await process.wait()
+
+        with pytest.raises(NetworkAccessError, match="without the guard"):
+            uvloop.run(start())
+
+    def test_a_child_that_is_guarded_is_started(self) -> None:
+        import uvloop
+
+        async def start() -> int:
+            code = "import sys; sys.exit('loopback_only' not in sys.modules)"
+            process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+            return await process.wait()
+
+        assert uvloop.run(start()) == 0
 
     def test_this_machine_may_be_reached(self) -> None:
         import uvloop
@@ -110,11 +142,50 @@ def test_a_child_is_guarded_on_uvloop_too() -> None:
     [
         pytest.param([sys.executable, "-c", ""], {"PATH": "/bin"}, id="an environment without the guard"),
         pytest.param([sys.executable, "-I", "-c", ""], None, id="an isolated Python"),
+        pytest.param([sys.executable, "-Is", "-c", ""], None, id="two options in one word"),
+        pytest.param([sys.executable, "-sE", "-c", ""], None, id="without its environment"),
+        pytest.param([sys.executable, "-Sc", ""], None, id="without its site, and the program in one word"),
+        pytest.param([sys.executable, "-W", "error", "-Xdev", "-S", "-c", ""], None, id="after options with values"),
     ],
 )
 def test_a_child_that_would_not_be_guarded_is_not_started(command: list[str], variables: dict[str, str] | None) -> None:
     with pytest.raises(NetworkAccessError, match="without the guard"):
         subprocess.run(command, env=variables, check=True, timeout=30)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param([sys.executable, "-c", "", "-S", "-I"], id="arguments of the program"),
+        pytest.param([sys.executable, "-W", "ignore::ImportWarning", "-c", ""], id="a value with such letters"),
+        pytest.param(["/bin/sh", "-c", "exit 0", "-S"], id="no Python"),
+    ],
+)
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no /bin/sh")
+def test_a_child_that_is_guarded_is_started(command: list[str]) -> None:
+    subprocess.run(command, check=True, timeout=30)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no posix_spawn")
+def test_a_child_that_would_not_be_guarded_is_not_spawned() -> None:
+    with pytest.raises(NetworkAccessError, match="without the guard"):
+        os.posix_spawn(sys.executable, [sys.executable, "-c", ""], {})
+
+
+def test_no_process_becomes_one_that_would_not_be_guarded() -> None:
+    become = "os.execve(sys.executable, [sys.executable, '-c', ''], {'PATH': '/bin'})"
+    code = f"import loopback_only, os, sys; loopback_only.guard_children(); {become}"
+
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=30)
+
+    assert result.returncode == 1
+    assert "without the guard" in result.stderr
+
+
+def test_an_address_of_this_machine_may_be_in_the_form_of_ipv6() -> None:
+    assert socket.getaddrinfo("::ffff:127.0.0.1", 443)
+    with pytest.raises(NetworkAccessError, match=ELSEWHERE):
+        socket.getaddrinfo(f"::ffff:{ELSEWHERE}", 443)
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "localhost"])
