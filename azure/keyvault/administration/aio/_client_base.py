@@ -61,6 +61,9 @@ class KeyVaultClientBase:
     async def send_request(self, request: HttpRequest, *, stream: bool = False, **kwargs: Any) -> AsyncHttpResponse:
         """Send a request of your own through the client's pipeline: authenticated, retried, logged.
 
+        Retried means that it may be done twice: azure-core repeats even a POST that was answered with 500, 503 or 504.
+        Pass ``retry_total=0`` with what must not be, such as the start of a job.
+
         :param request: The request. A relative URL is resolved against :attr:`vault_url`; ``api-version`` is added
             when it is absent. The request itself is changed accordingly.
         :type request: ~azure.core.rest.HttpRequest
