@@ -212,18 +212,19 @@ class Restorer:
                 folder, marks = await self._back_up()
             await self._diary.reaches((number + 0.75) / self._rounds)
             async with self._diary.gate.alone():
-                while not await self._jobs.check_restore(folder):
-                    pass
+                await _insist("check of the restore", partial(self._check, partial(self._jobs.check_restore, folder)))
                 await _insist("full restore", partial(self._restore, folder, marks))
                 await self._look()
                 await self._clear()
 
     async def _back_up(self) -> tuple[str, dict[str, str]]:
         """Return the folder of a backup and what it holds: what is there now, since nobody else changes anything."""
-        while not await self._jobs.check_backup():
-            pass
+        await _insist("check of the backup", partial(self._check, self._jobs.check_backup))
         folder = await _insist("full backup", self._jobs.back_up)
         return folder, dict(await self._look())
+
+    async def _check(self, check: Callable[[], Awaitable[bool]]) -> bool | None:
+        return await check() or None
 
     async def _restore(self, folder: str, marks: dict[str, str]) -> bool | None:
         if await self._jobs.restore(folder, marks):
