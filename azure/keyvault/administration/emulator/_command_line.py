@@ -43,8 +43,8 @@ Run an application against it, from another shell:
 The managed identity is the HSM's administrator. A client id, such as the one in AZURE_CLIENT_ID,
 chooses another principal: it is taken for the object id.
 
-The proxy and the managed identity are on loopback whatever --host says: no other machine gets a
-token here.
+The proxy, the managed identity and the control path are on loopback whatever --host says: no
+other machine gets a token here.
 """
 
 
