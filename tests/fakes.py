@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import json
+from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -64,7 +65,25 @@ class Sent(NamedTuple):
         return None if authorization is None else authorization.removeprefix("Bearer ")
 
 
-class FakeResponse(AsyncHttpResponse):
+class _ClosedAtTheEnd(ABC):
+    """Closes itself when its block ends."""
+
+    @abstractmethod
+    async def close(self) -> None: ...
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.close()
+
+
+class FakeResponse(_ClosedAtTheEnd, AsyncHttpResponse):
     """A response of azure-core's that needs no connection."""
 
     def __init__(self, request: HttpRequest, answer: Answer, *, stream: bool = False) -> None:
@@ -145,19 +164,11 @@ class FakeResponse(AsyncHttpResponse):
     async def close(self) -> None:
         self._closed = True
 
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        await self.close()
-
 
 Server = Callable[[Sent], "Answer | Exception | Awaitable[Answer]"]
 
 
-class ScriptedTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
+class ScriptedTransport(_ClosedAtTheEnd, AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     """Sends nothing: a function, or a list in order, says what each request is answered with.
 
     An exception in place of an answer is raised. Waiting takes no time and is recorded.
@@ -192,17 +203,6 @@ class ScriptedTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     async def close(self) -> None:
         self.closed += 1
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        await self.close()
-
     def _next(self) -> Answer | Exception:
         if not self._script:
             raise AssertionError(f"a request too many: {self.requests[-1].method} {self.requests[-1].url}")
@@ -218,7 +218,7 @@ class TokenRequest(NamedTuple):
     enable_cae: bool | None = None
 
 
-class OpenCredential:
+class OpenCredential(_ClosedAtTheEnd):
     """What every credential has beside its tokens: it is closed, and tells who asks it in the older way."""
 
     async def get_token(
@@ -234,17 +234,6 @@ class OpenCredential:
 
     async def close(self) -> None:
         """Do nothing; there is nothing to close."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None = None,
-        exc_value: BaseException | None = None,
-        traceback: TracebackType | None = None,
-    ) -> None:
-        await self.close()
 
 
 class FakeCredential(OpenCredential):
