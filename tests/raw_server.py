@@ -95,6 +95,13 @@ class RawServer:
         # azure-core declares the transport for its older request type only; it sends both.
         return cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", AioHttpTransport(session=session, **options))
 
+    def client_options(self, **options: Any) -> dict[str, Any]:
+        """Return the options of a client that uses a session of its own and takes the challenge for an HSM's.
+
+        :param options: Options of the transport.
+        """
+        return {"transport": self.transport(**options), "challenge_resource_domains": ["managedhsm.azure.net"]}
+
     async def stop_listening(self) -> None:
         """Refuse new connections from now on."""
         self._server.close()

@@ -58,8 +58,7 @@ def _client(server: RawServer, *, read_timeout: float = 10, **options: Any) -> K
     return KeyVaultBackupClient(
         server.url,
         FakeCredential(),
-        transport=server.transport(read_timeout=read_timeout),
-        challenge_resource_domains=["managedhsm.azure.net"],
+        **server.client_options(read_timeout=read_timeout),
         retry_backoff_factor=0,
         **options,
     )
@@ -212,8 +211,7 @@ def _access(server: RawServer) -> KeyVaultAccessControlClient:
     return KeyVaultAccessControlClient(
         server.url,
         FakeCredential(),
-        transport=server.transport(),
-        challenge_resource_domains=["managedhsm.azure.net"],
+        **server.client_options(),
         retry_backoff_factor=0,
     )
 
@@ -312,8 +310,7 @@ async def test_cold_concurrent_calls_cost_one_challenge_and_one_token_on_the_wir
         KeyVaultAccessControlClient(
             server.url,
             credential,
-            transport=server.transport(),
-            challenge_resource_domains=["managedhsm.azure.net"],
+            **server.client_options(),
         ) as client,
     ):
         answers = await asyncio.gather(*(client.send_request(HttpRequest("GET", "/x")) for _ in range(callers)))

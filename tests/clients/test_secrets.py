@@ -198,8 +198,7 @@ async def test_an_error_whose_answer_echoed_secrets_can_be_copied_and_still_show
         KeyVaultBackupClient(
             server.url,
             FakeCredential(),
-            transport=server.transport(),
-            challenge_resource_domains=["managedhsm.azure.net"],
+            **server.client_options(),
         ) as client,
     ):
         with pytest.raises(HttpResponseError) as caught:
@@ -265,8 +264,7 @@ async def test_an_answer_that_is_no_http_shows_no_token(tmp_path: Path, line: by
         KeyVaultBackupClient(
             server.url,
             _Credential(),
-            transport=server.transport(),
-            challenge_resource_domains=["managedhsm.azure.net"],
+            **server.client_options(),
             retry_total=0,
         ) as client,
     ):

@@ -26,8 +26,7 @@ def _client(server: RawServer, **options: Any) -> KeyVaultAccessControlClient:
     return KeyVaultAccessControlClient(
         server.url,
         FakeCredential(),
-        transport=server.transport(),
-        challenge_resource_domains=["managedhsm.azure.net"],
+        **server.client_options(),
         **options,
     )
 
