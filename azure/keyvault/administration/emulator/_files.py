@@ -7,10 +7,7 @@ import os
 import sys
 from pathlib import Path
 from tempfile import mkstemp
-from typing import TYPE_CHECKING, BinaryIO
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
+from typing import BinaryIO
 
 
 def write_whole(path: Path, content: bytes, *, durably: bool = False) -> None:
@@ -20,7 +17,7 @@ def write_whole(path: Path, content: bytes, *, durably: bool = False) -> None:
     :raises OSError: if it cannot be written.
     """
     try:
-        _replace(path, content, _write_through if durably else _write)
+        _replace(path, content, durably=durably)
         if durably:
             sync_directory(path.parent)
     except OSError as error:
@@ -34,7 +31,7 @@ def write_new(path: Path, content: bytes, *, durably: bool) -> None:
     :keyword durably: Whether it has to be there after a power cut.
     """
     with path.open("xb") as file:
-        (_write_through if durably else _write)(file, content)
+        _write(file, content, durably=durably)
 
 
 def sync_directory(path: Path) -> None:
@@ -52,22 +49,19 @@ def sync_directory(path: Path) -> None:
             os.close(descriptor)
 
 
-def _replace(path: Path, content: bytes, write: Callable[[BinaryIO, bytes], object]) -> None:
+def _replace(path: Path, content: bytes, *, durably: bool) -> None:
     descriptor, partial = mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
         with os.fdopen(descriptor, "wb") as file:
-            write(file, content)
+            _write(file, content, durably=durably)
         Path(partial).replace(path)
     except BaseException:
         Path(partial).unlink()
         raise
 
 
-def _write(file: BinaryIO, content: bytes) -> None:
+def _write(file: BinaryIO, content: bytes, *, durably: bool) -> None:
     file.write(content)
-
-
-def _write_through(file: BinaryIO, content: bytes) -> None:
-    file.write(content)
-    file.flush()
-    os.fsync(file.fileno())
+    if durably:
+        file.flush()
+        os.fsync(file.fileno())
