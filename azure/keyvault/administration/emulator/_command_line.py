@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING
 
 from azure.keyvault.administration._version import VERSION
 
-from . import _environment, _security_domain
+from . import _environment
 from ._domain.hosts import is_loopback
-from ._files import write_whole
-from ._server import DEFAULT_NAME, ManagedHsmEmulator
+from ._emulator import DEFAULT_NAME, ManagedHsmEmulator
+from ._state import security_domain
+from ._state.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -136,7 +137,7 @@ def _emulator(options: argparse.Namespace) -> ManagedHsmEmulator:
         data=options.data,
         host=options.host,
         port=options.port,
-        security_domain=_security_domain.read(domain) if domain else None,
+        security_domain=security_domain.read(domain) if domain else None,
         job_duration=options.job_duration,
         propagation_delay=options.propagation_delay,
     )

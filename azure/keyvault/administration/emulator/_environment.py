@@ -6,7 +6,7 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._files import write_whole
+from ._state.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
