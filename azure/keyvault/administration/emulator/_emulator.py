@@ -18,7 +18,7 @@ from . import _environment
 from ._credential import EmulatorCredential
 from ._domain import rbac, sas
 from ._domain.builtin_roles import ADMINISTRATOR
-from ._domain.faults import Faults
+from ._domain.faults import MAX_SECONDS, Faults
 from ._domain.records import RoleAssignment
 from ._domain.tokens import Revocation, TokenAuthority, new_signing_key
 from ._hsm.authorization import Access
@@ -30,7 +30,8 @@ from ._local.app import CONTROL_PATH, IDENTITY_PATH, make_local_app
 from ._local.control import Instrument
 from ._local.identity import ManagedIdentity
 from ._loop_thread import LoopThread
-from ._net.listen import LOOPBACK, Listeners, listen
+from ._net.addresses import LOOPBACK, PORTS
+from ._net.listen import Listeners, listen
 from ._net.loopback import LoopbackResolver, loopback_session, shared_transport
 from ._state import certificates as _certificates
 from ._state import data_directory as _data_directory
@@ -56,9 +57,6 @@ DEFAULT_TENANT_ID = "9b1f0c52-3c8e-4f0d-8f6e-51f2f4c7d6aa"
 
 _NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])+")
 _NAME_LENGTH = range(3, 25)
-_PORTS = range(1 << 16)
-# Some thirty years: what is longer leads beyond the years that dates know.
-_LONGEST = 1e9
 _ACCOUNT_LENGTH = 24 - len("store")
 
 
@@ -135,16 +133,16 @@ class ManagedHsmEmulator:
             ("retry_after", retry_after),
             ("propagation_delay", propagation_delay),
         ):
-            if not 0 <= value <= _LONGEST:
-                raise ValueError(f"{number} must be seconds from 0 to {_LONGEST:.0f}, got {value!r}")
+            if not 0 <= value <= MAX_SECONDS:
+                raise ValueError(f"{number} must be seconds from 0 to {MAX_SECONDS:.0f}, got {value!r}")
         if not host:
             raise ValueError("host must be an address to listen on: an empty one would be every address")
         self._name = name.lower()
         self._data = None if data is None else Path(data)
         self._host = host
         self._wanted_port = port
-        if port not in _PORTS:
-            raise ValueError(f"port must be a number from 0 to {_PORTS[-1]}, got {port!r}")
+        if port not in PORTS:
+            raise ValueError(f"port must be a number from 0 to {PORTS[-1]}, got {port!r}")
         self._admin_object_id = _guid("admin_object_id", admin_object_id)
         self._security_domain = security_domain
         self._job_duration = job_duration

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs
 
+from .._net.addresses import LOOPBACK
 from .exchange import exchange_of
 from .operation import Service
 
@@ -23,7 +24,7 @@ _ALWAYS = {
     "X-Frame-Options": "SAMEORIGIN",
 }
 _PLACE = {
-    "x-ms-keyvault-network-info": "conn_type=Ipv4;addr=127.0.0.1;act_addr_fam=Ipv4;",
+    "x-ms-keyvault-network-info": f"conn_type=Ipv4;addr={LOOPBACK};act_addr_fam=Ipv4;",
     "x-ms-keyvault-region": "emulator",
 }
 _BUILD = {"x-ms-build-version": "1.0.20260429-1-emulator"}

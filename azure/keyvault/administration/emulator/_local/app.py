@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import hdrs, web
 
+from .._net.addresses import LOOPBACK, LOOPBACK_IPV6
 from . import control, identity
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ _CONTROLS = (
     web.post("/{key}/revocations", control.revoke_tokens),
 )
 
-_LOOPBACK = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:[0-9]+)?", re.IGNORECASE)
+_OWN_HOSTS = re.compile(rf"(localhost|{re.escape(LOOPBACK)}|\[{LOOPBACK_IPV6}\])(:[0-9]+)?", re.IGNORECASE)
 
 
 @web.middleware
@@ -42,7 +43,7 @@ async def refuse_web_pages(request: web.Request, handler: Handler) -> web.Stream
     A web page can reach loopback under a name of its own (DNS rebinding), or send what it cannot read the answer of. Of
     the former the Host header tells, of the latter the Origin header.
     """
-    if not _LOOPBACK.fullmatch(request.headers.get(hdrs.HOST, "")) or hdrs.ORIGIN in request.headers:
+    if not _OWN_HOSTS.fullmatch(request.headers.get(hdrs.HOST, "")) or hdrs.ORIGIN in request.headers:
         raise web.HTTPForbidden(text="The emulator answers the programs of this machine only.\n")
     return await handler(request)
 

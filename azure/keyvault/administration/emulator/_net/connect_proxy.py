@@ -11,6 +11,7 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
+from .addresses import LOOPBACK
 from .connect import Refusal, is_whole
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-_LOOPBACK = "127.0.0.1"
 _HTTPS = 443
 _LINGER_SECONDS = 1.0
 
@@ -45,7 +45,7 @@ class ConnectProxy:
 
     async def start(self) -> int:
         """Start listening, and return the port."""
-        self._listener = await asyncio.get_running_loop().create_server(lambda: _Client(self), _LOOPBACK, 0)
+        self._listener = await asyncio.get_running_loop().create_server(lambda: _Client(self), LOOPBACK, 0)
         port: int = self._listener.sockets[0].getsockname()[1]
         return port
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, cast
 
 from aiohttp import HttpVersion11, hdrs, web
 
+from .addresses import EVERY_ADDRESS, LOOPBACK
 from .connect_proxy import ConnectProxy
 from .door import Door
 from .server_log import ServerLog
@@ -23,8 +24,6 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-LOOPBACK = "127.0.0.1"
-_EVERY_ADDRESS = "0.0.0.0"  # noqa: S104 - recognized, not bound
 # Connections that are idle are closed at once; an answer that is under way gets this long to leave.
 _SHUTDOWN_SECONDS = 1.0
 _CONTINUE = "100-continue"
@@ -70,7 +69,7 @@ async def listen(
     resources.callback(door.close)
     addresses = await door.open(host, port)
     # Where the HSM does not listen on loopback yet, it does so on a port of its own.
-    served = [each for each in addresses if each[0] in {LOOPBACK, _EVERY_ADDRESS}] or await door.open(LOOPBACK, 0)
+    served = [each for each in addresses if each[0] in {LOOPBACK, EVERY_ADDRESS}] or await door.open(LOOPBACK, 0)
     proxy = ConnectProxy(name, serve, context)
     resources.push_async_callback(proxy.close)
     proxy_port = await proxy.start()

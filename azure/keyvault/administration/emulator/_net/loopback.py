@@ -12,6 +12,8 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from azure.core.pipeline.transport import AioHttpTransport
 
+from .addresses import LOOPBACK, LOOPBACK_IPV6
+
 if TYPE_CHECKING:
     import ssl
 
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 
 _IPV4 = 4
-_LOOPBACK = {_IPV4: "127.0.0.1", 6: "::1"}
+_LOOPBACK = {_IPV4: LOOPBACK, 6: LOOPBACK_IPV6}
 
 
 class LoopbackResolver(AbstractResolver):

@@ -18,12 +18,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from .._net.addresses import LOOPBACK, LOOPBACK_IPV6
 from .files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_ADDRESSES = ("127.0.0.1", "::1")
+_ADDRESSES = (LOOPBACK, LOOPBACK_IPV6)
 _EARLIER = timedelta(days=1)
 _LATER = timedelta(days=365)
 _RENEWAL = timedelta(days=30)
