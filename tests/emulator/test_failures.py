@@ -51,7 +51,7 @@ class FaultyStore(SqliteStore):
 def _faulty(monkeypatch: pytest.MonkeyPatch) -> Any:
     def install(step: str) -> FaultyStore:
         store = FaultyStore(step)
-        monkeypatch.setattr("azure.keyvault.administration.emulator._emulator.SqliteStore", lambda _path: store)
+        monkeypatch.setattr("azure.keyvault.administration.emulator._assembly.SqliteStore", lambda _path: store)
         return store
 
     return install

@@ -1,44 +1,21 @@
-"""The emulator as a whole: start, addresses, close."""
+"""The emulator as its users see it: start, addresses, close."""
 
 from __future__ import annotations
 
 import asyncio
-import json
-import re
-import secrets
-from base64 import b64encode
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
 
 from . import _environment
+from ._assembly import CONTAINER, Running, Settings, assemble, parse_guid
 from ._credential import EmulatorCredential
-from ._domain import rbac, sas
-from ._domain.builtin_roles import ADMINISTRATOR
-from ._domain.faults import MAX_SECONDS, Faults
-from ._domain.records import RoleAssignment
-from ._domain.tokens import Revocation, TokenAuthority, new_signing_key
-from ._hsm.authorization import Access
-from ._hsm.hsm import Hsm
-from ._hsm.jobs import Jobs
+from ._domain.faults import Faults
 from ._hsm.journal import Journal
-from ._http.app import make_app
-from ._local.app import CONTROL_PATH, IDENTITY_PATH, make_local_app
-from ._local.control import Instrument
-from ._local.identity import ManagedIdentity
+from ._local.app import CONTROL_PATH, IDENTITY_PATH
 from ._loop_thread import LoopThread
-from ._net.addresses import LOOPBACK, PORTS
-from ._net.listen import Listeners, listen
-from ._net.loopback import LoopbackResolver, loopback_session, shared_transport
-from ._state import certificates as _certificates
-from ._state import data_directory as _data_directory
-from ._state import security_domain as _security_domain
-from ._state.backup_storage import Storage
+from ._net.addresses import LOOPBACK
 from ._state.clock import Clock
-from ._state.sqlite import SqliteStore
 
 if TYPE_CHECKING:
     from os import PathLike
@@ -46,36 +23,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from azure.core.pipeline.transport import AsyncHttpTransport
-    from azure.core.rest import AsyncHttpResponse, HttpRequest
-
-    from ._state.store import Store
 DEFAULT_NAME = "emulated-hsm"
 DEFAULT_ADMIN_OBJECT_ID = "4d5e3e6b-7a0c-4b8f-9a53-0d9c1f6a2b10"
-CONTAINER = "backups"
-DEFAULT_TENANT_ID = "9b1f0c52-3c8e-4f0d-8f6e-51f2f4c7d6aa"
-
-_NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])+")
-_NAME_LENGTH = range(3, 25)
-_ACCOUNT_LENGTH = 24 - len("store")
-
-
-@dataclass(frozen=True, slots=True)
-class _Running:
-    """What exists between start and close."""
-
-    hsm: Hsm
-    administrator: str
-    certificates: _certificates.Certificates
-    directory: Path
-    """For the files that other programs need."""
-    listeners: Listeners
-    identity_secret: str = field(repr=False)
-    control_key: str = field(repr=False)
-    security_domain: bytes = field(repr=False)
-    sas_token: str = field(repr=False)
-    transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse]
-    resources: AsyncExitStack
 
 
 class ManagedHsmEmulator:
@@ -126,33 +75,21 @@ class ManagedHsmEmulator:
         retry_after: int = 1,
         propagation_delay: float = 0,
     ) -> None:
-        if not _NAME.fullmatch(name) or len(name) not in _NAME_LENGTH:
-            raise ValueError(f"name must be 3 to 24 letters, digits and single dashes, got {name!r}")
-        for number, value in (
-            ("job_duration", job_duration),
-            ("retry_after", retry_after),
-            ("propagation_delay", propagation_delay),
-        ):
-            if not 0 <= value <= MAX_SECONDS:
-                raise ValueError(f"{number} must be seconds from 0 to {MAX_SECONDS:.0f}, got {value!r}")
-        if not host:
-            raise ValueError("host must be an address to listen on: an empty one would be every address")
-        self._name = name.lower()
-        self._data = None if data is None else Path(data)
-        self._host = host
-        self._wanted_port = port
-        if port not in PORTS:
-            raise ValueError(f"port must be a number from 0 to {PORTS[-1]}, got {port!r}")
-        self._admin_object_id = _guid("admin_object_id", admin_object_id)
-        self._security_domain = security_domain
-        self._job_duration = job_duration
-        self._retry_after = retry_after
-        self._propagation_delay = propagation_delay
-        self._storage_account = re.sub("[^a-z0-9]", "", self._name)[:_ACCOUNT_LENGTH] + "store"
+        self._settings = Settings(
+            name=name,
+            data=None if data is None else Path(data),
+            host=host,
+            port=port,
+            admin_object_id=admin_object_id,
+            security_domain=security_domain,
+            job_duration=job_duration,
+            retry_after=retry_after,
+            propagation_delay=propagation_delay,
+        )
         self._clock = Clock()
         self._journal = Journal()
         self._faults = Faults()
-        self._running: _Running | None = None
+        self._running: Running | None = None
         self._starting: asyncio.Event | None = None
         self._thread: LoopThread | None = None
 
@@ -168,7 +105,7 @@ class ManagedHsmEmulator:
         starting = self._starting = asyncio.Event()
         try:
             async with AsyncExitStack() as resources:
-                self._running = await self._start(resources)
+                self._running = await assemble(self._settings, self._clock, self._journal, self._faults, resources)
         finally:
             self._starting = None
             starting.set()
@@ -199,7 +136,7 @@ class ManagedHsmEmulator:
         await self.close()
 
     def __enter__(self) -> Self:
-        thread = LoopThread(self, name=self._name)
+        thread = LoopThread(self, name=self._settings.name)
         thread.start()
         self._thread = thread
         return self
@@ -217,7 +154,7 @@ class ManagedHsmEmulator:
     @property
     def vault_url(self) -> str:
         """URL of the HSM; looks real, and leads to this process inside the transport of ``client_kwargs``."""
-        return f"https://{self._name}.managedhsm.azure.net"
+        return f"https://{self._settings.hsm_host}"
 
     @property
     def localhost_url(self) -> str:
@@ -266,7 +203,7 @@ class ManagedHsmEmulator:
         :returns: A credential that is good for this emulator only.
         :raises ValueError: if the object id is not a GUID.
         """
-        return EmulatorCredential(_guid("object_id", object_id), self._run.hsm.authority, self._clock)
+        return EmulatorCredential(parse_guid("object_id", object_id), self._run.hsm.authority, self._clock)
 
     def revoke_tokens(self, object_id: str | None = None) -> None:
         """Take back the access tokens that were issued so far, as Continuous Access Evaluation does.
@@ -277,7 +214,7 @@ class ManagedHsmEmulator:
         :raises ValueError: if the object id is not a GUID.
         """
         hsm = self._run.hsm
-        principal = None if object_id is None else _guid("object_id", object_id)
+        principal = None if object_id is None else parse_guid("object_id", object_id)
         if self._thread:
             # The store belongs to the thread.
             self._thread.call(hsm.revoke_tokens, principal)
@@ -292,11 +229,7 @@ class ManagedHsmEmulator:
     @property
     def container_url(self) -> str:
         """URL of a blob container for backups; exists, and is kept on this machine."""
-        return f"https://{self._storage_host}/{CONTAINER}"
-
-    @property
-    def _storage_host(self) -> str:
-        return f"{self._storage_account}.blob.core.windows.net"
+        return f"https://{self._settings.storage_host}/{CONTAINER}"
 
     @property
     def sas_token(self) -> str:
@@ -358,116 +291,10 @@ class ManagedHsmEmulator:
 
     def __repr__(self) -> str:
         state = f"port={self._running.listeners.port}" if self._running else "not running"
-        return f"<ManagedHsmEmulator {self._name} {state}>"
+        return f"<ManagedHsmEmulator {self._settings.name} {state}>"
 
     @property
-    def _run(self) -> _Running:
+    def _run(self) -> Running:
         if not self._running:
             raise RuntimeError("The emulator is not running; use it inside 'async with' or after 'await start()'")
         return self._running
-
-    async def _start(self, resources: AsyncExitStack) -> _Running:
-        # Absolute, since other programs are told of it.
-        directory = (
-            self._data.absolute()
-            if self._data
-            else Path(resources.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
-        )
-        is_kept = self._data is not None
-        data = _data_directory.prepare(directory)
-        store = SqliteStore(data.database if self._data else None)
-        resources.callback(store.close)
-        is_new = store.fact("administrator") is None
-        if is_new:
-            data.refuse_to_begin_anew()
-        # First, so that there is no state without a security domain.
-        security_domain = _security_domain.settle(
-            data.security_domain, self._security_domain, is_new=is_new, durably=is_kept
-        )
-        administrator = _settle(store, self._name, self._admin_object_id)
-        storage = Storage(data.storage, self._storage_host, self._clock, durably=is_kept)
-        storage.remove_partial_folders()
-        storage.create_container(CONTAINER)
-        access = Access(store, self._clock, self._propagation_delay)
-        jobs = Jobs(
-            hsm_name=self._name,
-            store=store,
-            access=access,
-            clock=self._clock,
-            storage=storage,
-            security_domain=security_domain,
-            duration=self._job_duration,
-        )
-        jobs.fail_interrupted()
-        resources.push_async_callback(jobs.close)
-        hsm = Hsm(
-            name=self._name,
-            store=store,
-            clock=self._clock,
-            access=access,
-            authority=TokenAuthority(store.fact("signing_key") or "", DEFAULT_TENANT_ID, _revocations(store)),
-            jobs=jobs,
-            journal=self._journal,
-            faults=self._faults,
-            retry_after=self._retry_after,
-        )
-
-        if self._data:
-            certificates = _certificates.settle(data.certificates, hsm.host)
-        else:
-            certificates = _certificates.issue(hsm.host)
-        managed_identity = ManagedIdentity(hsm.authority, self._clock, administrator, secrets.token_hex())
-        instrument = Instrument(hsm, secrets.token_hex())
-        listeners = await listen(
-            make_app(hsm),
-            make_local_app(managed_identity, instrument),
-            name=hsm.host,
-            host=self._host,
-            port=self._wanted_port,
-            context=certificates.server_context(),
-            resources=resources,
-        )
-        session = loopback_session(
-            LoopbackResolver(hsm.host, listeners.address, listeners.port), certificates.client_context()
-        )
-        resources.push_async_callback(session.close)
-        return _Running(
-            hsm=hsm,
-            administrator=administrator,
-            certificates=certificates,
-            directory=directory,
-            listeners=listeners,
-            identity_secret=managed_identity.secret,
-            control_key=instrument.key,
-            security_domain=security_domain,
-            sas_token=sas.issue(b64encode(secrets.token_bytes(32)).decode(), self._clock.now()),
-            transport=shared_transport(session),
-            resources=resources.pop_all(),
-        )
-
-
-def _guid(name: str, value: str) -> str:
-    try:
-        return str(UUID(value))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{name} must be a GUID, got {value!r}") from error
-
-
-def _settle(store: Store, name: str, administrator: str) -> str:
-    """Make a new HSM what it has to be before the first request, and return its initial administrator."""
-    if settled := store.fact("administrator"):
-        if store.fact("name") != name:
-            raise ValueError(f"The data directory holds the HSM {store.fact('name')!r}, not {name!r}")
-        return settled
-    with store.transaction():
-        store.save_fact("name", name)
-        store.save_fact("administrator", administrator)
-        store.save_fact("signing_key", new_signing_key())
-        store.save_role_assignment(RoleAssignment(str(uuid4()), rbac.ROOT, ADMINISTRATOR.name, administrator))
-    return administrator
-
-
-def _revocations(store: Store) -> dict[str, Revocation]:
-    """Return the revocations of earlier lives: the signing key is the same, so the tokens would be good again."""
-    revocations: dict[str, dict[str, int]] = json.loads(store.fact("revocations") or "{}")
-    return {each: Revocation(**revocation) for each, revocation in revocations.items()}

@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 class Hsm:
     """Everything that answering a request may need."""
 
-    name: str
+    host: str
+    """The name under which the HSM is known to the world."""
     store: Store
     clock: Clock
     access: Access
@@ -35,8 +36,3 @@ class Hsm:
         self.authority.revoke(principal, self.clock.now())
         revocations = {each: asdict(revocation) for each, revocation in self.authority.revocations.items()}
         self.store.save_fact("revocations", json.dumps(revocations))
-
-    @property
-    def host(self) -> str:
-        """The name under which the HSM is known to the world."""
-        return f"{self.name}.managedhsm.azure.net"
