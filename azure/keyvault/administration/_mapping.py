@@ -16,10 +16,9 @@ from ._models import (
     KeyVaultRoleAssignmentProperties,
     KeyVaultRoleDefinition,
 )
-from ._runtime.rest import is_list
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
     from ._generated.types import (
         PermissionWire,
@@ -27,15 +26,19 @@ if TYPE_CHECKING:
         PreRestoreOperationParametersWire,
         RestoreOperationParametersWire,
         RoleAssignmentCreateParametersWire,
+        RoleAssignmentListResultWire,
+        RoleAssignmentWire,
         RoleDefinitionCreateParametersWire,
+        RoleDefinitionListResultWire,
         RoleDefinitionPropertiesWire,
+        RoleDefinitionWire,
         SASTokenParameterWire,
         SelectiveKeyRestoreOperationParametersWire,
     )
     from ._storage import StorageAccess
 
 
-def role_definition(wire: Any) -> KeyVaultRoleDefinition:
+def role_definition(wire: RoleDefinitionWire) -> KeyVaultRoleDefinition:
     """Return the model of a role definition.
 
     :param wire: What the service sent.
@@ -55,15 +58,16 @@ def role_definition(wire: Any) -> KeyVaultRoleDefinition:
     )
 
 
-def role_definitions(wires: Iterable[Any]) -> list[KeyVaultRoleDefinition]:
+def role_definitions(page: RoleDefinitionListResultWire) -> list[KeyVaultRoleDefinition]:
     """Return the models of a page of role definitions.
 
-    :param wires: What the service sent.
+    :param page: What the service sent.
+    :raises ~azure.core.exceptions.DecodeError: If it isn't a page of role definitions.
     """
-    return [role_definition(wire) for wire in wires]
+    return [role_definition(wire) for wire in _items(page)]
 
 
-def role_assignment(wire: Any) -> KeyVaultRoleAssignment:
+def role_assignment(wire: RoleAssignmentWire) -> KeyVaultRoleAssignment:
     """Return the model of a role assignment.
 
     :param wire: What the service sent.
@@ -72,7 +76,7 @@ def role_assignment(wire: Any) -> KeyVaultRoleAssignment:
     return _role_assignment(wire, {})
 
 
-def _role_assignment(wire: Any, known: dict[str | None, str | None]) -> KeyVaultRoleAssignment:
+def _role_assignment(wire: RoleAssignmentWire, known: dict[str | None, str | None]) -> KeyVaultRoleAssignment:
     members = _object(wire, "a role assignment")
     properties = _object(members.get("properties"), "properties")
     # Assignments repeat each other's roles, principals and scopes: a list holds each of them once.
@@ -93,13 +97,14 @@ def _role_assignment(wire: Any, known: dict[str | None, str | None]) -> KeyVault
     )
 
 
-def role_assignments(wires: Iterable[Any]) -> list[KeyVaultRoleAssignment]:
+def role_assignments(page: RoleAssignmentListResultWire) -> list[KeyVaultRoleAssignment]:
     """Return the models of a page of role assignments.
 
-    :param wires: What the service sent.
+    :param page: What the service sent.
+    :raises ~azure.core.exceptions.DecodeError: If it isn't a page of role assignments.
     """
     known: dict[str | None, str | None] = {}
-    return [_role_assignment(wire, known) for wire in wires]
+    return [_role_assignment(wire, known) for wire in _items(page)]
 
 
 def role_definition_body(
@@ -245,7 +250,7 @@ def _permission_body(permission: Any) -> PermissionWire:
     return body
 
 
-def _object(value: Any, what: str) -> dict[str, Any]:
+def _object(value: object, what: str) -> dict[str, Any]:
     """Return a JSON object. A member that is missing or null has none of its own members."""
     if type(value) is dict:
         return cast("dict[str, Any]", value)
@@ -261,13 +266,24 @@ def _text(members: dict[str, Any], name: str) -> str | None:
     raise DecodeError(message=f"The service sent {_kind(value)} as {name!r}, where a string was expected.")
 
 
-def _list(members: dict[str, Any], name: str) -> list[Any]:
-    value = members.get(name)
+def _list(members: Mapping[str, Any], name: str) -> list[Any]:
+    value: object = members.get(name)
     if value is None:
         return []
-    if is_list(value):
-        return value
+    if type(value) is list:
+        return cast("list[object]", value)
     raise DecodeError(message=f"The service sent {_kind(value)} as {name!r}, where a list was expected.")
+
+
+def _items(page: Mapping[str, Any]) -> Iterator[Any]:
+    """Return the items of a page, and let go of each: a page isn't in memory twice, as JSON and as models.
+
+    That is quicker, too: memory that is freed and used again immediately gives the garbage collector nothing to do.
+    """
+    values = _list(page, "value")
+    values.reverse()
+    while values:
+        yield values.pop()
 
 
 def _texts(members: dict[str, Any], name: str) -> list[str]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from .. import _mapping
-from .._generated.operations import RoleAssignmentsOperations, RoleDefinitionsOperations
+from .._generated import operations
 from .._identifiers import path_name, required_text, role_scope
 from .._models import KeyVaultRoleAssignment, KeyVaultRoleDefinition
 from .._runtime.paging import item_paged
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from azure.core.async_paging import AsyncItemPaged
-    from azure.core.credentials_async import AsyncTokenCredential
 
     from .._enums import KeyVaultRoleScope
+    from .._generated.types import RoleAssignmentPropertiesWire, RoleAssignmentWire
     from .._models import KeyVaultPermission
 
 
@@ -53,11 +53,6 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
     :raises ValueError: If ``vault_url`` is not the https URL of an HSM, ``credential`` gives no tokens, or a keyword
         would replace the policies as a whole.
     """
-
-    def __init__(self, vault_url: str, credential: AsyncTokenCredential, **kwargs: Any) -> None:
-        super().__init__(vault_url, credential, **kwargs)
-        self._definitions = RoleDefinitionsOperations(self._client)
-        self._assignments = RoleAssignmentsOperations(self._client)
 
     @traced
     async def create_role_assignment(
@@ -94,18 +89,23 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
             principal_id=required_text(principal_id, "principal_id"),
         )
         recover = partial(self._own_assignment, scope, name, body["properties"], kwargs)
-        wire = await self._assignments.create(scope, name, body, recover=recover, **kwargs)
+        wire = await self._client.send(operations.role_assignments_create(scope, name, body), recover=recover, **kwargs)
         return _mapping.role_assignment(wire)
 
     async def _own_assignment(
-        self, scope: str, name: str, wanted: Any, options: dict[str, Any], error: HttpResponseError
-    ) -> dict[str, Any] | None:
+        self,
+        scope: str,
+        name: str,
+        wanted: RoleAssignmentPropertiesWire,
+        options: dict[str, Any],
+        error: HttpResponseError,
+    ) -> RoleAssignmentWire | None:
         """Return the assignment that a lost answer was about, or None if it is not ours."""
         code = error.error.code if error.error else None
         if not isinstance(error, ResourceExistsError) and code != "MatchingRoleAssignmentExists":
             return None
         try:
-            found: Any = await self._assignments.get(scope, name, **options)
+            found = await self._client.send(operations.role_assignments_get(scope, name), **options)
             properties = _mapping.role_assignment(found).properties
         except AzureError:
             return None
@@ -132,7 +132,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
         """
         with suppress(ResourceNotFoundError):
-            await self._assignments.delete(role_scope(scope), path_name(name, "name"), **kwargs)
+            operation = operations.role_assignments_delete(role_scope(scope), path_name(name, "name"))
+            await self._client.send(operation, **kwargs)
 
     @traced
     async def get_role_assignment(
@@ -151,8 +152,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :raises ~azure.core.exceptions.ResourceNotFoundError: If there is no such assignment.
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
         """
-        wire = await self._assignments.get(role_scope(scope), path_name(name, "name"), **kwargs)
-        return _mapping.role_assignment(wire)
+        operation = operations.role_assignments_get(role_scope(scope), path_name(name, "name"))
+        return _mapping.role_assignment(await self._client.send(operation, **kwargs))
 
     @traced
     def list_role_assignments(
@@ -169,7 +170,9 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :raises ValueError: If the scope is blank or malformed. Nothing is sent.
         :raises ~azure.core.exceptions.HttpResponseError: While iterating, if the service refuses.
         """
-        first_page = partial(self._assignments.list_for_scope, role_scope(scope), **kwargs)
+        first_page = partial(
+            operations.role_assignments_list_for_scope, role_scope(scope), filter=kwargs.pop("filter", None)
+        )
         return item_paged(self._client, first_page, _mapping.role_assignments, **kwargs)
 
     @traced
@@ -214,8 +217,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
             permissions=permissions,
             assignable_scopes=assignable_scopes,
         )
-        wire = await self._definitions.create_or_update(role_scope(scope), _name_or_new(name), body, **kwargs)
-        definition = _mapping.role_definition(wire)
+        operation = operations.role_definitions_create_or_update(role_scope(scope), _name_or_new(name), body)
+        definition = _mapping.role_definition(await self._client.send(operation, **kwargs))
         wanted = body["properties"].get("assignableScopes")
         if wanted and set(definition.assignable_scopes or ()) != set(wanted):
             _LOGGER.warning(
@@ -243,7 +246,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
         """
         with suppress(ResourceNotFoundError):
-            await self._definitions.delete(role_scope(scope), path_name(name, "name"), **kwargs)
+            operation = operations.role_definitions_delete(role_scope(scope), path_name(name, "name"))
+            await self._client.send(operation, **kwargs)
 
     @traced
     async def get_role_definition(
@@ -262,8 +266,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :raises ~azure.core.exceptions.ResourceNotFoundError: If there is no such definition.
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
         """
-        wire = await self._definitions.get(role_scope(scope), path_name(name, "name"), **kwargs)
-        return _mapping.role_definition(wire)
+        operation = operations.role_definitions_get(role_scope(scope), path_name(name, "name"))
+        return _mapping.role_definition(await self._client.send(operation, **kwargs))
 
     @traced
     def list_role_definitions(
@@ -279,7 +283,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :raises ValueError: If the scope is blank or malformed. Nothing is sent.
         :raises ~azure.core.exceptions.HttpResponseError: While iterating, if the service refuses.
         """
-        first_page = partial(self._definitions.list, role_scope(scope), **kwargs)
+        first_page = partial(operations.role_definitions_list, role_scope(scope), filter=kwargs.pop("filter", None))
         return item_paged(self._client, first_page, _mapping.role_definitions, **kwargs)
 
 

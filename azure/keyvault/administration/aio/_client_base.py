@@ -9,7 +9,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .. import _identifiers
 from .._enums import DEFAULT_API_VERSION
-from .._runtime.rest import RestClient, has_query_parameter, with_query
+from .._runtime.rest import RestClient
 from .._runtime.tracing import INSTRUMENTATION, traced
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ class KeyVaultClientBase:
                 f"the request is for {_identifiers.origin(request.url)}, but this client's vault is"
                 f" {_identifiers.origin(self._vault_url)}"
             )
-        if not has_query_parameter(request.url, "api-version"):
-            request.url = with_query(request.url, {"api-version": self._client.api_version})
+        if not _identifiers.has_query_parameter(request.url, "api-version"):
+            request.url = _identifiers.with_query(request.url, {"api-version": self._client.api_version})
         response = await self._client.pipeline.run(request, stream=stream, **kwargs)
         return response.http_response
 
