@@ -48,7 +48,8 @@ def _polled(status: str, headers: dict[str, str] | None = None, **members: Any) 
 
 
 async def _begin(transport: ScriptedTransport, **options: Any) -> Any:
-    client = KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport)
+    # Without a pace, waits are those of retries and polls alone.
+    client = KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport, throttling_policy=None)
     return await client.begin_backup(_CONTAINER, _SAS, **options)
 
 

@@ -21,6 +21,7 @@ from .headers import NewRequestIdPolicy, user_agent_policy
 from .redaction import RedactingTracePolicy
 from .redirect import ParsableRedirectPolicy
 from .retry import START_OPTIONS, JobAwareRetryPolicy
+from .throttling import CallLimitsPolicy, ThrottlingPolicy
 from .tls import own_tls
 from .tracing import INSTRUMENTATION
 from .transport import OneLoopPolicy, SendOncePolicy, default_transport, environment_proxies
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 # What azure-core's own client takes in place of its policies.
 _NOT_OF_A_CLIENT = ("authentication_policy", "pipeline", "policies")
+
+# Stands for the client's own, since None means that there is none.
+_THROTTLING = object()
 
 
 def build_pipeline(
@@ -53,6 +57,7 @@ def build_pipeline(
     :keyword challenge_resource_domains: Hosts of resources to accept all the same.
     :keyword per_call_policies: A policy or several of the user's, run once per call.
     :keyword per_retry_policies: A policy or several of the user's, run each time a request is sent.
+    :keyword throttling_policy: A policy of the user's that stands behind the retry policy, or None for none.
     :raises ValueError: If a keyword would replace the policies as a whole.
     """
     for name in _NOT_OF_A_CLIENT:
@@ -68,16 +73,22 @@ def build_pipeline(
         transport = default_transport(**options)
         if options.get("proxies") is None and options.get("use_env_settings", True):
             options["proxies"] = environment_proxies(endpoint)
+    retry_policy = options.get("retry_policy") or JobAwareRetryPolicy(**options)
+    throttling_policy = options.pop("throttling_policy", _THROTTLING)
+    if throttling_policy is _THROTTLING:
+        throttling_policy = ThrottlingPolicy()
     # Any: azure-core's policies are generic over invariant types, so no list of different ones has a common type.
     policies: list[Any] = [
         OneLoopPolicy(),
+        CallLimitsPolicy(retry_policy),
         options.get("request_id_policy") or NewRequestIdPolicy(**options),
         options.get("headers_policy") or HeadersPolicy(**options),
         options.get("user_agent_policy") or user_agent_policy(**options),
         options.get("proxy_policy") or ProxyPolicy(**options),
         *_several(per_call_policies),
         options.get("redirect_policy") or ParsableRedirectPolicy(**options),
-        options.get("retry_policy") or JobAwareRetryPolicy(**options),
+        retry_policy,
+        *_several(throttling_policy),
         ChallengeAuthPolicy(
             credential,
             endpoint,

@@ -21,7 +21,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from .._identifiers import with_query
 from .errors import with_sentence
 from .redaction import readable
-from .retry import may_have_been_accepted, may_have_started, start_options
+from .retry import THROTTLED, may_have_been_accepted, may_have_started, start_options
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -104,7 +104,7 @@ class RestClient:
         if response.http_response.status_code == operation.expected_status:
             # What the service promises: code that reads the members checks them.
             return cast("WireT", decode_object(response.http_response))
-        error = status_error(response.http_response, error_map)
+        error = _refusal(response, error_map)
         if recover is not None and may_have_been_accepted(response.context.get("history", [])):
             recovered = await recover(error)
             if recovered is not None:
@@ -175,8 +175,21 @@ def _checked(
 ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
     """Return a response with the expected status code, or raise the error of another one."""
     if response.http_response.status_code != expected_status:
-        raise status_error(response.http_response, error_map, secrets)
+        raise _refusal(response, error_map, secrets)
     return response
+
+
+def _refusal(
+    response: PipelineResponse[HttpRequest, AsyncHttpResponse],
+    error_map: Mapping[int, type[HttpResponseError]] | None,
+    secrets: Iterable[str] = (),
+) -> HttpResponseError:
+    """Return the exception for a response with an unexpected status code."""
+    error = status_error(response.http_response, error_map, secrets)
+    waited = response.context.get(THROTTLED)
+    if waited is not None:
+        with_sentence(error, f"The service throttles the client: this call waited {waited:.1f} s for its turn.")
+    return error
 
 
 def decode_object(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> dict[str, Any]:

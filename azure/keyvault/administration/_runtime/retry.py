@@ -21,6 +21,9 @@ from azure.core.utils import case_insensitive_dict
 JOB_START = "job_start"
 """The request option that marks the start of a job."""
 
+THROTTLED = "throttled"
+"""The key in a request's context for how many seconds it waited for a throttled service before it gave up."""
+
 _TOO_MANY_REQUESTS = 429
 _SERVER_ERROR = 500
 # A day: the service says seconds.
@@ -72,6 +75,8 @@ class JobAwareRetryPolicy(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
         :param settings: The settings of the request.
         :param response: The answer.
         """
+        if THROTTLED in response.context:
+            return False
         if settings[JOB_START] and carries_token(response.http_request):
             return bool(settings["total"] > 0 and response.http_response.status_code == _TOO_MANY_REQUESTS)
         return bool(super().is_retry(settings, response))

@@ -1,8 +1,8 @@
 """Slow a client down as a whole while the service says 429, so that no call fails because of the others.
 
-A Managed HSM takes a few requests a second and refuses the rest. If each call retries by itself, most requests of a busy
-client are refused, and most calls use up their retries on refusals that other calls caused. So the client keeps one
-pace for all its calls, from the first refusal on:
+A Managed HSM takes a few requests a second and refuses the rest. If each call retries by itself, most requests of a
+busy client are refused, and most calls use up their retries on refusals that other calls caused. So the client keeps
+one pace for all its calls, from the first refusal on:
 
 * Nothing is sent before the time that the service named in ``Retry-After``, or before a back-off where it named none.
 * Then calls take turns in the order in which they came, evenly spaced. The first rate is the one that the service took
@@ -10,8 +10,8 @@ pace for all its calls, from the first refusal on:
 * A new refusal lowers the rate: a little if the rate had held for a while, more if it came soon. The refusal of a
   request that was sent before the current pause tells nothing new about the rate, and can only prolong the pause.
 * A rate that held for long enough is raised, ever faster, until the service refuses it, or takes so much that there is
-  no limit left to keep to: then the client is no longer throttled. The longer the pause that a refusal costs, the longer
-  a rate must hold before more is tried, so that pauses cost a few percent of the time whatever their length.
+  no limit left to keep to: then the client is no longer throttled. The longer the pause that a refusal costs, the
+  longer a rate must hold before more is tried, so that pauses cost a few percent of the time whatever their length.
 
 :class:`Pacer` holds these rules and does no I/O; :class:`ThrottlingPolicy` holds the queue.
 """
@@ -29,11 +29,9 @@ from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .event_loop import current_time, running_loop
-from .retry import THROTTLED, retry_after
+from .retry import THROTTLED, JobAwareRetryPolicy
 
 if TYPE_CHECKING:
-    from azure.core.pipeline.transport import AsyncHttpTransport
-
     from .event_loop import Event
 
 _LOGGER = logging.getLogger(__name__)
@@ -82,7 +80,7 @@ class Pacer:
         self._pausing = False
         self._resume_at = self._next_at = -math.inf
         self._pause = 0.0
-        # The present rate is a curve over the time since the last pause: from the first to the second of these, then on.
+        # The rate is a curve over the time since the last pause: from the first of these to the second, and on.
         self._since = -math.inf
         self._low = self._level = math.inf
         # When the request was sent whose refusal began the present pause, and whether it ended a time without limits.
@@ -157,7 +155,8 @@ class Pacer:
         if elapsed < _CLIMB_TIME:
             return self._low + (self._level - self._low) * elapsed / _CLIMB_TIME
         trial = max(0.0, elapsed - self._hold_time())
-        return self._level * 2.0 ** min(trial / _DOUBLING_TIME, _TRIAL_TIME)
+        growth: float = 2.0 ** min(trial / _DOUBLING_TIME, _TRIAL_TIME)
+        return self._level * growth
 
     def _hold_time(self) -> float:
         return _HOLD_TIME + _HOLD_TIME_PER_PAUSE * max(0.0, self._pause - 1.0)
@@ -187,13 +186,14 @@ class Pacer:
 class CallLimits(NamedTuple):
     """What a call says about its own retries."""
 
-    deadline: float
-    """When the call must have ended, on the clock of the event loop."""
+    began_at: float
+    """When the call began, on the clock of the event loop."""
+    timeout: float
+    """How many seconds it may take."""
     may_retry: bool
     """Whether a request that was refused may be sent again."""
 
 
-_NO_LIMITS = CallLimits(math.inf, may_retry=True)
 _LIMITS = "call_limits"
 
 
@@ -217,7 +217,7 @@ class CallLimitsPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         options = request.context.options
         may_retry = options.get("retry_total", self._total) and options.get("retry_status", self._status)
         timeout = options.get("timeout", self._timeout)
-        request.context[_LIMITS] = CallLimits(current_time() + timeout, bool(may_retry))
+        request.context[_LIMITS] = CallLimits(current_time(), timeout, bool(may_retry))
 
 
 class _Waiter:
@@ -251,6 +251,7 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     def __init__(self) -> None:
         super().__init__()
         self._pacer = Pacer()
+        self._retry_after = JobAwareRetryPolicy().get_retry_after
         self._queue: list[_Waiter] = []
         self._in_flight = 0
         self._calls = 0
@@ -267,12 +268,13 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         self._calls += 1
         ticket = self._calls
         context = request.context
+        limits: CallLimits = context[_LIMITS]
         options = context.options.copy()
         arrived = sent_at = self._now()
         while True:
             if (
                 self._pacer.throttling or self._queue or self._in_flight >= _MOST_IN_FLIGHT
-            ) and not await self._turn_comes(ticket, context):
+            ) and not await self._turn_comes(ticket, limits, context.transport):
                 return self._given_up(request, cast("AsyncHttpResponse", self._refusal), arrived)
             sent_at = self._now()
             self._pacer.sent(sent_at)
@@ -286,8 +288,8 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 self._pacer.accepted(sent_at)
                 return response
             self._refusal = response.http_response
-            self._pacer.refused(sent_at, self._now(), retry_after(response.http_response))
-            if not context.get(_LIMITS, _NO_LIMITS).may_retry:
+            self._pacer.refused(sent_at, self._now(), self._retry_after(response))
+            if not limits.may_retry:
                 return self._given_up(request, response.http_response, arrived)
             if not response.http_response.is_stream_consumed:
                 await response.http_response.read()
@@ -295,10 +297,9 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             context.options.clear()
             context.options.update(options)
 
-    async def _turn_comes(self, ticket: int, context: Any) -> bool:
+    async def _turn_comes(self, ticket: int, limits: CallLimits, transport: Any) -> bool:
         """Wait for a call's turn. Return False if its time is up first."""
-        transport = cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", context.transport)
-        waiter = _Waiter(ticket, context.get(_LIMITS, _NO_LIMITS).deadline)
+        waiter = _Waiter(ticket, self._now() + limits.timeout - (current_time() - limits.began_at))
         insort(self._queue, waiter)
         try:
             while True:
@@ -311,7 +312,8 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 elif self._pacer.throttling and (delay := self._pacer.delay(now)) > 0:
                     # The first in the queue keeps the time for all.
                     due = min(now + delay, *[each.deadline for each in self._queue])
-                    await transport.sleep(max(0.0, due - now))
+                    # In whole milliseconds: event loops know no finer time.
+                    await transport.sleep(math.ceil((due - now) * 1000) / 1000)
                     self._slept += max(0.0, due - self._now())
                     for each in self._queue:
                         if each.deadline <= due:
