@@ -76,7 +76,7 @@ async def test_a_start_without_token_is_sent_again_since_nothing_was_done(status
 async def test_any_other_request_is_sent_again_as_azure_core_does(outcome: Any) -> None:
     client, transport = rest(outcome, Answer(200, {"a": 1}))
 
-    assert await client.send(Operation(HttpRequest("PUT", "/", headers=AUTHORIZED), 200)) == {"a": 1}
+    assert await client.send(Operation(HttpRequest("PUT", "/", headers=AUTHORIZED), 200), dict) == {"a": 1}
     assert len(transport.requests) == 2
 
 
@@ -127,7 +127,7 @@ def test_a_query_parameter_is_added_or_replaced(url: str, expected: str) -> None
 async def test_parameters_of_a_call_are_added_to_its_url() -> None:
     client, transport = rest(Answer(200, {}))
 
-    await client.send(Operation(HttpRequest("GET", "/?a=b"), 200), params={"c": "d e"})
+    await client.send(Operation(HttpRequest("GET", "/?a=b"), 200), dict, params={"c": "d e"})
 
     assert transport.requests[0].url == f"{VAULT}/?a=b&api-version=7.6&c=d+e"
 

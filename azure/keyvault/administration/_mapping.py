@@ -309,7 +309,7 @@ def _known(members: dict[str, Any], name: str, known: dict[str, str]) -> str | N
 
 
 def _texts(members: dict[str, Any], name: str, known: dict[str, str] | None = None) -> list[str]:
-    values = _list(members, name)
+    values: list[str] = _list(members, name)
     for value in values:
         if type(value) is not str:
             raise DecodeError(message=f"The service sent {_kind(value)} in {name!r}, where strings were expected.")

@@ -40,11 +40,11 @@ class _Model:
         # Protocols 0 and 1 refuse slots, but can hold what protocol 2 makes of them.
         return super().__reduce_ex__(max(protocol.__index__(), 2))
 
-    def __setstate__(self, state: Any) -> None:
+    def __setstate__(self, state: dict[str, Any] | tuple[dict[str, Any] | None, dict[str, Any]]) -> None:
         # The models of 4.x have a `__dict__`. With slots, the state is what a subclass adds, and the slots.
-        for part in state if type(state) is tuple else (state,):
-            for name, value in (part or {}).items():
-                setattr(self, name, value)
+        added, slots = (None, state) if isinstance(state, dict) else state
+        for name, value in {**(added or {}), **slots}.items():
+            setattr(self, name, value)
 
 
 class KeyVaultPermission(_Model):

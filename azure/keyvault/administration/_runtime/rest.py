@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from azure.core.pipeline import AsyncPipeline, PipelineResponse
 
+    Recovery = Callable[[HttpResponseError], Awaitable[PipelineResponse[HttpRequest, AsyncHttpResponse] | None]]
+
 _OK = 200
 
 _ERRORS: Mapping[int, type[HttpResponseError]] = {
@@ -39,6 +41,7 @@ _ERRORS: Mapping[int, type[HttpResponseError]] = {
 
 
 WireT = TypeVar("WireT")
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -82,28 +85,47 @@ class RestClient:
     async def send(
         self,
         operation: Operation[WireT],
+        convert: Callable[[WireT], T],
+        *,
+        cls: Callable[..., Any] | None = None,
+        **options: Any,
+    ) -> T:
+        """Send a request and return what its response holds.
+
+        :param operation: The request and the status code that means success.
+        :param convert: Makes the result of the JSON object in the response.
+        :keyword cls: Called with the response, the result and the headers: what it returns is the result.
+        :keyword options: Those of :meth:`fetch`.
+        :raises ~azure.core.exceptions.HttpResponseError: If the status code is another one, or the response isn't a
+            JSON object.
+        """
+        response = await self.fetch(operation, **options)
+        # The type is what the service promises: code that reads the members checks them.
+        return called(cls, response, convert(cast("WireT", decode_object(response.http_response))))
+
+    async def fetch(
+        self,
+        operation: Operation[Any],
         *,
         error_map: Mapping[int, type[HttpResponseError]] | None = None,
         params: Mapping[str, Any] | None = None,
-        recover: Callable[[HttpResponseError], Awaitable[WireT | None]] | None = None,
+        recover: Recovery | None = None,
         **options: Any,
-    ) -> WireT:
-        """Send a request and return the JSON object in its response.
+    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        """Send a request and return its response.
 
         :param operation: The request and the status code that means success.
         :keyword error_map: Exceptions by status code, in place of the usual ones.
         :keyword params: Query parameters to add.
-        :keyword recover: Called with the error if an earlier try of this request may have succeeded: returns the JSON
-            object of the lost response, or None.
+        :keyword recover: Called with the error if an earlier try of this request may have succeeded: returns a response
+            that holds what the lost one held, or None.
         :keyword options: Options of the pipeline.
-        :raises ~azure.core.exceptions.HttpResponseError: If the status code is another one, or the response isn't a
-            JSON object.
+        :raises ~azure.core.exceptions.HttpResponseError: If the status code is another one.
         """
         self._address(operation.request, params)
         response = await self.pipeline.run(operation.request, **options)
         if response.http_response.status_code == operation.expected_status:
-            # What the service promises: code that reads the members checks them.
-            return cast("WireT", decode_object(response.http_response))
+            return response
         error = status_error(response.http_response, error_map)
         if recover is not None and may_have_been_accepted(response.context.get("history", [])):
             recovered = await recover(error)
@@ -165,6 +187,18 @@ class RestClient:
         request.url = f"{self.endpoint}{url}{'&' if '?' in url else '?'}{self._version_parameter}"
         if params:
             request.url = with_query(request.url, params)
+
+
+def called(cls: Callable[..., Any] | None, response: PipelineResponse[HttpRequest, AsyncHttpResponse], result: T) -> T:
+    """Return what a caller's ``cls`` makes of a result, or the result if there is no such function.
+
+    :param cls: The function.
+    :param response: The response.
+    :param result: What was made of the response.
+    """
+    if cls is None:
+        return result
+    return cast("T", cls(response, result, response.http_response.headers))
 
 
 def _checked(
