@@ -130,7 +130,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             response = await self._send_authorized(request, token, options)
             if response.http_response.status_code != _UNAUTHORIZED:
                 return response
-            new_token: str | None = None
+            rejected, answered = token, False
             try:
                 challenge = self._challenge(response)
                 if challenge is None or answered_claims or (answered_resource and challenge.claims is None):
@@ -141,11 +141,11 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                     audience = self._learn(challenge, response)
                 else:
                     answered_claims = True
-                new_token = await self._tokens.token(audience, claims=challenge.claims, rejected=token)
+                token = await self._tokens.token(audience, claims=challenge.claims, rejected=rejected)
+                answered = True
             finally:
-                if new_token is None:
-                    self._forget(audience, token)
-            token = new_token
+                if not answered:
+                    self._forget(audience, rejected)
 
     async def _first_demand(self, request: _Request) -> _Demand | _Response:
         """Return what the origin asks for, which another client may know; or return its other response to a probe."""

@@ -50,7 +50,7 @@ class ChallengeCache:
         :param audience: The audience that turned out to be of no use.
         """
         with self._lock:
-            if self._audiences.get(origin) == audience:
+            if self._audiences.get(origin) is audience:
                 del self._audiences[origin]
 
     def clear(self) -> None:
