@@ -885,6 +885,18 @@ class NamedKeywordsCredential(_Asked):
         return AccessToken("token", FAR_FUTURE)
 
 
+class SyncCredential(_Asked):
+    def get_token(self, *scopes: str, **kwargs: Any) -> AccessToken:
+        self.asked.append((scopes, kwargs))
+        return AccessToken("token", FAR_FUTURE)
+
+
+class SyncInfoCredential(_Asked):
+    def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
+        self.asked.append((scopes, options))
+        return AccessTokenInfo("token", FAR_FUTURE)
+
+
 class PlainCredential(_Asked):
     async def get_token(self, *scopes: str) -> AccessToken:
         self.asked.append((scopes, None))
@@ -900,6 +912,8 @@ class PlainCredential(_Asked):
             NamedKeywordsCredential(), {"claims": None, "tenant_id": TENANT}, id="get_token-with-some-keywords"
         ),
         pytest.param(PlainCredential(), None, id="get_token-without-keywords"),
+        pytest.param(SyncCredential(), {"enable_cae": True, "tenant_id": TENANT}, id="sync-get_token"),
+        pytest.param(SyncInfoCredential(), {"enable_cae": True, "tenant_id": TENANT}, id="sync-get_token_info"),
     ],
 )
 async def test_credentials_of_every_shape_work(credential: _Asked, options: Any) -> None:
@@ -908,6 +922,29 @@ async def test_credentials_of_every_shape_work(credential: _Asked, options: Any)
     assert await get(client) == "r"
     assert credential.asked == [((SCOPE,), options)]
     assert tokens(transport) == [None, "token"]
+
+
+async def test_a_credential_without_a_token_sends_none() -> None:
+    class Empty:
+        async def get_token(self, *_: str, **__: Any) -> None:
+            """Return nothing, as a mock does that was not told what to return."""
+
+    client, transport, _ = scripted(CHALLENGE, credential=Empty())
+
+    with pytest.raises(ClientAuthenticationError, match="The credential Empty returned NoneType"):
+        await get(client)
+
+    assert tokens(transport) == [None]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("no"), ClientAuthenticationError(message="no")], ids=repr)
+async def test_an_error_of_the_credential_is_raised_as_it_is(failure: Exception) -> None:
+    client, _, _ = scripted(CHALLENGE, credential=FakeCredential(failure))
+
+    with pytest.raises(type(failure)) as caught:
+        await get(client)
+
+    assert caught.value is failure
 
 
 @pytest.mark.parametrize("credential", [None, "secret", object()], ids=["none", "text", "object"])
