@@ -71,7 +71,7 @@ class _Probe(NamedTuple):
     """The outcome of a probe: a demand, another response, or the error instead of a response."""
 
     request: _Request
-    """The request that was probed with. Only a demand says something about the requests that waited for it."""
+    """The request whose copy was sent. Any outcome but a demand says nothing about the other requests."""
     outcome: _Demand | _Response | Exception
 
 
@@ -88,7 +88,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     :param credential: The credential that gives tokens.
     :param endpoint: URL of the HSM. Requests to any other origin are refused.
     :keyword verify_challenge_resource: Whether to check that a challenge's resource fits the HSM's host.
-    :keyword challenge_resource_domains: ``host[:port]`` of resources to accept although they are no parent domain.
+    :keyword challenge_resource_domains: ``host[:port]`` of resources to accept although they are not parent domains.
     """
 
     def __init__(
@@ -148,14 +148,14 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                     self._forget(audience, rejected)
 
     async def _first_demand(self, request: _Request) -> _Demand | _Response:
-        """Return what the origin asks for, which another client may know; or return its other response to a probe."""
+        """Return what the origin asks for, from the cache or from a probe; or its response, if that is not a challenge."""
         audience = CHALLENGES.get(self._origin)
         if audience is None or not self._is_trusted(audience.scope):
             return await self._discover(request)
         try:
             await self._tokens.token(audience)
         except Exception:
-            # The origin may have moved to another tenant since, and only that one has a token for this credential.
+            # The entry may name a tenant that the HSM has left, and that this credential has no account in.
             demand = await self._discover(request)
             if isinstance(demand, _Demand) and demand.audience == audience:
                 raise
@@ -164,7 +164,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         return _Demand(audience, is_fresh=False)
 
     async def _discover(self, request: _Request) -> _Demand | _Response:
-        """Learn with one probe what the origin asks all who wait now; or return its other response to this request."""
+        """Probe once for all requests that wait now, and return the demand; or the response, if it is not a challenge."""
         probe = await self._probes.run(None, lambda: self._probe(request))
         if probe.request is not request and not isinstance(probe.outcome, _Demand):
             probe = await self._probe(request)
@@ -187,7 +187,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     async def _send_bare(self, request: _Request) -> _Response:
         """Send a copy of a request without token and body, so that a 401 costs nothing and leaks nothing."""
         original = request.http_request
-        # A try before this one may have left its token. What sends requests again asks whether one carried a token.
+        # An earlier attempt may have left its token, and the retry policy asks whether a request carried one.
         original.headers.pop("Authorization", None)
         headers = {name: value for name, value in original.headers.items() if name.lower() not in _NOT_IN_A_PROBE}
         bare = HttpRequest(original.method, original.url, headers={**headers, "Content-Length": "0"})
@@ -197,7 +197,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             response = await self.next.send(PipelineRequest(bare, request.context))
         finally:
             _restore(options, kept)
-        # The policies above know the request with its body: a redirect must not make them go on with the bare one.
+        # The policies above know the request with its body: after a redirect they must not go on with the bare one.
         return PipelineResponse(original, response.http_response, response.context)
 
     async def _send_authorized(self, request: _Request, token: str, options: dict[str, Any]) -> _Response:
@@ -236,10 +236,9 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         return not self._verify or resource_fits(scope, self._authority, also_accepted=self._accepted_resources)
 
     def _refusal(self, scope: str, response: _Response) -> ChallengeError:
-        """Return the error of a challenge that is not answered, in our own words with the service's behind them.
+        """Return the error for a challenge that isn't trusted, with our own message before the service's.
 
-        Programs look for "does not match the requested domain". azure-core would put the service's words in the place
-        of ours.
+        Programs look for "does not match the requested domain". azure-core would replace our message by the service's.
         """
         resource = resource_host(scope)
         shown = redact(resource or scope, secrets_of(response.http_response.request))[:_LONGEST_SHOWN]
@@ -264,7 +263,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         return error
 
     def _forget(self, audience: Audience, token: str) -> None:
-        """Start again with the next request, unless another one has already learnt something newer."""
+        """Make the next request start with a probe, unless another one has already learnt something newer."""
         self._tokens.forget(token)
         CHALLENGES.drop(self._origin, audience)
         if self._audience is audience:

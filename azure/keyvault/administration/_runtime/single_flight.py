@@ -1,4 +1,4 @@
-"""One execution of the same work at a time, shared by everybody who asked for it meanwhile."""
+"""One execution of the same work at a time, shared by all callers that ask for it meanwhile."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ E = TypeVar("E", bound=AzureError)
 
 
 class _Flight(Generic[T]):
-    """Work under way. It may end without having landed: then it has no outcome, and somebody else leads."""
+    """Work under way. It may end without having landed: then it has no outcome, and a waiter leads the next."""
 
     __slots__ = ("_error", "_traceback", "_twin", "_value", "ended", "landed", "loop")
 
@@ -46,7 +46,7 @@ class _Flight(Generic[T]):
         self.landed = True
 
     def outcome(self) -> T:
-        """Return the value or raise the error to somebody who waited."""
+        """Return the value to a waiter, or raise the error."""
         if self._twin is not None:
             raise _twin(self._twin) from self._error
         if self._error is not None:
@@ -76,9 +76,9 @@ class SingleFlight(Generic[K, T]):
         :raises Exception: What the work raised.
         """
         loop, event = running_loop()
-        # The leader of another loop may be gone with it, so nobody would ever wake those who wait.
+        # A leader in another loop may be gone with that loop, and would never wake its waiters.
         while (flight := self._flights.get(key)) is not None and flight.loop is loop:
-            # All who wait wake together: were they to wake one by one, the last would miss the flight that the first
+            # All waiters wake together: were they to wake one by one, the last would miss the flight that the first
             # starts next, and a credential that fails would be asked again and again.
             await flight.ended.wait()
             if flight.landed:
@@ -90,7 +90,7 @@ class SingleFlight(Generic[K, T]):
         try:
             value = await work()
             flight.succeed(value)
-        except Exception as error:  # cancellation is no Exception
+        except Exception as error:  # cancellation is a BaseException
             flight.fail(error)
             raise
         finally:

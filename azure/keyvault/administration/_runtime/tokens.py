@@ -1,4 +1,4 @@
-"""Access tokens of one origin: asked for when needed, once for all who need one at the same time."""
+"""Access tokens of one client: requested when needed, once for all calls that need one at the same time."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ def _type(value: object) -> str:
 
 
 def _accepted(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
-    """Return the options that a function takes: a credential of the user's own may take none."""
+    """Return the options that a function takes: a user's own credential may take none."""
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):  # a callable without a signature, for example one written in C
