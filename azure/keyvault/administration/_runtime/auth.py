@@ -148,7 +148,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                     self._forget(audience, rejected)
 
     async def _first_demand(self, request: _Request) -> _Demand | _Response:
-        """Return what the origin asks for, from the cache or from a probe; or its response, if that is not a challenge."""
+        """Return what the origin asks for, from the cache or a probe; or its response, if that is not a challenge."""
         audience = CHALLENGES.get(self._origin)
         if audience is None or not self._is_trusted(audience.scope):
             return await self._discover(request)
@@ -164,7 +164,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         return _Demand(audience, is_fresh=False)
 
     async def _discover(self, request: _Request) -> _Demand | _Response:
-        """Probe once for all requests that wait now, and return the demand; or the response, if it is not a challenge."""
+        """Probe once for all requests that wait now. Return the demand; or the response, if it is not a challenge."""
         probe = await self._probes.run(None, lambda: self._probe(request))
         if probe.request is not request and not isinstance(probe.outcome, _Demand):
             probe = await self._probe(request)
