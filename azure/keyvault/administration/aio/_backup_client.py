@@ -407,4 +407,4 @@ def _plan(kind: str, to_result: Callable[[dict[str, Any]], T], options: dict[str
 
 def _poller(polling: JobPolling[T]) -> AsyncKeyVaultLROPoller[T]:
     # What azure-core's poller takes first is for a polling method that isn't initialized yet.
-    return AsyncKeyVaultLROPoller(None, None, polling.resource, polling)
+    return AsyncKeyVaultLROPoller(None, None, lambda _: polling.resource(), polling)
