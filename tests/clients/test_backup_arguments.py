@@ -37,7 +37,7 @@ _OWN_PLACE = {"storageResourceUri": _CONTAINER, "useManagedIdentity": True}
 _NAME = "mhsm-contoso-2026112416000000"
 
 
-@pytest.mark.parametrize("interval", [None, "5", -1, Fraction(-1, 2), float("nan"), float("inf")], ids=str)
+@pytest.mark.parametrize("interval", ["5", -1, Fraction(-1, 2), float("nan"), float("inf")], ids=str)
 @pytest.mark.parametrize("name", ["polling_interval", "_polling_interval"])
 async def test_a_polling_interval_that_is_no_time_is_refused_before_a_job_starts(name: str, interval: Any) -> None:
     transport = ScriptedTransport()

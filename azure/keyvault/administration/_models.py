@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from ._identifiers import described
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
     from datetime import datetime
@@ -296,5 +298,5 @@ def _strings(values: Iterable[str] | None, parameter: str) -> list[str] | None:
     if values is None:
         return None
     if isinstance(values, str):
-        raise ValueError(f"{parameter} must be several strings, got the single string {values!r}")  # noqa: TRY004
+        raise ValueError(f"{parameter} must be several strings, got a single one: {described(values)}")  # noqa: TRY004
     return list(values)

@@ -23,12 +23,11 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from azure.core.exceptions import DecodeError, HttpResponseError, ODataV4Format
 from azure.core.polling import AsyncLROPoller, AsyncPollingMethod
-from azure.core.rest import HttpRequest
 
 from .. import _identifiers
 from .._models import KeyVaultJobDetails
 from .errors import with_sentence
-from .redaction import readable, redact, secrets_of
+from .redaction import FollowUpRequest, readable, redact, secrets_of
 from .rest import RestClient, decode_object, status_error
 from .retry import JobAwareRetryPolicy
 
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
     from azure.core.pipeline import PipelineResponse
     from azure.core.pipeline.transport import AsyncHttpTransport
-    from azure.core.rest import AsyncHttpResponse
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -116,17 +115,19 @@ class JobPolling(AsyncPollingMethod[T]):
         """
         response = start.http_response
         secrets = secrets_of(response.request)
-        job_id = _job_id(response, secrets)
         try:
-            status_url = _own_status_url(client, response, secrets)
+            status_url = _own_status_url(client, response)
         except HttpResponseError as error:
-            with_sentence(error, _may_be_running(plan.kind, job_id))
+            job_id = None
+            with contextlib.suppress(DecodeError):
+                job_id = _word(decode_object(response), "jobId", secrets)
+            with_sentence(error, _may_be_running(_name(plan.kind, job_id)))
             raise
-        polling = cls(client, plan, status_url, job_id or _identifiers.job_id(status_url), secrets)
+        polling = cls(client, plan, status_url, _identifiers.job_id(status_url), secrets)
         try:
-            has_ended = polling._take(start)
+            has_ended = polling._learn(start)
         except HttpResponseError as error:
-            polling._sign(error, _may_be_running(plan.kind, polling.details.job_id))
+            polling._label(error, _may_be_running(polling._name()))
             raise
         _LOGGER.info("Started the %s.", polling._name())
         if has_ended:
@@ -165,8 +166,8 @@ class JobPolling(AsyncPollingMethod[T]):
             if not self.finished():
                 await self._pause()
         if self._refusal is not None:
-            error = status_error(self._refusal, self._error_map, self._secrets)
-            raise self._sign(error, self._about_status())
+            error = status_error(self._refusal, self._error_map)
+            raise self._label(error, self._about_status())
         if not self._succeeded():
             raise self._failure()
 
@@ -177,9 +178,9 @@ class JobPolling(AsyncPollingMethod[T]):
         """
         response = await self.request_status(self._status_url)
         try:
-            has_ended = self._take(response)
+            has_ended = self._learn(response)
         except HttpResponseError as error:
-            self._sign(error, self._about_status())
+            self._label(error, self._about_status())
             raise
         if has_ended:
             self._log_end()
@@ -189,10 +190,10 @@ class JobPolling(AsyncPollingMethod[T]):
 
         :param status_link: The status URL.
         """
-        request = HttpRequest("GET", status_link, headers={"Accept": "application/json"})
+        request = FollowUpRequest(status_link, self._secrets)
         return await self._client.pipeline.run(request, **self._options)
 
-    def _take(self, response: PipelineResponse[HttpRequest, AsyncHttpResponse]) -> bool:
+    def _learn(self, response: PipelineResponse[HttpRequest, AsyncHttpResponse]) -> bool:
         """Learn what a response says about the job, and return whether it is news that the job ended.
 
         This is the only place where the job's state changes. Every error that it raises is new, so the caller may add
@@ -207,20 +208,17 @@ class JobPolling(AsyncPollingMethod[T]):
         if http_response.status_code not in _JOB_SENT:
             if http_response.status_code in _REFUSALS and not self._has_ended():
                 self._refusal = http_response
-            raise status_error(http_response, self._error_map, self._secrets)
-        known = [*self._secrets, *secrets_of(http_response.request)]
-        body = _redacted(decode_object(http_response, self._secrets), known)
+            raise status_error(http_response, self._error_map)
+        sent, secrets = decode_object(http_response), secrets_of(http_response.request)
+        body = _redacted(sent, secrets)
         details = self._plan.to_details(self._plan.kind, body)
-        if not _identifiers.is_plain_word(details.status):
-            raise DecodeError(
-                message="The service sent a job without a status.", response=readable(http_response, self._secrets)
-            )
+        if _word(sent, "status", secrets) is None:
+            raise DecodeError(message="The service sent a job without a status.", response=readable(http_response))
         self._refusal = None
         if self._has_ended():
             # This response was overtaken by the one that told the end.
             return False
-        if not _identifiers.is_plain_word(details.job_id):
-            details.job_id = self.details.job_id
+        details.job_id = _word(sent, "jobId", secrets) or self.details.job_id
         self._response, self._body, self.details = response, body, details
         return self._has_ended()
 
@@ -262,17 +260,17 @@ class JobPolling(AsyncPollingMethod[T]):
         error = HttpResponseError(message=str(reason))
         error.error = reason
         if self._response is not None:
-            error.response = shown = readable(self._response.http_response, self._secrets)
+            error.response = shown = readable(self._response.http_response)
             error.status_code, error.reason = shown.status_code, shown.reason
-        return self._sign(error, f"This was the {self._name()}.")
+        return self._label(error, f"This was the {self._name()}.")
 
-    def _sign(self, error: E, sentence: str) -> E:
+    def _label(self, error: E, sentence: str) -> E:
         """Add to an error of this job's which job it is, and return the error."""
         error.continuation_token = self.get_continuation_token()
         return with_sentence(error, sentence)
 
     def _name(self) -> str:
-        return f"{self._plan.kind} job {self.details.job_id}"
+        return _name(self._plan.kind, self.details.job_id)
 
     def _about_status(self) -> str:
         return f"This was the status of the {self._name()}."
@@ -303,7 +301,7 @@ class JobPolling(AsyncPollingMethod[T]):
         return _identifiers.continuation_token(self._status_url)
 
 
-def _own_status_url(client: RestClient, response: AsyncHttpResponse, secrets: Iterable[str]) -> str:
+def _own_status_url(client: RestClient, response: AsyncHttpResponse) -> str:
     """Return the status URL that a response names, if it is one of the client's own service.
 
     :raises ~azure.core.exceptions.DecodeError: If it isn't.
@@ -311,7 +309,7 @@ def _own_status_url(client: RestClient, response: AsyncHttpResponse, secrets: It
     own_origin, url = _identifiers.origin(client.endpoint), None
     with contextlib.suppress(ValueError):
         url = _identifiers.status_url(response.headers.get("azure-asyncoperation", ""))
-    if url is None or redact(url, secrets) != url:
+    if url is None or redact(url, secrets_of(response.request)) != url:
         problem = "The service accepted the job, but its response has no valid status URL in 'azure-asyncoperation'."
     elif _identifiers.origin(url) != own_origin:
         problem = (
@@ -321,20 +319,21 @@ def _own_status_url(client: RestClient, response: AsyncHttpResponse, secrets: It
     else:
         return url
     # Raised out here, without a cause: the error of a malformed URL would show it.
-    raise DecodeError(message=problem, response=readable(response, secrets))
+    raise DecodeError(message=problem, response=readable(response))
 
 
-def _job_id(response: AsyncHttpResponse, secrets: Iterable[str]) -> str | None:
-    """Return the id in the response to a start: a job that cannot be followed can be found by it."""
-    with contextlib.suppress(DecodeError):
-        job_id = decode_object(response, secrets).get("jobId")
-        if _identifiers.is_plain_word(job_id) and redact(job_id, secrets) == job_id:
-            return job_id
-    return None
+def _word(body: dict[str, Any], name: str, secrets: Iterable[str]) -> str | None:
+    """Return a member that is a short word and not a secret, or None."""
+    value = body.get(name)
+    return value if _identifiers.is_plain_word(value) and redact(value, secrets) == value else None
 
 
-def _may_be_running(kind: str, job_id: str | None) -> str:
-    return f"The {kind} job {job_id} may be running anyway." if job_id else f"The {kind} may be running anyway."
+def _name(kind: str, job_id: str | None) -> str:
+    return f"{kind} job {job_id}" if job_id else f"{kind} job"
+
+
+def _may_be_running(name: str) -> str:
+    return f"The {name} may be running anyway."
 
 
 def _redacted(body: dict[str, Any], secrets: list[str]) -> dict[str, Any]:
