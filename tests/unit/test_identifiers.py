@@ -110,6 +110,7 @@ def test_what_is_no_vault_url_is_refused(value: object) -> None:
     ("value", "text"),
     [
         pytest.param(None, "None", id="none"),
+        pytest.param(7, "7", id="number"),
         pytest.param(" ", "a blank string", id="blank"),
         pytest.param("my-key", "'my-key'", id="name"),
         pytest.param(" /keys/a.b_c ", "'/keys/a.b_c'", id="scope"),

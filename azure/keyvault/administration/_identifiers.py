@@ -262,8 +262,10 @@ def described(value: object) -> str:
 
     :param value: What the user gave.
     """
+    if value is None or type(value) in (bool, int, float):
+        return repr(value)
     if not isinstance(value, str):
-        return "None" if value is None else f"a value of type {type(value).__name__}"
+        return f"a value of type {type(value).__name__}"
     text = value.strip()
     if not text:
         return "a blank string"
@@ -271,9 +273,7 @@ def described(value: object) -> str:
         return repr(text)
     if shown := _SHOWN_ORIGIN.match(text):
         return f"a URL of {shown[0]!r}"
-    if "sig=" in text.lower():
-        return "what looks like a SAS token"
-    return f"a string of {len(text)} characters"
+    return "what looks like a SAS token" if "sig=" in text.lower() else f"a string of {len(text)} characters"
 
 
 def _job_path(status: str) -> re.Match[str] | None:

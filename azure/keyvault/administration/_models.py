@@ -251,8 +251,7 @@ class KeyVaultJobDetails(_Model):
     :vartype job_id: str or None
     :ivar kind: ``backup``, ``restore``, ``key restore``, ``pre-backup`` or ``pre-restore``.
     :vartype kind: str
-    :ivar status: ``InProgress``, ``Succeeded``, ``Failed``, ``Canceled``, or what a newer service says; None until the
-        service was asked about a resumed job.
+    :ivar status: ``InProgress``, ``Succeeded``, ``Failed``, ``Canceled``, or what a newer service says.
     :vartype status: str or None
     :ivar status_details: What the service adds to the status, for example why a job failed or how many key versions it
         restored.
