@@ -7,7 +7,6 @@ differently (a backslash, userinfo, a host in another alphabet) never gets past 
 from __future__ import annotations
 
 import base64
-import binascii
 import contextlib
 import re
 from collections.abc import Iterable, Mapping
@@ -29,7 +28,7 @@ _HTTPS_AUTHORITY = re.compile(
 # RFC 3986 pchar without percent-encoding: the service takes the scope unencoded, so no encoded character can be meant.
 _SCOPE = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*\Z")
 
-# Nothing that the service echoes fits: neither a signature, nor a token, which is longer.
+# Neither a signature nor an access token fits, which the service may echo: it needs other characters, or is longer.
 _STATUS_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64})+/?(?=[?#]|\Z)")
 _JOB_PATH = re.compile(r"/(?P<family>backup|restore)/(?P<job_id>[A-Za-z0-9-]{1,64})/pending/?\Z")
 _VERSION_PARAMETER = re.compile(r"[?&](api-version=[A-Za-z0-9.-]{1,32})(?=[&#]|\Z)")
@@ -262,7 +261,7 @@ def job_url_from_token(token: object, *, family: str, endpoint: str) -> JobUrl:
     if not isinstance(token, str):
         raise ValueError(f"continuation_token must be a string, got {described(token)}")  # noqa: TRY004
     job = None
-    with contextlib.suppress(binascii.Error, ValueError):
+    with contextlib.suppress(ValueError):
         # A token that was kept in a file comes back with the end of a line.
         job = job_url(base64.b64decode(token.strip(), validate=True).decode("ascii"))
     if job is None:

@@ -392,8 +392,8 @@ class KeyVaultBackupClient(KeyVaultClientBase):
 
 def _plan(kind: str, to_result: Callable[[dict[str, Any]], T], options: dict[str, Any]) -> JobPlan[T]:
     """Take the options of polling out of a call's options, and return how to follow its job."""
-    interval = options.pop("_polling_interval", None)
-    interval = options.pop("polling_interval", interval)
+    published_name = options.pop("_polling_interval", None)
+    interval = options.pop("polling_interval", published_name)
     if interval is None:
         interval = _DEFAULT_POLLING_INTERVAL
     seconds = float(interval) if isinstance(interval, Real) else math.nan
