@@ -13,13 +13,15 @@ from azure.core.exceptions import (
     ResourceExistsError,
     ResourceNotFoundError,
     ResourceNotModifiedError,
+    ServiceResponseError,
 )
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .errors import with_sentence
 from .redaction import readable
 from .request import JsonRequest
-from .retry import may_have_been_accepted, may_have_started, start_options
+from .retry import may_have_been_accepted
+from .starts import JOB_START, AlreadySentError, JobStart
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -43,21 +45,14 @@ class RestClient:
     :param endpoint: URL of the HSM, without a trailing slash.
     :param api_version: The service version to speak.
     :param pipeline: The pipeline to send through.
-    :keyword retry_policy: The retry policy that the user brought, if any.
     """
 
     def __init__(
-        self,
-        endpoint: str,
-        api_version: str,
-        pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse],
-        *,
-        retry_policy: object = None,
+        self, endpoint: str, api_version: str, pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse]
     ) -> None:
         self.endpoint = endpoint
         self.api_version = api_version
         self.pipeline = pipeline
-        self._start_options = start_options(retry_policy)
 
     async def send(self, request: HttpRequest, expected_status: int, **options: Any) -> dict[str, Any]:
         """Send a request and return the JSON object that it is answered with.
@@ -91,15 +86,24 @@ class RestClient:
         :param expected_status: The status that means that the service took the job.
         :keyword error_map: Exceptions by status, in place of the usual ones.
         :keyword params: Query parameters to add.
-        :raises ~azure.core.exceptions.AzureError: If the status is another one, or there is no answer. The text says so
-            if the job may be running all the same.
+        :raises ~azure.core.exceptions.AzureError: If the status is another one, or there is no response. The text says
+            so if the job may be running anyway.
         """
+        start = JobStart()
+        error_map = options.pop("error_map", None)
         try:
-            return await self._run_checked(request, expected_status, {**options, **self._start_options})
+            try:
+                response = await self._run(request, {**options, JOB_START: start})
+            except AlreadySentError:
+                # A policy of the user's asked for a second start.
+                response = _outcome(start)
+            if response.http_response.status_code != expected_status:
+                raise status_error(response.http_response, error_map)
         except AzureError as error:
-            if may_have_started(request, error):
+            if start.may_be_running():
                 with_sentence(error, "The service may have started the job: see what runs before you start another.")
             raise
+        return response
 
     async def get(self, url: str, **options: Any) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
         """Get a URL that the service itself named.
@@ -127,6 +131,15 @@ class RestClient:
         if params := options.pop("params", None):
             request.url = with_query(request.url, params)
         return await self.pipeline.run(request, **options)
+
+
+def _outcome(start: JobStart) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+    """Return the response to a start that was sent, or raise the error that it ended in."""
+    if start.outcome is None:
+        raise ServiceResponseError("The start of the job was sent, but abandoned before the response arrived.")
+    if isinstance(start.outcome, AzureError):
+        raise start.outcome
+    return start.outcome
 
 
 def decode_object(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> dict[str, Any]:
