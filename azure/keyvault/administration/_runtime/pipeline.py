@@ -30,7 +30,7 @@ from .retry import JobAwareRetryPolicy
 from .sending import SendOncePolicy
 from .tls import own_tls
 from .tracing import INSTRUMENTATION
-from .transport import PROXY_SCHEMES, CallKeywordsPolicy, OneLoopPolicy, default_transport
+from .transport import PROXY_SCHEMES, FirstPolicy, default_transport
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -85,8 +85,7 @@ def build_pipeline(
     guard = SendOncePolicy(endpoint, tls, trusts_environment=not has_own_transport)
     # Any: azure-core's policies are generic over invariant types, so no list of different ones has a common type.
     policies: list[Any] = [
-        OneLoopPolicy(),
-        CallKeywordsPolicy(),
+        FirstPolicy(),
         options.get("request_id_policy") or NewRequestIdPolicy(**options),
         options.get("headers_policy") or HeadersPolicy(**options),
         options.get("user_agent_policy") or UserAgentPolicy(**{"sdk_moniker": SDK_MONIKER, **options}),

@@ -90,66 +90,53 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
     @override
     async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        context, headers = request.context, request.http_request.headers
-        start: JobStart | None = context.get(JOB_START)
+        start = _start_of(request)
         if start is not None:
-            if start.is_taken:
-                raise AlreadySentError
-            # Without a token the service does nothing.
-            start = start if "Authorization" in headers else None
-        if "Accept-Encoding" not in headers:
-            headers["Accept-Encoding"] = _ENCODINGS
-        apply_tls(self._tls, context.options, context.transport)
-        body = None
-        if start is not None:
-            # Cancelling the send leaves it at that: what came of it is unknown.
-            start.is_taken, start.outcome = True, None
-            body = self._watched_body(request)
+            start.begin()
         while True:
-            self._offer_cookies(context.options)
-            authorization = self._overrule_netrc(request) if self._has_netrc_entry else None
+            disguise = self._prepare(request, start)
             try:
                 response = await self.next.send(request)
             except Exception as error:  # noqa: BLE001 - raised below, as whatever it means
                 caught = error
             else:
                 if start is not None:
-                    start.outcome = response
-                    start.is_taken = response.http_response.status_code not in _NOT_TAKEN
+                    start.end(response, may_be_taken=response.http_response.status_code not in _NOT_TAKEN)
                 return response
             finally:
-                if body is not None:
-                    body.take_off()
-                if authorization is not None:
-                    headers["Authorization"] = authorization
-            # Out here: an azure-core error keeps the exception that is being handled where it is made, and aiohttp's and
-            # requests' hold the request with its token, or the password of a proxy.
-            failure = self._failure(caught, request, body)
+                if disguise is not None:
+                    disguise.take_off()
+            # Out here: an azure-core error keeps the exception that is being handled where it is made, and those of
+            # aiohttp and requests hold the request with its token, or the password of a proxy.
+            failure = self._failure(caught, request, is_unsent=disguise is not None and disguise.is_unsent())
             if failure is None:
+                # It was offered what its transport doesn't take.
                 continue
             if start is not None:
-                start.is_taken = failure.may_have_left
-                start.outcome = failure.error if isinstance(failure.error, AzureError) else None
+                outcome = failure.error if isinstance(failure.error, AzureError) else None
+                start.end(outcome, may_be_taken=failure.may_have_left)
             raise failure.error
 
-    def _offer_cookies(self, options: dict[str, Any]) -> None:
+    def _prepare(self, request: PipelineRequest[HttpRequest], start: JobStart | None) -> _Disguise | None:
+        """Set the options with which the request is sent once and as it is.
+
+        Returns what the request is to lose again, if it had to be changed for that.
+        """
+        options, headers = request.context.options, request.http_request.headers
+        if "Accept-Encoding" not in headers:
+            headers["Accept-Encoding"] = _ENCODINGS
+        apply_tls(self._tls, options, request.context.transport)
         if "cookies" not in self._not_taken:
             given = options.get("cookies")
             options["cookies"] = _ReadOnce(given.cookies if isinstance(given, _ReadOnce) else given)
-
-    def _watched_body(self, request: PipelineRequest[HttpRequest]) -> _WatchedBody | None:
-        """Return the body of a request to a proxy, put in its place.
-
-        Only it can tell whether a proxy hung up before the request was sent to the service, or later.
-        """
-        content = request.http_request.content
-        if (
-            type(request.context.transport) is not AioHttpTransport
-            or not isinstance(content, (str, bytes))
-            or self._proxy(request) is None
-        ):
+        if start is None and not self._has_netrc_entry:
             return None
-        return _WatchedBody(request.http_request, content)
+        disguise = _Disguise(request.http_request)
+        if start is not None and type(request.context.transport) is AioHttpTransport and self._proxy(request):
+            disguise.watch_body()
+        if self._has_netrc_entry:
+            self._overrule_netrc(request, disguise)
+        return disguise
 
     def _proxy(self, request: PipelineRequest[HttpRequest]) -> str | None:
         proxy = proxy_of(request.http_request.url, request.context.options)
@@ -157,32 +144,29 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             proxy = (environment_proxies(self._endpoint) or {}).get("https")
         return proxy
 
-    def _overrule_netrc(self, request: PipelineRequest[HttpRequest]) -> str | None:
+    def _overrule_netrc(self, request: PipelineRequest[HttpRequest], disguise: _Disguise) -> None:
         """Keep the password of a ``.netrc`` entry out of a request.
 
-        requests reads no entry for a request that has an ``auth`` of its own. aiohttp always does, so it gets the
-        header only afterwards. Returns the header that was taken out of the request until then.
+        requests reads no entry for a request that has its own ``auth``. aiohttp always does, and refuses a request that
+        has an ``Authorization`` already, so it gets ours afterwards.
         """
-        options, headers = request.context.options, request.http_request.headers
-        if not (self._wraps_aiohttp or isinstance(request.context.transport, AioHttpTransport)):
-            if "auth" not in self._not_taken:
-                options.setdefault("auth", _keep_headers)
-            return None
-        options.pop("auth", None)
-        authorization = headers.pop("Authorization", None)
-        given = [each for each in options.get("middlewares") or () if not isinstance(each, _OwnAuthorization)]
-        options["middlewares"] = (*given, _OwnAuthorization(authorization))
-        return authorization
+        options = request.context.options
+        if self._wraps_aiohttp or isinstance(request.context.transport, AioHttpTransport):
+            options.pop("auth", None)
+            given = [each for each in options.get("middlewares") or () if not isinstance(each, _OwnAuthorization)]
+            options["middlewares"] = (*given, _OwnAuthorization(disguise.hide_authorization()))
+        elif "auth" not in self._not_taken:
+            options.setdefault("auth", _keep_headers)
 
-    def _failure(
-        self, error: Exception, request: PipelineRequest[HttpRequest], body: _WatchedBody | None
+    def _failure(  # noqa: PLR0911 - one for each kind of error
+        self, error: Exception, request: PipelineRequest[HttpRequest], *, is_unsent: bool
     ) -> _Failure | None:
         """Return what to raise for a transport's error, or None if the request is to be sent with other options."""
         options = request.context.options
         if self._is_shut(request.context.transport):
             return _Failure(ClientClosedError("The client is closed."), isinstance(error, AzureError))
         if isinstance(error, AzureError):
-            return self._azure_failure(error, request, body)
+            return self._azure_failure(error, request, is_unsent=is_unsent)
         if isinstance(error, TypeError) and (unknown := _UNKNOWN_KEYWORD.search(str(error))):
             name, value = unknown.group(1), options.get(unknown.group(1))
             if value is _keep_headers or (isinstance(value, _ReadOnce) and not value):
@@ -209,11 +193,8 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             return _Failure(kind(str(error), error=error), may_have_left)
         return _Failure(error, True)
 
-    def _azure_failure(
-        self, error: AzureError, request: PipelineRequest[HttpRequest], body: _WatchedBody | None
-    ) -> _Failure:
+    def _azure_failure(self, error: AzureError, request: PipelineRequest[HttpRequest], *, is_unsent: bool) -> _Failure:
         cause, proxy = error.inner_exception, self._proxy(request)
-        is_unsent = body is not None and not body.is_begun
         may_have_left = not (is_unsent or never_left(error))
         kind: type[AzureError] = type(error)
         if not may_have_left and not isinstance(error, ServiceRequestError):
@@ -239,6 +220,20 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             # A transport of another make, or a wrapper.
             return self.is_closed
         return session is None or getattr(session, "closed", False) is True
+
+
+def _start_of(request: PipelineRequest[HttpRequest]) -> JobStart | None:
+    """Return the start that a request is, or None if it is something else.
+
+    :raises AlreadySentError: If the service may have taken it already.
+    """
+    start: JobStart | None = request.context.get(JOB_START)
+    if start is None:
+        return None
+    if start.is_taken:
+        raise AlreadySentError
+    # Without a token the service does nothing.
+    return start if "Authorization" in request.http_request.headers else None
 
 
 def _holds_request(cause: Any) -> bool:
@@ -282,17 +277,18 @@ def _phrase(status: int) -> str:
 
 
 def _netrc_names(host: str) -> bool:
-    """Return whether the user's ``.netrc`` has an entry for a host, which requests and aiohttp would add to requests."""
+    """Return whether the user's ``.netrc`` has an entry for a host, which aiohttp and requests would use."""
     path = os.environ.get("NETRC")
     files = [Path(path).expanduser()] if path else [Path.home() / name for name in (".netrc", "_netrc")]
-    for file in files:
-        try:
-            if netrc.netrc(file).authenticators(host) is not None:
-                return True
-        except (OSError, ValueError, netrc.NetrcParseError):
-            # aiohttp and requests ignore such a file.
-            continue
-    return False
+    return any(_has_entry(file, host) for file in files)
+
+
+def _has_entry(file: Path, host: str) -> bool:
+    try:
+        return netrc.netrc(file).authenticators(host) is not None
+    except (OSError, ValueError, netrc.NetrcParseError):
+        # aiohttp and requests ignore such a file.
+        return False
 
 
 def _keep_headers(prepared: Any) -> Any:
@@ -347,24 +343,50 @@ class _ReadOnce(Mapping[str, Any]):
         return self.cookies.items()
 
 
-class _WatchedBody(aiohttp.BytesPayload):
-    """The body of a request in aiohttp's terms, which knows whether it was begun to be sent.
+class _Disguise:
+    """What a request carries only while it is being sent.
 
-    :param request: The request that gets the body.
-    :param content: What the body holds.
+    :param request: The request.
     """
 
-    def __init__(self, request: HttpRequest, content: str | bytes) -> None:
-        super().__init__(content.encode() if isinstance(content, str) else content)
-        self.is_begun = False
-        # The name by which azure-core's transports ask for the body, missing from its newer type.
+    def __init__(self, request: HttpRequest) -> None:
+        # Any: the name by which azure-core's transports ask for the body is missing from its newer type.
         self._request: Any = request
-        self._content = content
-        self._request.data = self
+        self._authorization: str | None = None
+        self._content: Any = None
+        self._body: _WatchedBody | None = None
+
+    def hide_authorization(self) -> str | None:
+        """Take the request's ``Authorization`` out, and return it."""
+        self._authorization = self._request.headers.pop("Authorization", None)
+        return self._authorization
+
+    def watch_body(self) -> None:
+        """Give the request a body that knows whether it was sent.
+
+        Only that tells whether a proxy hung up before the request was sent to the service, or after that.
+        """
+        self._content = self._request.content
+        if isinstance(self._content, (str, bytes)):
+            content = self._content.encode() if isinstance(self._content, str) else self._content
+            self._body = self._request.data = _WatchedBody(content)
+
+    def is_unsent(self) -> bool:
+        """Return whether it is certain that the request was not sent."""
+        return self._body is not None and not self._body.is_begun
 
     def take_off(self) -> None:
-        """Give the request its content back."""
-        self._request.data = self._content
+        """Make the request what it was."""
+        if self._authorization is not None:
+            self._request.headers["Authorization"] = self._authorization
+        if self._body is not None:
+            self._request.data = self._content
+
+
+class _WatchedBody(aiohttp.BytesPayload):
+    """A body in aiohttp's terms, which knows whether aiohttp began to write it."""
+
+    is_begun = False
 
     @override
     async def write(self, writer: AbstractStreamWriter) -> None:

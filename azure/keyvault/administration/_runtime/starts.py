@@ -32,6 +32,23 @@ class JobStart:
         self.outcome: PipelineResponse[HttpRequest, AsyncHttpResponse] | AzureError | None = None
         """What sending it led to. None if that is unknown, because the sending was cancelled."""
 
+    def begin(self) -> None:
+        """Note that the start is about to be sent. Whatever cuts that short without an error leaves it at that."""
+        self.is_taken, self.outcome = True, None
+
+    def end(
+        self,
+        outcome: PipelineResponse[HttpRequest, AsyncHttpResponse] | AzureError | None,
+        *,
+        may_be_taken: bool,
+    ) -> None:
+        """Note what came of sending the start.
+
+        :param outcome: The response, or azure-core's error.
+        :keyword may_be_taken: Whether the service may have taken it.
+        """
+        self.is_taken, self.outcome = may_be_taken, outcome
+
     def may_be_running(self) -> bool:
         """Return whether the service may be running the job. A refusal says that it isn't."""
         if not self.is_taken:

@@ -43,10 +43,11 @@ def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHt
     return cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", transport)
 
 
-class OneLoopPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Refuses to use aiohttp's connections from another event loop than theirs. The first policy: no retry can help.
+class FirstPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """Looks at a call before any other policy does: at its event loop, and at keywords that nobody else knows.
 
-    aiohttp itself would fail in one of several obscure ways, or wait for a loop that no longer runs.
+    aiohttp's connections can't be used from another event loop than theirs: aiohttp itself would fail in one of several
+    obscure ways, or wait for a loop that no longer runs. No retry can help.
     """
 
     def __init__(self) -> None:
@@ -54,8 +55,23 @@ class OneLoopPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
     @override
     def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
-        if not isinstance(request.context.transport, AioHttpTransport):
+        uses_aiohttp = isinstance(request.context.transport, AioHttpTransport)
+        if uses_aiohttp:
+            self._require_own_loop()
+        options = request.context.options
+        if not options:
             return
+        if (start := options.pop(JOB_START, None)) is not None:
+            request.context[JOB_START] = start
+        for name in _WITHOUT_EFFECT:
+            options.pop(name, None)
+        if (content_type := options.pop("content_type", None)) and request.http_request.content is not None:
+            request.http_request.headers["Content-Type"] = content_type
+        if options.get("proxies") is not None:
+            schemes = PROXY_SCHEMES if uses_aiohttp else None
+            options["proxies"] = usable_proxies(options["proxies"], "proxies", schemes=schemes)
+
+    def _require_own_loop(self) -> None:
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError as error:
@@ -70,22 +86,3 @@ class OneLoopPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 "The client belongs to another event loop: its connections live in the loop of its first request."
                 " Create a client in each loop, for example inside the function that asyncio.run() is given."
             )
-
-
-class CallKeywordsPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Takes out of a call's options what no other policy and no transport knows."""
-
-    @override
-    def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
-        options = request.context.options
-        if not options:
-            return
-        if (start := options.pop(JOB_START, None)) is not None:
-            request.context[JOB_START] = start
-        for name in _WITHOUT_EFFECT:
-            options.pop(name, None)
-        if (content_type := options.pop("content_type", None)) and request.http_request.content is not None:
-            request.http_request.headers["Content-Type"] = content_type
-        if options.get("proxies") is not None:
-            schemes = PROXY_SCHEMES if isinstance(request.context.transport, AioHttpTransport) else None
-            options["proxies"] = usable_proxies(options["proxies"], "proxies", schemes=schemes)
