@@ -11,7 +11,7 @@ from .contract import Contract
 from .document import Document, DocumentError, Node
 from .operations import read_operations
 from .rendering import render
-from .schemas import read_wire_types
+from .schemas import reachable, read_wire_types
 
 __all__ = ["DocumentError", "generate", "read"]
 
@@ -30,8 +30,7 @@ def read(document: Node) -> Contract:
     :raises DocumentError: if the document holds something that the generator doesn't know.
     """
     checked = Document(document)
-    return Contract(
-        first_version=checked.versions[0],
-        types=tuple(read_wire_types(checked)),
-        operations=tuple(read_operations(checked)),
-    )
+    operations = tuple(read_operations(checked))
+    used = {name for operation in operations for name in operation.types}
+    types = reachable(used, list(read_wire_types(checked)))
+    return Contract(first_version=checked.versions[0], types=tuple(types), operations=operations)

@@ -47,6 +47,11 @@ class Operation:
         return f"{snake_case(self.tag)}_{self.name}"
 
     @property
+    def types(self) -> tuple[str, ...]:
+        """Names of the wire types that the client writes or reads. The response to a started job is read elsewhere."""
+        return (*([self.body] if self.body else ()), *(() if self.starts_job else (self.result,)))
+
+    @property
     def arguments(self) -> tuple[str, ...]:
         """What a caller must name besides the body: the scope, then the path's parameters."""
         scope = ("scope",) if self.scoped else ()

@@ -6,7 +6,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from .contract import Contract, Operation, placeholders, snake_case
 
-_FILES = ("__init__.py", "types.py", "requests.py", "operations.py")
+_FILES = ("__init__.py", "types.py", "operations.py")
 
 
 def render(contract: Contract, source: str) -> dict[str, str]:
@@ -22,12 +22,10 @@ def render(contract: Contract, source: str) -> dict[str, str]:
     context = {
         "source": source,
         "contract": contract,
-        "body_types": sorted({operation.body for operation in contract.operations if operation.body}),
-        "result_types": sorted({operation.result for operation in contract.operations if not operation.starts_job}),
+        "operation_types": sorted({name for operation in contract.operations for name in operation.types}),
         "snake_case": snake_case,
         "path_expression": path_expression,
         "parameters": parameters,
-        "arguments": arguments,
     }
     return {name: environment.get_template(f"{name}.jinja").render(context) for name in _FILES}
 
@@ -50,11 +48,3 @@ def parameters(operation: Operation) -> list[str]:
     if operation.optional_query:
         declared += ["*", *(f"{snake_case(name)}: str | None = None" for name in operation.optional_query)]
     return declared
-
-
-def arguments(operation: Operation) -> list[str]:
-    """Pass on what `parameters` declares."""
-    passed = [*operation.arguments]
-    if operation.body:
-        passed.append("body")
-    return passed + [f"{name}={name}" for name in map(snake_case, operation.optional_query)]

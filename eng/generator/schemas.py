@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 
 from .contract import Member, WireType
@@ -20,6 +21,23 @@ def read_wire_types(document: Document) -> Iterator[WireType]:
             yield _wire_type(document, name, schema)
         else:
             python_type(document, f"schema {name}", schema)
+
+
+def reachable(names: set[str], types: Sequence[WireType]) -> Iterator[WireType]:
+    """Return the types with these names and those that their members refer to, in the document's order."""
+    found = set(names)
+    while (
+        more := {
+            word
+            for type_ in types
+            if type_.name in found
+            for member in type_.members
+            for word in re.findall(r"\w+Wire", member.type)
+        }
+        - found
+    ):
+        found |= more
+    return (type_ for type_ in types if type_.name in found)
 
 
 def python_type(document: Document, at: str, schema: Node) -> str:

@@ -23,7 +23,7 @@ def test_the_namespaces_stay_shared(wheel: Path, name: str) -> None:
     assert name not in zipfile.ZipFile(wheel).namelist()
 
 
-@pytest.mark.parametrize("name", ["py.typed", "aio/__init__.py", "emulator/_store/schema.sql"])
+@pytest.mark.parametrize("name", ["py.typed", "aio/__init__.py", "emulator/_state/schema.sql"])
 def test_the_wheel_holds_what_the_package_needs(wheel: Path, name: str) -> None:
     assert f"azure/keyvault/administration/{name}" in zipfile.ZipFile(wheel).namelist()
 

@@ -29,7 +29,7 @@ def _raw(hsm: ManagedHsmEmulator) -> RawClient:
 @pytest.fixture(name="slow_key")
 def _slow_key(monkeypatch: pytest.MonkeyPatch) -> Iterator[SlowKey]:
     slow_key = SlowKey()
-    monkeypatch.setattr("azure.keyvault.administration.emulator._handlers.keys.generate", slow_key.generate)
+    monkeypatch.setattr("azure.keyvault.administration.emulator._http.handlers.keys.generate", slow_key.generate)
     yield slow_key
     # A test that failed must not leave a thread waiting.
     slow_key.end()

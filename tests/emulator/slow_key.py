@@ -6,7 +6,7 @@ import asyncio
 import threading
 from typing import TYPE_CHECKING
 
-from azure.keyvault.administration.emulator._keygen import generate
+from azure.keyvault.administration.emulator._hsm.keygen import generate
 
 if TYPE_CHECKING:
     from azure.keyvault.administration.emulator._domain.keys import KeySpec

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
-from azure.keyvault.administration.emulator._clock import Clock
+from azure.keyvault.administration.emulator._state.clock import Clock
 from emulator.operator_client import Operator
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from azure.keyvault.administration.emulator._domain.records import JobStatus
-from azure.keyvault.administration.emulator._store.sqlite import SqliteStore, StoreError
+from azure.keyvault.administration.emulator._state.sqlite import SqliteStore, StoreError
 from emulator.operator_client import DURATION, Operator, failed
 from emulator.raw import ROLE_DEFINITIONS
 
@@ -51,7 +51,7 @@ class FaultyStore(SqliteStore):
 def _faulty(monkeypatch: pytest.MonkeyPatch) -> Any:
     def install(step: str) -> FaultyStore:
         store = FaultyStore(step)
-        monkeypatch.setattr("azure.keyvault.administration.emulator._server.SqliteStore", lambda _path: store)
+        monkeypatch.setattr("azure.keyvault.administration.emulator._assembly.SqliteStore", lambda _path: store)
         return store
 
     return install
@@ -155,7 +155,7 @@ async def test_nothing_is_written_behind_an_emulator_that_was_closed(
         may_end.wait(10)
         ended = True
 
-    monkeypatch.setattr("azure.keyvault.administration.emulator._storage._write_folder", write_slowly)
+    monkeypatch.setattr("azure.keyvault.administration.emulator._state.backup_storage._write_folder", write_slowly)
     hsm = ManagedHsmEmulator(data=tmp_path)
     async with hsm:
         operator = Operator(hsm)
@@ -167,7 +167,7 @@ async def test_nothing_is_written_behind_an_emulator_that_was_closed(
 
 
 async def test_the_newest_jobs_are_remembered_and_the_others_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("azure.keyvault.administration.emulator._jobs._MEMORY", 3)
+    monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._MEMORY", 3)
     async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
         operator = Operator(hsm)
         started = [await operator.back_up()]

@@ -17,8 +17,8 @@ import pytest_asyncio
 from aiohttp import web
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
-from azure.keyvault.administration.emulator._certificates import issue
-from azure.keyvault.administration.emulator._proxy import ConnectProxy
+from azure.keyvault.administration.emulator._net.connect_proxy import ConnectProxy
+from azure.keyvault.administration.emulator._state.certificates import issue
 from emulator import application
 
 if TYPE_CHECKING:

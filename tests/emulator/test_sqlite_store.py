@@ -17,7 +17,7 @@ from azure.keyvault.administration.emulator._domain.records import (
     RoleDefinition,
     Snapshot,
 )
-from azure.keyvault.administration.emulator._store.sqlite import SqliteStore, StoreError
+from azure.keyvault.administration.emulator._state.sqlite import SqliteStore, StoreError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,7 +7,7 @@ import threading
 
 import pytest
 
-from azure.keyvault.administration.emulator._threads import run_in_thread
+from azure.keyvault.administration.emulator._state.threads import run_in_thread
 
 
 async def test_it_returns_what_the_work_returns() -> None:

@@ -37,14 +37,14 @@ from generator import generate, read
     ],
 )
 def test_a_schema_becomes_a_python_type(small: dict[str, Any], schema: dict[str, Any], annotation: str) -> None:
-    small["components"]["schemas"]["Bath"]["properties"]["status"] = {**schema, "x-added-in": "1"}
+    small["components"]["schemas"]["Page"]["properties"]["value"] = {**schema, "x-added-in": "1"}
 
-    bath = read(small).types[-1]
+    page = read(small).types[0]
 
-    assert [member.type for member in bath.members] == [annotation]
+    assert [member.type for member in page.members] == [annotation]
 
 
-def test_types_tell_required_from_optional_and_old_from_new(small: dict[str, Any]) -> None:
+def test_types_of_bodies_and_results_tell_required_from_optional_and_old_from_new(small: dict[str, Any]) -> None:
     assert (
         formatted(generate(small, "pets.yaml")["types.py"]).partition("TypedDict\n\n\n")[2]
         == '''\
@@ -58,11 +58,12 @@ class SoapWire(TypedDict):
     """What to wash with."""
 
     scent: NotRequired[str]  # since 2
-
-
-class BathWire(TypedDict):
-    """A bath."""
-
-    status: str
 '''
     )
+
+
+def test_a_type_that_only_another_one_refers_to_is_written_too(small: dict[str, Any]) -> None:
+    schemas = small["components"]["schemas"]
+    schemas["Soap"]["properties"]["bath"] = {"$ref": "#/components/schemas/Bath", "x-added-in": "2"}
+
+    assert [type_.name for type_ in read(small).types] == ["PageWire", "SoapWire", "BathWire"]

@@ -17,6 +17,7 @@ from azure.keyvault.administration import (
     KeyVaultRoleAssignmentProperties,
     KeyVaultRoleDefinition,
 )
+from azure.keyvault.administration._generated.types import RoleAssignmentWire, RoleDefinitionWire
 from azure.keyvault.administration._mapping import (
     job_details,
     role_assignment,
@@ -27,7 +28,7 @@ from azure.keyvault.administration._mapping import (
     role_definitions,
 )
 
-WIRE_DEFINITION = {
+WIRE_DEFINITION: RoleDefinitionWire = {
     "id": "i",
     "name": "n",
     "properties": {
@@ -49,7 +50,7 @@ DEFINITION = KeyVaultRoleDefinition(
     permissions=[KeyVaultPermission(actions=["a"], data_actions=["b"], not_actions=["c"], not_data_actions=["e"])],
     assignable_scopes=["/"],
 )
-WIRE_ASSIGNMENT = {
+WIRE_ASSIGNMENT: RoleAssignmentWire = {
     "id": "i",
     "name": "n",
     "type": "t",
@@ -78,8 +79,8 @@ json_values = st.recursive(
 
 
 def test_every_member_of_the_wire_has_its_attribute() -> None:
-    assert role_definitions([WIRE_DEFINITION]) == [DEFINITION]
-    assert role_assignments([WIRE_ASSIGNMENT]) == [ASSIGNMENT]
+    assert role_definitions({"value": [WIRE_DEFINITION]}) == [DEFINITION]
+    assert role_assignments({"value": [WIRE_ASSIGNMENT]}) == [ASSIGNMENT]
 
 
 @given(json_values)
@@ -100,7 +101,7 @@ def test_any_json_becomes_a_model_or_a_decode_error(wire: Any) -> None:
 )
 def test_the_error_says_what_stood_where(value: Any, kind: str) -> None:
     with pytest.raises(DecodeError, match=f"sent {kind} as 'roleName', where a string was expected"):
-        role_definition({"properties": {"roleName": value}})
+        role_definition({**WIRE_DEFINITION, "properties": {"roleName": value}})
 
 
 def test_a_time_that_no_calendar_has_is_an_error() -> None:
@@ -146,7 +147,7 @@ def test_a_page_of_assignments_holds_what_they_share_once() -> None:
     # As the service sends it: each string of the text becomes one of its own.
     page: list[Any] = json.loads(json.dumps([wire, wire]))
 
-    one, other = role_assignments(page)
+    one, other = role_assignments({"value": page})
 
     assert one == other
     assert one.type is other.type

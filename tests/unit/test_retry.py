@@ -18,7 +18,8 @@ from azure.core.exceptions import (
 from azure.core.pipeline import AsyncPipeline, PipelineContext, PipelineResponse
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from azure.keyvault.administration._runtime.rest import RestClient, decode_object, status_error, with_query
+from azure.keyvault.administration._identifiers import with_query
+from azure.keyvault.administration._runtime.rest import JobStart, Operation, RestClient, decode_object, status_error
 from azure.keyvault.administration._runtime.retry import JobAwareRetryPolicy, carries_token, may_have_been_accepted
 from fakes import VAULT, Answer, FakeResponse, ScriptedTransport
 
@@ -32,7 +33,7 @@ def rest(*script: Answer | Exception) -> tuple[RestClient, ScriptedTransport]:
 
 
 def start(headers: dict[str, str] = AUTHORIZED) -> HttpRequest:
-    return HttpRequest("POST", f"{VAULT}/backup", headers=headers, json={})
+    return HttpRequest("POST", "/backup", headers=headers, json={})
 
 
 @pytest.mark.parametrize(
@@ -51,9 +52,9 @@ async def test_a_start_is_sent_again_only_if_it_cannot_have_been_taken(outcome: 
 
     if tries == 1:
         with pytest.raises(AzureError):
-            await client.start(start(), 202)
+            await client.start(JobStart(start(), 202))
     else:
-        await client.start(start(), 202)
+        await client.start(JobStart(start(), 202))
 
     assert len(transport.requests) == tries
 
@@ -62,7 +63,7 @@ async def test_a_start_is_sent_again_only_if_it_cannot_have_been_taken(outcome: 
 async def test_a_start_without_token_is_sent_again_since_nothing_was_done(status: int) -> None:
     client, transport = rest(Answer(status), Answer(202, {}))
 
-    await client.start(start({}), 202)
+    await client.start(JobStart(start({}), 202))
 
     assert len(transport.requests) == 2
 
@@ -75,7 +76,7 @@ async def test_a_start_without_token_is_sent_again_since_nothing_was_done(status
 async def test_any_other_request_is_sent_again_as_azure_core_does(outcome: Any) -> None:
     client, transport = rest(outcome, Answer(200, {"a": 1}))
 
-    assert await client.send(HttpRequest("PUT", VAULT, headers=AUTHORIZED), 200) == {"a": 1}
+    assert await client.send(Operation(HttpRequest("PUT", "/", headers=AUTHORIZED), 200), dict) == {"a": 1}
     assert len(transport.requests) == 2
 
 
@@ -126,9 +127,9 @@ def test_a_query_parameter_is_added_or_replaced(url: str, expected: str) -> None
 async def test_parameters_of_a_call_are_added_to_its_url() -> None:
     client, transport = rest(Answer(200, {}))
 
-    await client.send(HttpRequest("GET", f"{VAULT}?a=b"), 200, params={"c": "d e"})
+    await client.send(Operation(HttpRequest("GET", "/?a=b"), 200), dict, params={"c": "d e"})
 
-    assert transport.requests[0].url == f"{VAULT}?a=b&c=d+e"
+    assert transport.requests[0].url == f"{VAULT}/?a=b&api-version=7.6&c=d+e"
 
 
 def test_a_body_that_is_no_object_is_a_decode_error_with_the_response() -> None:

@@ -9,9 +9,10 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import NamedTuple, cast
+from typing import Any, NamedTuple, cast
+from urllib.parse import unquote_plus, urlencode
 from uuid import UUID
 
 # RFC 3986: scheme "://" host [":" port], where the host is a plain ASCII name, an IPv4 address or a bracketed IPv6
@@ -46,6 +47,28 @@ def absolute(url: str, endpoint: str) -> str:
     :param endpoint: URL of the vault.
     """
     return url if "://" in url.partition("?")[0] else f"{endpoint}/{url.lstrip('/')}"
+
+
+def has_query_parameter(url: str, name: str) -> bool:
+    """Tell whether a URL has a query parameter.
+
+    :param url: A URL.
+    :param name: The parameter's name.
+    """
+    query = url.partition("#")[0].partition("?")[2]
+    return any(part.partition("=")[0] == name for part in query.split("&"))
+
+
+def with_query(url: str, params: Mapping[str, Any]) -> str:
+    """Return a URL with query parameters added; those that it already has are replaced.
+
+    :param url: A URL.
+    :param params: The parameters.
+    """
+    # What is not replaced stays as it is, byte for byte: a link's own parameters are up to the service.
+    base, _, query = url.partition("#")[0].partition("?")
+    kept = [part for part in query.split("&") if part and unquote_plus(part.partition("=")[0]) not in params]
+    return f"{base}?{'&'.join([*kept, urlencode(params, doseq=True)])}"
 
 
 def hostname(url: str) -> str:

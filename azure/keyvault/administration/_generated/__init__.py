@@ -1,2 +1,2 @@
 # Generated from eng/openapi/managedhsm-administration.yaml by eng/generate.py. Do not edit.
-"""The service's wire types, request builders and operations."""
+"""The service's operations and wire types."""

@@ -1,22 +1,21 @@
 # Generated from eng/openapi/managedhsm-administration.yaml by eng/generate.py. Do not edit.
-"""One method for each operation: build the request, send it, name the wire type of what comes back.
+"""One pure function for each operation: the request, and the status code that means success.
 
-The client's `send` returns a JSON object; each `cast` names the type that the service promises for it, and whoever
-reads it checks the members. A method that starts a job returns the whole answer, which the job is followed from.
+The URLs are relative to the HSM and name no service version: the client adds both. A *scope* starts with a slash and
+doesn't end with one, unless it is `/`.
 """
 # ruff: noqa: A002 - parameters keep the names of the service
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
+from urllib.parse import quote
 
-from . import requests
+from azure.core.rest import HttpRequest
+
+from .._runtime.rest import JobStart, Operation
 
 if TYPE_CHECKING:
-    from azure.core.pipeline import PipelineResponse
-    from azure.core.rest import AsyncHttpResponse, HttpRequest
-
-    from .._runtime.rest import RestClient
     from .types import (
         PreBackupOperationParametersWire,
         PreRestoreOperationParametersWire,
@@ -31,120 +30,110 @@ if TYPE_CHECKING:
         SelectiveKeyRestoreOperationParametersWire,
     )
 
-
-class RoleDefinitionsOperations:
-    """The operations with the tag RoleDefinitions."""
-
-    def __init__(self, client: RestClient) -> None:
-        self._client = client
-
-    async def list(self, scope: str, *, filter: str | None = None, **kwargs: Any) -> RoleDefinitionListResultWire:
-        """List the role definitions that apply at a scope and above."""
-        request = requests.role_definitions_list(self._client.endpoint, self._client.api_version, scope, filter=filter)
-        return cast("RoleDefinitionListResultWire", await self._client.send(request, 200, **kwargs))
-
-    async def get(self, scope: str, role_definition_name: str, **kwargs: Any) -> RoleDefinitionWire:
-        """Get a role definition."""
-        request = requests.role_definitions_get(
-            self._client.endpoint, self._client.api_version, scope, role_definition_name
-        )
-        return cast("RoleDefinitionWire", await self._client.send(request, 200, **kwargs))
-
-    async def create_or_update(
-        self, scope: str, role_definition_name: str, body: RoleDefinitionCreateParametersWire, **kwargs: Any
-    ) -> RoleDefinitionWire:
-        """Create a custom role definition or replace it."""
-        request = requests.role_definitions_create_or_update(
-            self._client.endpoint, self._client.api_version, scope, role_definition_name, body
-        )
-        return cast("RoleDefinitionWire", await self._client.send(request, 201, **kwargs))
-
-    async def delete(self, scope: str, role_definition_name: str, **kwargs: Any) -> RoleDefinitionWire:
-        """Delete a custom role definition."""
-        request = requests.role_definitions_delete(
-            self._client.endpoint, self._client.api_version, scope, role_definition_name
-        )
-        return cast("RoleDefinitionWire", await self._client.send(request, 200, **kwargs))
+_HEADERS = {"Accept": "application/json"}
 
 
-class RoleAssignmentsOperations:
-    """The operations with the tag RoleAssignments."""
-
-    def __init__(self, client: RestClient) -> None:
-        self._client = client
-
-    async def list_for_scope(
-        self, scope: str, *, filter: str | None = None, **kwargs: Any
-    ) -> RoleAssignmentListResultWire:
-        """List the role assignments of a scope."""
-        request = requests.role_assignments_list_for_scope(
-            self._client.endpoint, self._client.api_version, scope, filter=filter
-        )
-        return cast("RoleAssignmentListResultWire", await self._client.send(request, 200, **kwargs))
-
-    async def get(self, scope: str, role_assignment_name: str, **kwargs: Any) -> RoleAssignmentWire:
-        """Get a role assignment."""
-        request = requests.role_assignments_get(
-            self._client.endpoint, self._client.api_version, scope, role_assignment_name
-        )
-        return cast("RoleAssignmentWire", await self._client.send(request, 200, **kwargs))
-
-    async def create(
-        self, scope: str, role_assignment_name: str, body: RoleAssignmentCreateParametersWire, **kwargs: Any
-    ) -> RoleAssignmentWire:
-        """Assign a role to a principal."""
-        request = requests.role_assignments_create(
-            self._client.endpoint, self._client.api_version, scope, role_assignment_name, body
-        )
-        return cast("RoleAssignmentWire", await self._client.send(request, 201, **kwargs))
-
-    async def delete(self, scope: str, role_assignment_name: str, **kwargs: Any) -> RoleAssignmentWire:
-        """Delete a role assignment."""
-        request = requests.role_assignments_delete(
-            self._client.endpoint, self._client.api_version, scope, role_assignment_name
-        )
-        return cast("RoleAssignmentWire", await self._client.send(request, 200, **kwargs))
+def role_definitions_list(scope: str, *, filter: str | None = None) -> Operation[RoleDefinitionListResultWire]:
+    """List the role definitions that apply at a scope and above."""
+    url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleDefinitions"
+    if filter is not None:
+        url += f"?$filter={quote(filter, safe='')}"
+    request = HttpRequest("GET", url, headers=_HEADERS)
+    return Operation(request, 200)
 
 
-class BackupRestoreOperations:
-    """The operations with the tag BackupRestore."""
+def role_definitions_get(scope: str, role_definition_name: str) -> Operation[RoleDefinitionWire]:
+    """Get a role definition."""
+    url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleDefinitions/{quote(role_definition_name, safe='')}"
+    request = HttpRequest("GET", url, headers=_HEADERS)
+    return Operation(request, 200)
 
-    def __init__(self, client: RestClient) -> None:
-        self._client = client
 
-    async def full_backup(
-        self, body: SASTokenParameterWire, **kwargs: Any
-    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        """Start a full backup of the HSM into a new folder of a blob container."""
-        request = requests.backup_restore_full_backup(self._client.endpoint, self._client.api_version, body)
-        return await self._client.start(request, 202, **kwargs)
+def role_definitions_create_or_update(
+    scope: str, role_definition_name: str, body: RoleDefinitionCreateParametersWire
+) -> Operation[RoleDefinitionWire]:
+    """Create a custom role definition or replace it."""
+    url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleDefinitions/{quote(role_definition_name, safe='')}"
+    request = HttpRequest("PUT", url, headers=_HEADERS, json=body)
+    return Operation(request, 201)
 
-    async def pre_full_backup(
-        self, body: PreBackupOperationParametersWire, **kwargs: Any
-    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        """Start a check whether a full backup could be made."""
-        request = requests.backup_restore_pre_full_backup(self._client.endpoint, self._client.api_version, body)
-        return await self._client.start(request, 202, **kwargs)
 
-    async def full_restore(
-        self, body: RestoreOperationParametersWire, **kwargs: Any
-    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        """Start a full restore of the HSM from a folder of a blob container."""
-        request = requests.backup_restore_full_restore(self._client.endpoint, self._client.api_version, body)
-        return await self._client.start(request, 202, **kwargs)
+def role_definitions_delete(scope: str, role_definition_name: str) -> Operation[RoleDefinitionWire]:
+    """Delete a custom role definition."""
+    url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleDefinitions/{quote(role_definition_name, safe='')}"
+    request = HttpRequest("DELETE", url, headers=_HEADERS)
+    return Operation(request, 200)
 
-    async def pre_full_restore(
-        self, body: PreRestoreOperationParametersWire, **kwargs: Any
-    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        """Start a check whether a full restore could be made."""
-        request = requests.backup_restore_pre_full_restore(self._client.endpoint, self._client.api_version, body)
-        return await self._client.start(request, 202, **kwargs)
 
-    async def selective_key_restore(
-        self, key_name: str, body: SelectiveKeyRestoreOperationParametersWire, **kwargs: Any
-    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        """Start the restore of all versions of one key from a full backup."""
-        request = requests.backup_restore_selective_key_restore(
-            self._client.endpoint, self._client.api_version, key_name, body
-        )
-        return await self._client.start(request, 202, **kwargs)
+def role_assignments_list_for_scope(
+    scope: str, *, filter: str | None = None
+) -> Operation[RoleAssignmentListResultWire]:
+    """List the role assignments of a scope."""
+    url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleAssignments"
+    if filter is not None:
+        url += f"?$filter={quote(filter, safe='')}"
+    request = HttpRequest("GET", url, headers=_HEADERS)
+    return Operation(request, 200)
+
+
+def role_assignments_get(scope: str, role_assignment_name: str) -> Operation[RoleAssignmentWire]:
+    """Get a role assignment."""
+    url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleAssignments/{quote(role_assignment_name, safe='')}"
+    request = HttpRequest("GET", url, headers=_HEADERS)
+    return Operation(request, 200)
+
+
+def role_assignments_create(
+    scope: str, role_assignment_name: str, body: RoleAssignmentCreateParametersWire
+) -> Operation[RoleAssignmentWire]:
+    """Assign a role to a principal."""
+    url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleAssignments/{quote(role_assignment_name, safe='')}"
+    request = HttpRequest("PUT", url, headers=_HEADERS, json=body)
+    return Operation(request, 201)
+
+
+def role_assignments_delete(scope: str, role_assignment_name: str) -> Operation[RoleAssignmentWire]:
+    """Delete a role assignment."""
+    url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleAssignments/{quote(role_assignment_name, safe='')}"
+    request = HttpRequest("DELETE", url, headers=_HEADERS)
+    return Operation(request, 200)
+
+
+def backup_restore_full_backup(body: SASTokenParameterWire) -> JobStart:
+    """Start a full backup of the HSM into a new folder of a blob container."""
+    url = "/backup"
+    request = HttpRequest("POST", url, headers=_HEADERS, json=body)
+    return JobStart(request, 202)
+
+
+def backup_restore_pre_full_backup(body: PreBackupOperationParametersWire) -> JobStart:
+    """Start a check whether a full backup could be made."""
+    url = "/prebackup"
+    request = HttpRequest("POST", url, headers=_HEADERS, json=body)
+    return JobStart(request, 202)
+
+
+def backup_restore_full_restore(body: RestoreOperationParametersWire) -> JobStart:
+    """Start a full restore of the HSM from a folder of a blob container."""
+    url = "/restore"
+    request = HttpRequest("PUT", url, headers=_HEADERS, json=body)
+    return JobStart(request, 202)
+
+
+def backup_restore_pre_full_restore(body: PreRestoreOperationParametersWire) -> JobStart:
+    """Start a check whether a full restore could be made."""
+    url = "/prerestore"
+    request = HttpRequest("PUT", url, headers=_HEADERS, json=body)
+    return JobStart(request, 202)
+
+
+def backup_restore_selective_key_restore(key_name: str, body: SelectiveKeyRestoreOperationParametersWire) -> JobStart:
+    """Start the restore of all versions of one key from a full backup."""
+    url = f"/keys/{quote(key_name, safe='')}/restore"
+    request = HttpRequest("PUT", url, headers=_HEADERS, json=body)
+    return JobStart(request, 202)
+
+
+def _prefix(scope: str) -> str:
+    """Place the scope in front of a path; the HSM's own scope is no segment."""
+    return "" if scope == "/" else quote(scope)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
+from urllib.parse import quote
 
 from azure.core.exceptions import (
     AzureError,
@@ -17,17 +19,18 @@ from azure.core.exceptions import (
 )
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
+from .._identifiers import with_query
 from .errors import with_sentence
 from .redaction import readable
-from .request import JsonRequest
 from .retry import may_have_been_accepted
-from .starts import JOB_START, AlreadySentError, JobStart
+from .starts import START_PROGRESS, AlreadySentError, StartProgress
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
-    from typing import TypeGuard
 
     from azure.core.pipeline import AsyncPipeline, PipelineResponse
+
+    Recovery = Callable[[HttpResponseError], Awaitable[PipelineResponse[HttpRequest, AsyncHttpResponse] | None]]
 
 _OK = 200
 
@@ -37,6 +40,25 @@ _ERRORS: Mapping[int, type[HttpResponseError]] = {
     404: ResourceNotFoundError,
     409: ResourceExistsError,
 }
+
+
+WireT = TypeVar("WireT")
+T = TypeVar("T")
+
+
+@dataclass(slots=True)
+class Operation(Generic[WireT]):
+    """A request whose response is a JSON object."""
+
+    request: HttpRequest
+    expected_status: int
+
+
+class JobStart(NamedTuple):
+    """A request that starts a job. :meth:`RestClient.send` doesn't take it, because it would repeat it."""
+
+    request: HttpRequest
+    expected_status: int
 
 
 class RestClient:
@@ -53,23 +75,52 @@ class RestClient:
         self.endpoint = endpoint
         self.api_version = api_version
         self.pipeline = pipeline
+        self._version_parameter = f"api-version={quote(api_version, safe='')}"
 
-    async def send(self, request: HttpRequest, expected_status: int, **options: Any) -> dict[str, Any]:
-        """Send a request and return the JSON object that it is answered with.
+    async def send(
+        self,
+        operation: Operation[WireT],
+        convert: Callable[[WireT], T],
+        *,
+        cls: Callable[..., Any] | None = None,
+        **options: Any,
+    ) -> T:
+        """Send a request and return what its response holds.
 
-        :param request: The request.
-        :param expected_status: The status that means success.
-        :keyword error_map: Exceptions by status, in place of the usual ones.
-        :keyword params: Query parameters to add.
-        :keyword recover: Called with the error if an earlier try of this request may have succeeded: returns the JSON
-            object that the lost answer held, or None.
-        :raises ~azure.core.exceptions.HttpResponseError: If the status is another one, or the answer no JSON object.
+        :param operation: The request and the status code that means success.
+        :param convert: Makes the result of the JSON object in the response.
+        :keyword cls: Called with the response, the result and the headers: what it returns is the result.
+        :keyword options: Those of :meth:`fetch`.
+        :raises ~azure.core.exceptions.HttpResponseError: If the status code is another one, or the response isn't a
+            JSON object.
         """
-        recover: Callable[[HttpResponseError], Awaitable[dict[str, Any] | None]] | None = options.pop("recover", None)
-        error_map = options.pop("error_map", None)
-        response = await self._run(request, options)
-        if response.http_response.status_code == expected_status:
-            return decode_object(response.http_response)
+        response = await self.fetch(operation, **options)
+        # The type is what the service promises: code that reads the members checks them.
+        return called(cls, response, convert(cast("WireT", decode_object(response.http_response))))
+
+    async def fetch(
+        self,
+        operation: Operation[Any],
+        *,
+        error_map: Mapping[int, type[HttpResponseError]] | None = None,
+        params: Mapping[str, Any] | None = None,
+        recover: Recovery | None = None,
+        **options: Any,
+    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        """Send a request and return its response.
+
+        :param operation: The request and the status code that means success.
+        :keyword error_map: Exceptions by status code, in place of the usual ones.
+        :keyword params: Query parameters to add.
+        :keyword recover: Called with the error if an earlier try of this request may have succeeded: returns a response
+            that holds what the lost one held, or None.
+        :keyword options: Options of the pipeline.
+        :raises ~azure.core.exceptions.HttpResponseError: If the status code is another one.
+        """
+        self._address(operation.request, params)
+        response = await self.pipeline.run(operation.request, **options)
+        if response.http_response.status_code == operation.expected_status:
+            return response
         error = status_error(response.http_response, error_map)
         if recover is not None and may_have_been_accepted(response.context.get("history", [])):
             recovered = await recover(error)
@@ -78,68 +129,96 @@ class RestClient:
         raise error
 
     async def start(
-        self, request: HttpRequest, expected_status: int, **options: Any
+        self,
+        start: JobStart,
+        *,
+        error_map: Mapping[int, type[HttpResponseError]] | None = None,
+        params: Mapping[str, Any] | None = None,
+        **options: Any,
     ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        """Send a request that starts a job: never twice, once the service may have taken it.
+        """Send a request that starts a job: never twice, once the service may have accepted it.
 
-        :param request: The request.
-        :param expected_status: The status that means that the service took the job.
-        :keyword error_map: Exceptions by status, in place of the usual ones.
+        :param start: The request and the status code that means that the service accepted the job.
+        :keyword error_map: Exceptions by status code, in place of the usual ones.
         :keyword params: Query parameters to add.
-        :raises ~azure.core.exceptions.AzureError: If the status is another one, or there is no response. The text says
-            so if the job may be running anyway.
+        :keyword options: Options of the pipeline.
+        :raises ~azure.core.exceptions.AzureError: If the status code is another one, or there is no response. The text
+            says so if the job may be running anyway.
         """
-        start = JobStart()
-        error_map = options.pop("error_map", None)
+        self._address(start.request, params)
+        progress = StartProgress()
         try:
             try:
-                response = await self._run(request, {**options, JOB_START: start})
+                response = await self.pipeline.run(start.request, **{**options, START_PROGRESS: progress})
             except AlreadySentError:
                 # A policy of the user's asked for a second start.
-                response = _outcome(start)
-            if response.http_response.status_code != expected_status:
-                raise status_error(response.http_response, error_map)
+                response = _outcome(progress)
+            return _checked(response, start.expected_status, error_map)
         except AzureError as error:
-            if start.may_be_running():
+            if progress.may_be_running():
                 with_sentence(error, "The service may have started the job: see what runs before you start another.")
             raise
-        return response
 
-    async def get(self, url: str, **options: Any) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+    async def get(
+        self,
+        url: str,
+        *,
+        error_map: Mapping[int, type[HttpResponseError]] | None = None,
+        params: Mapping[str, Any] | None = None,
+        secrets: Iterable[str] = (),
+        **options: Any,
+    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
         """Get a URL that the service itself named.
 
         :param url: An absolute URL.
-        :keyword error_map: Exceptions by status, in place of the usual ones.
+        :keyword error_map: Exceptions by status code, in place of the usual ones.
+        :keyword params: Query parameters to add.
         :keyword secrets: Secrets of earlier requests that an error must not show.
-        :raises ~azure.core.exceptions.HttpResponseError: If the status is not 200.
+        :keyword options: Options of the pipeline.
+        :raises ~azure.core.exceptions.HttpResponseError: If the status code isn't 200.
         """
-        request = JsonRequest("GET", url, headers={"Accept": "application/json"})
-        return await self._run_checked(request, _OK, options)
+        request = HttpRequest("GET", with_query(url, params) if params else url, headers={"Accept": "application/json"})
+        return _checked(await self.pipeline.run(request, **options), _OK, error_map, secrets)
 
-    async def _run_checked(
-        self, request: HttpRequest, expected_status: int, options: dict[str, Any]
-    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        error_map, secrets = options.pop("error_map", None), options.pop("secrets", ())
-        response = await self._run(request, options)
-        if response.http_response.status_code != expected_status:
-            raise status_error(response.http_response, error_map, secrets)
-        return response
-
-    async def _run(
-        self, request: HttpRequest, options: dict[str, Any]
-    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        if params := options.pop("params", None):
+    def _address(self, request: HttpRequest, params: Mapping[str, Any] | None) -> None:
+        """Complete a relative URL: this is the only place that knows the endpoint and the version."""
+        url = request.url
+        request.url = f"{self.endpoint}{url}{'&' if '?' in url else '?'}{self._version_parameter}"
+        if params:
             request.url = with_query(request.url, params)
-        return await self.pipeline.run(request, **options)
 
 
-def _outcome(start: JobStart) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+def called(cls: Callable[..., Any] | None, response: PipelineResponse[HttpRequest, AsyncHttpResponse], result: T) -> T:
+    """Return what a caller's ``cls`` makes of a result, or the result if there is no such function.
+
+    :param cls: The function.
+    :param response: The response.
+    :param result: What was made of the response.
+    """
+    if cls is None:
+        return result
+    return cast("T", cls(response, result, response.http_response.headers))
+
+
+def _checked(
+    response: PipelineResponse[HttpRequest, AsyncHttpResponse],
+    expected_status: int,
+    error_map: Mapping[int, type[HttpResponseError]] | None,
+    secrets: Iterable[str] = (),
+) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+    """Return a response with the expected status code, or raise the error of another one."""
+    if response.http_response.status_code != expected_status:
+        raise status_error(response.http_response, error_map, secrets)
+    return response
+
+
+def _outcome(progress: StartProgress) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
     """Return the response to a start that was sent, or raise the error that it ended in."""
-    if start.outcome is None:
+    if progress.outcome is None:
         raise ServiceResponseError("The start of the job was sent, but abandoned before the response arrived.")
-    if isinstance(start.outcome, AzureError):
-        raise start.outcome
-    return start.outcome
+    if isinstance(progress.outcome, AzureError):
+        raise progress.outcome
+    return progress.outcome
 
 
 def decode_object(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> dict[str, Any]:
@@ -164,14 +243,6 @@ def decode_object(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> d
     )
 
 
-def is_list(value: object) -> TypeGuard[list[Any]]:
-    """Tell whether a member of decoded JSON is a list. Its items are anything.
-
-    :param value: The member.
-    """
-    return type(value) is list
-
-
 def status_error(
     response: AsyncHttpResponse,
     error_map: Mapping[int, type[HttpResponseError]] | None = None,
@@ -186,27 +257,3 @@ def status_error(
     status = response.status_code
     error_type = (error_map or {}).get(status) or _ERRORS.get(status, HttpResponseError)
     return error_type(response=readable(response, secrets))
-
-
-def has_query_parameter(url: str, name: str) -> bool:
-    """Tell whether a URL has a query parameter.
-
-    :param url: A URL.
-    :param name: The parameter's name.
-    """
-    query = url.partition("#")[0].partition("?")[2]
-    return any(part.partition("=")[0] == name for part in query.split("&"))
-
-
-def with_query(url: str, params: Mapping[str, Any]) -> str:
-    """Return a URL with query parameters added; those that it already has are replaced.
-
-    :param url: A URL.
-    :param params: The parameters.
-    """
-    from urllib.parse import unquote_plus, urlencode  # noqa: PLC0415 - off the usual path
-
-    # What is not replaced stays as it is, byte for byte: a link's own parameters are the service's affair.
-    base, _, query = url.partition("#")[0].partition("?")
-    kept = [part for part in query.split("&") if part and unquote_plus(part.partition("=")[0]) not in params]
-    return f"{base}?{'&'.join([*kept, urlencode(params, doseq=True)])}"

@@ -32,7 +32,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.utils import case_insensitive_dict
 
 from .errors import ClientClosedError
-from .starts import JOB_START, JobStart
+from .starts import START_PROGRESS, StartProgress
 
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -51,19 +51,19 @@ class JobAwareRetryPolicy(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
 
     @override
     async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        if JOB_START in request.context:
+        if START_PROGRESS in request.context:
             # azure-core wouldn't repeat a POST at all. What may be repeated is decided below.
             request.context.options.setdefault("retry_on_methods", _START_METHODS)
         return await super().send(request)
 
     @override
     def is_retry(self, settings: dict[str, Any], response: Any) -> bool:
-        start: JobStart | None = response.context.get(JOB_START)
+        start: StartProgress | None = response.context.get(START_PROGRESS)
         return not (start and start.is_taken) and bool(super().is_retry(settings, response))
 
     @override
     def increment(self, settings: dict[str, Any], response: Any = None, error: Exception | None = None) -> bool:
-        start: JobStart | None = response.context.get(JOB_START)
+        start: StartProgress | None = response.context.get(START_PROGRESS)
         if error is not None and ((start and start.is_taken) or isinstance(error, ClientClosedError)):
             return False
         if error is not None and not isinstance(error, (ServiceRequestError, ServiceResponseError)):

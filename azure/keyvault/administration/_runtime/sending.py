@@ -38,7 +38,7 @@ from .delivery import is_proxy_refusal, never_left
 from .errors import ClientClosedError, broken_encoding
 from .proxies import environment_proxies, proxy_of, shown_proxy
 from .redaction import redact, secrets_of
-from .starts import JOB_START, AlreadySentError
+from .starts import START_PROGRESS, AlreadySentError
 from .tls import apply_tls
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
     from azure.core.pipeline import PipelineRequest, PipelineResponse
 
-    from .starts import JobStart
+    from .starts import StartProgress
     from .tls import OwnTls
 
 # What azure-core can decode, with any transport. aiohttp would ask for brotli and zstd, too, once they are installed.
@@ -117,7 +117,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 start.end(outcome, may_be_taken=failure.may_have_left)
             raise failure.error
 
-    def _prepare(self, request: PipelineRequest[HttpRequest], start: JobStart | None) -> _Disguise | None:
+    def _prepare(self, request: PipelineRequest[HttpRequest], start: StartProgress | None) -> _Disguise | None:
         """Set the options with which the request is sent once and as it is.
 
         Returns what the request is to lose again, if it had to be changed for that.
@@ -222,12 +222,12 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         return session is None or getattr(session, "closed", False) is True
 
 
-def _start_of(request: PipelineRequest[HttpRequest]) -> JobStart | None:
+def _start_of(request: PipelineRequest[HttpRequest]) -> StartProgress | None:
     """Return the start that a request is, or None if it is something else.
 
     :raises AlreadySentError: If the service may have taken it already.
     """
-    start: JobStart | None = request.context.get(JOB_START)
+    start: StartProgress | None = request.context.get(START_PROGRESS)
     if start is None:
         return None
     if start.is_taken:

@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from azure.core.pipeline import PipelineResponse
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-JOB_START = "job_start"
-"""The key of a :class:`JobStart`: in the options of a call, and from its first policy on in the context."""
+START_PROGRESS = "start_progress"
+"""The key of a :class:`StartProgress`: in the options of a call, and from its first policy on in the context."""
 
 _SERVER_ERROR = 500
 # A success other than the promised one, and a request that the service waited for too long.
 _UNDECIDED = frozenset({200, 201, 202, 204, 408})
 
 
-class JobStart:
+class StartProgress:
     """Whether the service may have taken the start, and what came of sending it."""
 
     __slots__ = ("is_taken", "outcome")

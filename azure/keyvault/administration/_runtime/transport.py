@@ -13,7 +13,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .proxies import usable_proxies
-from .starts import JOB_START
+from .starts import START_PROGRESS
 
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest
@@ -61,8 +61,8 @@ class FirstPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         options = request.context.options
         if not options:
             return
-        if (start := options.pop(JOB_START, None)) is not None:
-            request.context[JOB_START] = start
+        if (start := options.pop(START_PROGRESS, None)) is not None:
+            request.context[START_PROGRESS] = start
         for name in _WITHOUT_EFFECT:
             options.pop(name, None)
         if (content_type := options.pop("content_type", None)) and request.http_request.content is not None:

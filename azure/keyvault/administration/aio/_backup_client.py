@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
 
 from .. import _mapping, _storage
 from .._enums import ApiVersion
-from .._generated.operations import BackupRestoreOperations
+from .._generated import operations
 from .._identifiers import path_name
 from .._models import KeyVaultBackupResult
 from .._runtime.polling import AsyncKeyVaultLROPoller, JobPolling
@@ -20,7 +20,6 @@ from ._client_base import KeyVaultClientBase
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from azure.core.credentials_async import AsyncTokenCredential
 
 T = TypeVar("T")
 
@@ -55,10 +54,6 @@ class KeyVaultBackupClient(KeyVaultClientBase):
     :raises ValueError: If ``vault_url`` is not the https URL of an HSM, ``credential`` gives no tokens, or a keyword
         would replace the policies as a whole.
     """
-
-    def __init__(self, vault_url: str, credential: AsyncTokenCredential, **kwargs: Any) -> None:
-        super().__init__(vault_url, credential, **kwargs)
-        self._jobs = BackupRestoreOperations(self._client)
 
     @overload
     async def begin_backup(
@@ -131,7 +126,8 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         if continuation_token is not None:
             return self._resume(polling, continuation_token, "backup", _mapping.backup_result)
         place = self._access(_storage.container_url(blob_storage_url), sas_token, use_managed_identity)
-        started = await self._jobs.full_backup(_mapping.backup_body(place), **kwargs)
+        start = operations.backup_restore_full_backup(_mapping.backup_body(place))
+        started = await self._client.start(start, **kwargs)
         return AsyncKeyVaultLROPoller(self._client, started, _mapping.backup_result, polling)
 
     @overload
@@ -214,11 +210,11 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         container, folder = _storage.backup_folder(folder_url)
         place = self._access(container, sas_token, use_managed_identity)
         if key_name is None:
-            started = await self._jobs.full_restore(_mapping.restore_body(place, folder), **kwargs)
+            start = operations.backup_restore_full_restore(_mapping.restore_body(place, folder))
         else:
-            started = await self._jobs.selective_key_restore(
-                path_name(key_name, "key_name"), _mapping.key_restore_body(place, folder), **kwargs
-            )
+            body = _mapping.key_restore_body(place, folder)
+            start = operations.backup_restore_selective_key_restore(path_name(key_name, "key_name"), body)
+        started = await self._client.start(start, **kwargs)
         return AsyncKeyVaultLROPoller(self._client, started, _mapping.no_result, polling)
 
     @overload
@@ -290,7 +286,8 @@ class KeyVaultBackupClient(KeyVaultClientBase):
             return self._resume(polling, continuation_token, "backup", _mapping.no_result)
         self._require_version("begin_pre_backup", "7.6", _BEFORE_PRE_CHECKS)
         place = self._access(_storage.container_url(blob_storage_url), sas_token, use_managed_identity)
-        started = await self._jobs.pre_full_backup(_mapping.pre_backup_body(place), **kwargs)
+        start = operations.backup_restore_pre_full_backup(_mapping.pre_backup_body(place))
+        started = await self._client.start(start, **kwargs)
         return AsyncKeyVaultLROPoller(self._client, started, _mapping.no_result, polling)
 
     @overload
@@ -363,7 +360,8 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         self._require_version("begin_pre_restore", "7.6", _BEFORE_PRE_CHECKS)
         container, folder = _storage.backup_folder(folder_url)
         place = self._access(container, sas_token, use_managed_identity)
-        started = await self._jobs.pre_full_restore(_mapping.pre_restore_body(place, folder), **kwargs)
+        start = operations.backup_restore_pre_full_restore(_mapping.pre_restore_body(place, folder))
+        started = await self._client.start(start, **kwargs)
         return AsyncKeyVaultLROPoller(self._client, started, _mapping.no_result, polling)
 
     def _access(self, container: str, sas_token: str | None, use_managed_identity: bool) -> _storage.StorageAccess:

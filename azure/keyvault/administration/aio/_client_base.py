@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import logging
 from copy import copy
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any
 
+from typing_extensions import Self
+
+from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.utils import case_insensitive_dict
 
 from .. import _identifiers
 from .._enums import DEFAULT_API_VERSION
-from .._runtime.rest import RestClient, has_query_parameter, with_query
+from .._runtime.rest import RestClient
 from .._runtime.tracing import INSTRUMENTATION, traced
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
-
-    from azure.core.credentials_async import AsyncTokenCredential
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -29,6 +26,9 @@ class KeyVaultClientBase:
 
     :param vault_url: URL of the HSM.
     :param credential: An async credential.
+
+    :ivar api_version: The version of the service API that the client uses.
+    :vartype api_version: str
     """
 
     _instrumentation_config = INSTRUMENTATION
@@ -47,9 +47,9 @@ class KeyVaultClientBase:
             _LOGGER.warning("%s is a Key Vault: this API serves Managed HSMs only.", self._vault_url)
         api_version = kwargs.pop("api_version", None) or DEFAULT_API_VERSION
         # A version that the library does not know is passed on, so the argument may be any string.
-        version = _identifiers.required_text(api_version, "api_version")
+        self.api_version: str = _identifiers.required_text(api_version, "api_version")
         pipeline = build_pipeline(self._vault_url, credential, **kwargs)
-        self._client = RestClient(self._vault_url, version, pipeline)
+        self._client = RestClient(self._vault_url, self.api_version, pipeline)
 
     @property
     def vault_url(self) -> str:
@@ -85,8 +85,8 @@ class KeyVaultClientBase:
                 f"the request is for {_identifiers.origin(sent.url)}, but this client's vault is"
                 f" {_identifiers.origin(self._vault_url)}"
             )
-        if not has_query_parameter(sent.url, "api-version"):
-            sent.url = with_query(sent.url, {"api-version": self._client.api_version})
+        if not _identifiers.has_query_parameter(sent.url, "api-version"):
+            sent.url = _identifiers.with_query(sent.url, {"api-version": self.api_version})
         response = await self._client.pipeline.run(sent, stream=stream, **kwargs)
         return response.http_response
 

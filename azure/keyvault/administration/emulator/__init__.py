@@ -10,10 +10,10 @@ try:
     # Of these the storage library is imported only when it is needed, which is rare; that it is there is known now.
     if importlib.util.find_spec("azure.storage.blob") is None:
         raise ModuleNotFoundError("azure.storage.blob")  # noqa: TRY301 - missing in one way or the other
-    from ._clock import Clock
     from ._credential import EmulatorCredential
-    from ._journal import Journal, JournalEntry
-    from ._server import ManagedHsmEmulator
+    from ._emulator import ManagedHsmEmulator
+    from ._hsm.journal import Journal, JournalEntry
+    from ._state.clock import Clock
 except ModuleNotFoundError as _missing:
     _WANTED = 'The emulator needs its extra: pip install "azure-keyvault-administration[emulator]"'
     # While Python looks for the module that "python -m" names, it puts "-m" there. If that is this package, the command

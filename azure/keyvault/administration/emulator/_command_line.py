@@ -13,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from azure.keyvault.administration._version import VERSION
 
-from . import _environment, _security_domain
+from . import _environment
 from ._domain.hosts import is_loopback
-from ._files import write_whole
-from ._server import DEFAULT_NAME, ManagedHsmEmulator
+from ._emulator import DEFAULT_NAME, ManagedHsmEmulator
+from ._net.addresses import LOOPBACK, PORTS
+from ._state import security_domain
+from ._state.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
@@ -25,7 +27,6 @@ _PROGRAM = "managed-hsm-emulator"
 _LOGGER = logging.getLogger(__name__)
 _PACKAGE = "azure.keyvault.administration.emulator"
 _LOG_LEVELS = ("debug", "info", "warning", "error")
-_PORTS = range(1 << 16)
 
 _DESCRIPTION = """\
 Run a Managed HSM on this machine: local RBAC, keys, backup and restore, for clients in any language.
@@ -76,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     add = parser.add_argument
     add("--port", type=_port, default=0, help="port of the HSM; 0, the default, takes any free one")
-    add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    add("--host", default=LOOPBACK, help="address to listen on (default: %(default)s)")
     add("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
     add("--name", default=DEFAULT_NAME, help="name of the HSM (default: %(default)s)")
     add(
@@ -122,8 +123,8 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _port(text: str) -> int:
-    if not text.isdecimal() or int(text) not in _PORTS:
-        raise argparse.ArgumentTypeError(f"must be a number from 0 to {_PORTS[-1]}, got {text!r}")
+    if not text.isdecimal() or int(text) not in PORTS:
+        raise argparse.ArgumentTypeError(f"must be a number from 0 to {PORTS[-1]}, got {text!r}")
     return int(text)
 
 
@@ -136,7 +137,7 @@ def _emulator(options: argparse.Namespace) -> ManagedHsmEmulator:
         data=options.data,
         host=options.host,
         port=options.port,
-        security_domain=_security_domain.read(domain) if domain else None,
+        security_domain=security_domain.read(domain) if domain else None,
         job_duration=options.job_duration,
         propagation_delay=options.propagation_delay,
     )

@@ -11,8 +11,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from ._clock import Clock
     from ._domain.tokens import TokenAuthority
+    from ._state.clock import Clock
 
 _DEFAULT_SCOPE = "/.default"
 

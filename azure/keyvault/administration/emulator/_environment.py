@@ -6,12 +6,13 @@ import ssl
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ._files import write_whole
+from ._net.addresses import LOOPBACK, LOOPBACK_IPV6
+from ._state.files import write_whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_DIRECT = "localhost,127.0.0.1,::1"
+_DIRECT = f"localhost,{LOOPBACK},{LOOPBACK_IPV6}"
 
 
 def proxy_variables(port: int) -> dict[str, str]:
@@ -73,7 +74,7 @@ def render(variables: Mapping[str, str]) -> str:
 
 
 def _proxy_url(port: int) -> str:
-    return f"http://127.0.0.1:{port}"
+    return f"http://{LOOPBACK}:{port}"
 
 
 def _trusted_roots() -> bytes:

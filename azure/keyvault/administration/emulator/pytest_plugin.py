@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from ._server import ManagedHsmEmulator
+from ._emulator import ManagedHsmEmulator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

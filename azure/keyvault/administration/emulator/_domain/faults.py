@@ -24,7 +24,7 @@ _FaultT = TypeVar("_FaultT", bound="Fault")
 _STATUSES = range(200, 600)
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 # Some thirty years: more would lead the clock beyond the years that dates know.
-_LONGEST = 1e9
+MAX_SECONDS = 1e9
 _HEADER_NAME = re.compile("[A-Za-z0-9!#$%&'*+.^_`|~-]+")
 _METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
 # A path as it is sent, or a pattern of one: no blank, no query, single slashes.
@@ -502,7 +502,7 @@ def _require_flag(name: str, value: object) -> None:
 
 def _require_number(name: str, value: float) -> None:
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    _require(is_number and 0 <= value <= _LONGEST, name, value, f"a number from 0 to {_LONGEST:.0f}")
+    _require(is_number and 0 <= value <= MAX_SECONDS, name, value, f"a number from 0 to {MAX_SECONDS:.0f}")
 
 
 def _is_integer(value: object) -> bool:

@@ -1,0 +1,248 @@
+"""What an emulator is made of between start and close, and how it is put together."""
+
+from __future__ import annotations
+
+import json
+import re
+import secrets
+from base64 import b64encode
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, NamedTuple
+from uuid import UUID, uuid4
+
+from ._domain import rbac, sas
+from ._domain.builtin_roles import ADMINISTRATOR
+from ._domain.faults import MAX_SECONDS
+from ._domain.records import RoleAssignment
+from ._domain.tokens import Revocation, TokenAuthority, new_signing_key
+from ._hsm.authorization import Access
+from ._hsm.hsm import Hsm
+from ._hsm.jobs import Jobs
+from ._http.app import make_app
+from ._local.app import make_local_app
+from ._local.control import Instrument
+from ._local.identity import ManagedIdentity
+from ._net.addresses import PORTS
+from ._net.listen import Listeners, listen
+from ._net.loopback import LoopbackResolver, loopback_session, shared_transport
+from ._state import certificates, data_directory, security_domain
+from ._state.backup_storage import Storage
+from ._state.sqlite import SqliteStore
+
+if TYPE_CHECKING:
+    from contextlib import AsyncExitStack
+
+    from azure.core.pipeline.transport import AsyncHttpTransport
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+    from ._domain.faults import Faults
+    from ._hsm.journal import Journal
+    from ._state.certificates import Certificates
+    from ._state.clock import Clock
+    from ._state.store import Store
+
+CONTAINER = "backups"
+
+_TENANT_ID = "9b1f0c52-3c8e-4f0d-8f6e-51f2f4c7d6aa"
+_NAME = re.compile(r"[A-Za-z](?:-?[A-Za-z0-9])+")
+_NAME_LENGTH = range(3, 25)
+_ACCOUNT_LENGTH = 24 - len("store")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What an emulator is told before it starts; :class:`ManagedHsmEmulator` documents each.
+
+    :raises ValueError: if the name is not one that an HSM can have, the object id is not a GUID, or a number is out of
+     its range.
+    """
+
+    name: str
+    data: Path | None
+    host: str
+    port: int
+    admin_object_id: str
+    security_domain: bytes | None = field(repr=False)
+    job_duration: float
+    retry_after: int
+    propagation_delay: float
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name) or len(self.name) not in _NAME_LENGTH:
+            raise ValueError(f"name must be 3 to 24 letters, digits and single dashes, got {self.name!r}")
+        object.__setattr__(self, "name", self.name.lower())
+        for number in ("job_duration", "retry_after", "propagation_delay"):
+            value = getattr(self, number)
+            if not 0 <= value <= MAX_SECONDS:
+                raise ValueError(f"{number} must be seconds from 0 to {MAX_SECONDS:.0f}, got {value!r}")
+        if not self.host:
+            raise ValueError("host must be an address to listen on: an empty one would be every address")
+        if self.port not in PORTS:
+            raise ValueError(f"port must be a number from 0 to {PORTS[-1]}, got {self.port!r}")
+        object.__setattr__(self, "admin_object_id", parse_guid("admin_object_id", self.admin_object_id))
+
+    @property
+    def hsm_host(self) -> str:
+        """The name under which the HSM is known to the world."""
+        return f"{self.name}.managedhsm.azure.net"
+
+    @property
+    def storage_host(self) -> str:
+        """The name of the storage account that the emulator offers for backups."""
+        account = re.sub("[^a-z0-9]", "", self.name)[:_ACCOUNT_LENGTH] + "store"
+        return f"{account}.blob.core.windows.net"
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """What exists between start and close."""
+
+    hsm: Hsm
+    administrator: str
+    certificates: Certificates
+    directory: Path
+    """For the files that other programs need."""
+    listeners: Listeners
+    identity_secret: str = field(repr=False)
+    control_key: str = field(repr=False)
+    security_domain: bytes = field(repr=False)
+    sas_token: str = field(repr=False)
+    transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse]
+    resources: AsyncExitStack
+
+
+class _State(NamedTuple):
+    """What the HSM has kept from its earlier lives, or begins with."""
+
+    store: Store
+    storage: Storage
+    security_domain: bytes
+    administrator: str
+    certificates: Certificates
+
+
+async def assemble(
+    settings: Settings, clock: Clock, journal: Journal, faults: Faults, resources: AsyncExitStack
+) -> Running:
+    """Build everything from the state on the disk to the sockets, and begin to serve.
+
+    :param resources: Gets what has to be closed; on success all of it belongs to the result.
+    :raises OSError: if the address, the port or the data directory cannot be had, or the data is damaged.
+    :raises ValueError: if the data directory holds another HSM, or its security domain is lost or damaged.
+    """
+    # Absolute, since other programs are told of it.
+    directory = (
+        settings.data.absolute()
+        if settings.data
+        else Path(resources.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
+    )
+    state = _open_state(settings, directory, clock, resources)
+    hsm = _build_hsm(settings, state, clock, journal, faults)
+    hsm.jobs.fail_interrupted()
+    resources.push_async_callback(hsm.jobs.close)
+    managed_identity = ManagedIdentity(hsm.authority, clock, state.administrator, secrets.token_hex())
+    instrument = Instrument(hsm, secrets.token_hex())
+    listeners = await listen(
+        make_app(hsm),
+        make_local_app(managed_identity, instrument),
+        name=settings.hsm_host,
+        host=settings.host,
+        port=settings.port,
+        context=state.certificates.server_context(),
+        resources=resources,
+    )
+    session = loopback_session(
+        LoopbackResolver(settings.hsm_host, listeners.address, listeners.port), state.certificates.client_context()
+    )
+    resources.push_async_callback(session.close)
+    return Running(
+        hsm=hsm,
+        administrator=state.administrator,
+        certificates=state.certificates,
+        directory=directory,
+        listeners=listeners,
+        identity_secret=managed_identity.secret,
+        control_key=instrument.key,
+        security_domain=state.security_domain,
+        sas_token=sas.issue(b64encode(secrets.token_bytes(32)).decode(), clock.now()),
+        transport=shared_transport(session),
+        resources=resources.pop_all(),
+    )
+
+
+def parse_guid(name: str, value: str) -> str:
+    """Return a GUID as the service writes it.
+
+    :raises ValueError: if it is not one.
+    """
+    try:
+        return str(UUID(value))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{name} must be a GUID, got {value!r}") from error
+
+
+def _open_state(settings: Settings, directory: Path, clock: Clock, resources: AsyncExitStack) -> _State:
+    is_kept = settings.data is not None
+    data = data_directory.prepare(directory)
+    store = SqliteStore(data.database if is_kept else None)
+    resources.callback(store.close)
+    is_new = store.fact("administrator") is None
+    if is_new:
+        data.refuse_to_begin_anew()
+    # First, so that there is no state without a security domain.
+    domain = security_domain.settle(data.security_domain, settings.security_domain, is_new=is_new, durably=is_kept)
+    administrator = _load_or_create_administrator(store, settings.name, settings.admin_object_id)
+    storage = Storage(data.storage, settings.storage_host, clock, durably=is_kept)
+    storage.remove_partial_folders()
+    storage.create_container(CONTAINER)
+    if is_kept:
+        tls = certificates.settle(data.certificates, settings.hsm_host)
+    else:
+        tls = certificates.issue(settings.hsm_host)
+    return _State(store, storage, domain, administrator, tls)
+
+
+def _load_or_create_administrator(store: Store, name: str, object_id: str) -> str:
+    """Return the initial administrator; a new HSM gets one, and what else it needs before the first request."""
+    if administrator := store.fact("administrator"):
+        if store.fact("name") != name:
+            raise ValueError(f"The data directory holds the HSM {store.fact('name')!r}, not {name!r}")
+        return administrator
+    with store.transaction():
+        store.save_fact("name", name)
+        store.save_fact("administrator", object_id)
+        store.save_fact("signing_key", new_signing_key())
+        store.save_role_assignment(RoleAssignment(str(uuid4()), rbac.ROOT, ADMINISTRATOR.name, object_id))
+    return object_id
+
+
+def _build_hsm(settings: Settings, state: _State, clock: Clock, journal: Journal, faults: Faults) -> Hsm:
+    access = Access(state.store, clock, settings.propagation_delay)
+    jobs = Jobs(
+        hsm_name=settings.name,
+        store=state.store,
+        access=access,
+        clock=clock,
+        storage=state.storage,
+        security_domain=state.security_domain,
+        duration=settings.job_duration,
+    )
+    return Hsm(
+        host=settings.hsm_host,
+        store=state.store,
+        clock=clock,
+        access=access,
+        authority=TokenAuthority(state.store.fact("signing_key") or "", _TENANT_ID, _load_revocations(state.store)),
+        jobs=jobs,
+        journal=journal,
+        faults=faults,
+        retry_after=settings.retry_after,
+    )
+
+
+def _load_revocations(store: Store) -> dict[str, Revocation]:
+    """Return the revocations of earlier lives: the signing key is the same, so the tokens would be good again."""
+    revocations: dict[str, dict[str, int]] = json.loads(store.fact("revocations") or "{}")
+    return {each: Revocation(**revocation) for each, revocation in revocations.items()}

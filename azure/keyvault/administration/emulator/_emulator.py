@@ -1,0 +1,300 @@
+"""The emulator as its users see it: start, addresses, close."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from . import _environment
+from ._assembly import CONTAINER, Running, Settings, assemble, parse_guid
+from ._credential import EmulatorCredential
+from ._domain.faults import Faults
+from ._hsm.journal import Journal
+from ._local.app import CONTROL_PATH, IDENTITY_PATH
+from ._loop_thread import LoopThread
+from ._net.addresses import LOOPBACK
+from ._state.clock import Clock
+
+if TYPE_CHECKING:
+    from os import PathLike
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+DEFAULT_NAME = "emulated-hsm"
+DEFAULT_ADMIN_OBJECT_ID = "4d5e3e6b-7a0c-4b8f-9a53-0d9c1f6a2b10"
+
+
+class ManagedHsmEmulator:
+    """A Managed HSM that runs inside this process and is reached over real TLS.
+
+    .. code-block:: python
+
+        async with ManagedHsmEmulator() as hsm:
+            client = KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs)
+
+    With ``async with`` it runs on the event loop of the block, and so do the clients that use ``client_kwargs``. With a
+    plain ``with`` it runs in a thread with a loop of its own: then clients may live on any loop, and the block may wait
+    for something else. ``faults``, ``journal`` and ``clock`` may be used from any thread.
+
+    What is settled when it starts, such as ``port`` and ``credential``, raises :class:`RuntimeError` while it does not
+    run.
+
+    :param name: The HSM's name, from which its URL and its backup folders are made: 3 to 24 letters, digits and single
+     dashes.
+    :keyword data: Directory that keeps the state; without one it is gone when the emulator closes.
+    :keyword host: Address to listen on; loopback unless told otherwise.
+    :keyword port: Port to listen on; 0 takes any free one.
+    :keyword admin_object_id: Object id of the initial administrator; a fixed one unless given. With a data directory it
+     counts at the first start only.
+    :keyword security_domain: What another emulator's ``security_domain`` says, so that its backups can be restored
+     here; a new one unless given.
+    :keyword job_duration: How many seconds a backup or restore is in progress, at least; 0.05 unless given. Putting
+     the clock forward ends it early. A poll waits for a job that is due within a quarter of a second, so that a test
+     hears of it at once.
+    :keyword retry_after: Seconds that the start of a job tells clients to wait before they ask again. The service says
+     10; the default is 1, as short as the header allows, since nobody likes to wait for an emulator.
+    :keyword propagation_delay: How many seconds of the emulator's clock it takes until a change of role definitions or
+     assignments counts for what callers may do, 0 unless given; lists show it at once.
+    :raises ValueError: if the name is not one that an HSM can have, the object id is not a GUID, or a number is out of
+     its range.
+    """
+
+    def __init__(
+        self,
+        name: str = DEFAULT_NAME,
+        *,
+        data: str | PathLike[str] | None = None,
+        host: str = LOOPBACK,
+        port: int = 0,
+        admin_object_id: str = DEFAULT_ADMIN_OBJECT_ID,
+        security_domain: bytes | None = None,
+        job_duration: float = 0.05,
+        retry_after: int = 1,
+        propagation_delay: float = 0,
+    ) -> None:
+        self._settings = Settings(
+            name=name,
+            data=None if data is None else Path(data),
+            host=host,
+            port=port,
+            admin_object_id=admin_object_id,
+            security_domain=security_domain,
+            job_duration=job_duration,
+            retry_after=retry_after,
+            propagation_delay=propagation_delay,
+        )
+        self._clock = Clock()
+        self._journal = Journal()
+        self._faults = Faults()
+        self._running: Running | None = None
+        self._starting: asyncio.Event | None = None
+        self._thread: LoopThread | None = None
+
+    async def start(self) -> None:
+        """Start serving; the emulator answers when this returns.
+
+        :raises RuntimeError: if the emulator runs already.
+        :raises OSError: if the address, the port or the data directory cannot be had, or the data is damaged.
+        :raises ValueError: if the data directory holds another HSM, or its security domain is lost or damaged.
+        """
+        if self._running or self._starting:
+            raise RuntimeError("The emulator runs already")
+        starting = self._starting = asyncio.Event()
+        try:
+            async with AsyncExitStack() as resources:
+                self._running = await assemble(self._settings, self._clock, self._journal, self._faults, resources)
+        finally:
+            self._starting = None
+            starting.set()
+
+    async def close(self) -> None:
+        """Stop serving and let go of everything; closing twice is allowed, and closing while it starts.
+
+        :raises RuntimeError: if the emulator runs in a thread of its own.
+        """
+        if self._thread:
+            raise RuntimeError("The emulator runs in a thread of its own; it is closed by leaving its 'with' block")
+        if self._starting:
+            await self._starting.wait()
+        running, self._running = self._running, None
+        if running:
+            await running.resources.aclose()
+
+    async def __aenter__(self) -> Self:
+        await self.start()
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        await self.close()
+
+    def __enter__(self) -> Self:
+        thread = LoopThread(self, name=self._settings.name)
+        thread.start()
+        self._thread = thread
+        return self
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        thread, self._thread = self._thread, None
+        if thread:
+            thread.stop()
+
+    @property
+    def vault_url(self) -> str:
+        """URL of the HSM; looks real, and leads to this process inside the transport of ``client_kwargs``."""
+        return f"https://{self._settings.hsm_host}"
+
+    @property
+    def localhost_url(self) -> str:
+        """URL of the HSM for clients on this machine that resolve names themselves.
+
+        It leads here wherever the emulator listens; unless that is 127.0.0.1 or every IPv4 address, by another port.
+        """
+        return f"https://localhost:{self._run.listeners.localhost_port}"
+
+    @property
+    def port(self) -> int:
+        """Port that the emulator listens on."""
+        return self._run.listeners.port
+
+    @property
+    def ca_certificate(self) -> bytes:
+        """The certificate authority that a client must trust, as PEM; ``client_kwargs`` trusts it already."""
+        return self._run.certificates.authority
+
+    @property
+    def client_kwargs(self) -> dict[str, Any]:
+        """Keyword arguments for any client; many may share them, and closing one closes nothing of the others."""
+        run = self._run
+        if self._thread:
+            # Connections belong to a loop. Here each client makes its own, in the loop that it is used on.
+            return {
+                "proxies": _environment.proxies(run.listeners.proxy_port),
+                "connection_verify": str(_environment.authority_file(run.directory, run.certificates.authority)),
+            }
+        return {"transport": run.transport}
+
+    @property
+    def admin_object_id(self) -> str:
+        """Object id of the initial administrator."""
+        return self._run.administrator
+
+    @property
+    def credential(self) -> EmulatorCredential:
+        """Credential of the initial administrator."""
+        return self.credential_for(self.admin_object_id)
+
+    def credential_for(self, object_id: str) -> EmulatorCredential:
+        """Return the credential of any principal; what it may do is up to the role assignments.
+
+        :param object_id: Object id of the principal.
+        :returns: A credential that is good for this emulator only.
+        :raises ValueError: if the object id is not a GUID.
+        """
+        return EmulatorCredential(parse_guid("object_id", object_id), self._run.hsm.authority, self._clock)
+
+    def revoke_tokens(self, object_id: str | None = None) -> None:
+        """Take back the access tokens that were issued so far, as Continuous Access Evaluation does.
+
+        A request that bears one is answered 401 with a claims challenge. Tokens that are issued from now on are good.
+
+        :param object_id: Object id of the principal whose tokens are taken back; everybody's if left out.
+        :raises ValueError: if the object id is not a GUID.
+        """
+        hsm = self._run.hsm
+        principal = None if object_id is None else parse_guid("object_id", object_id)
+        if self._thread:
+            # The store belongs to the thread.
+            self._thread.call(hsm.revoke_tokens, principal)
+        else:
+            hsm.revoke_tokens(principal)
+
+    @property
+    def security_domain(self) -> bytes:
+        """The secret that an HSM needs to restore this one's backups; give it to another emulator."""
+        return self._run.security_domain
+
+    @property
+    def container_url(self) -> str:
+        """URL of a blob container for backups; exists, and is kept on this machine."""
+        return f"https://{self._settings.storage_host}/{CONTAINER}"
+
+    @property
+    def sas_token(self) -> str:
+        """SAS token for ``container_url``, good for a week of the emulator's clock."""
+        return self._run.sas_token
+
+    def environment(self) -> dict[str, str]:
+        """Return the environment variables that lead other programs here, in whatever language they are written.
+
+        They name the HSM, a proxy under which its name resolves, a managed identity that is its administrator, whom to
+        trust, and a container for backups. The certificates that they name are written by this call. Everything that
+        programs on this machine need is on loopback, also when the emulator itself listens elsewhere. They hold
+        secrets: the key to the managed identity, that to the control path and a SAS token.
+
+        .. code-block:: python
+
+            subprocess.run(["node", "app.js"], env={**os.environ, **hsm.environment()}, check=True)
+
+        :returns: The variables by name.
+        :raises OSError: if the certificates cannot be written.
+        """
+        run = self._run
+        return {
+            "AZURE_MANAGEDHSM_URL": self.vault_url,
+            "EMULATOR_LOCALHOST_URL": self.localhost_url,
+            "EMULATOR_ADMIN_OBJECT_ID": run.administrator,
+            "EMULATOR_CONTROL_URL": self.control_url,
+            "IDENTITY_ENDPOINT": f"http://{LOOPBACK}:{run.listeners.local_port}{IDENTITY_PATH}",
+            "IDENTITY_HEADER": run.identity_secret,
+            "BLOB_CONTAINER_URL": self.container_url,
+            "BLOB_SAS_TOKEN": run.sas_token,
+            **_environment.proxy_variables(run.listeners.proxy_port),
+            **_environment.trust_variables(run.directory, run.certificates.authority),
+        }
+
+    @property
+    def control_url(self) -> str:
+        """Where programs in other processes set faults, read the journal and put the clock forward; on loopback.
+
+        Whoever knows it may do so: its last part is a secret.
+        """
+        run = self._run
+        return f"http://{LOOPBACK}:{run.listeners.local_port}{CONTROL_PATH}/{run.control_key}"
+
+    @property
+    def clock(self) -> Clock:
+        """The emulator's clock, which can be put forward."""
+        return self._clock
+
+    @property
+    def journal(self) -> Journal:
+        """What the server saw, oldest first; can be read after closing, too."""
+        return self._journal
+
+    @property
+    def faults(self) -> Faults:
+        """What is to go wrong; nothing unless something is added."""
+        return self._faults
+
+    def __repr__(self) -> str:
+        state = f"port={self._running.listeners.port}" if self._running else "not running"
+        return f"<ManagedHsmEmulator {self._settings.name} {state}>"
+
+    @property
+    def _run(self) -> Running:
+        if not self._running:
+            raise RuntimeError("The emulator is not running; use it inside 'async with' or after 'await start()'")
+        return self._running

@@ -1,0 +1,1 @@
+"""One HSM while it runs: who may do what, its jobs, its journal, making keys."""

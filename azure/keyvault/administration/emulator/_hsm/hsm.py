@@ -1,0 +1,38 @@
+"""One emulated HSM, as its handlers see it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .._domain.faults import Faults
+    from .._domain.tokens import TokenAuthority
+    from .._state.clock import Clock
+    from .._state.store import Store
+    from .authorization import Access
+    from .jobs import Jobs
+    from .journal import Journal
+
+
+@dataclass(frozen=True, slots=True)
+class Hsm:
+    """Everything that answering a request may need."""
+
+    host: str
+    """The name under which the HSM is known to the world."""
+    store: Store
+    clock: Clock
+    access: Access
+    authority: TokenAuthority
+    jobs: Jobs
+    journal: Journal
+    faults: Faults
+    retry_after: int
+
+    def revoke_tokens(self, principal: str | None) -> None:
+        """Take back the tokens that a principal has got so far, or that everybody has; for good."""
+        self.authority.revoke(principal, self.clock.now())
+        revocations = {each: asdict(revocation) for each, revocation in self.authority.revocations.items()}
+        self.store.save_fact("revocations", json.dumps(revocations))

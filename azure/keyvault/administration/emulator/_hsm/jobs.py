@@ -1,0 +1,256 @@
+"""The jobs of an HSM: each does its work, waits until it is due, and then ends in one transaction."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias
+from uuid import uuid4
+
+from .._domain import archive, jobs
+from .._domain.faults import FailedJob, JobFault, SlowJob
+from .._domain.jobs import JobFailure
+from .._domain.records import Job, JobKind, JobStatus
+from .._state.sqlite import StoreError
+from .._state.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from .._domain.containers import Target
+    from .._domain.faults import Encounter
+    from .._domain.records import Snapshot
+    from .._state.backup_storage import BackupStorage, Storage
+    from .._state.clock import Clock
+    from .._state.store import Store
+    from .authorization import Access
+
+_LOGGER = logging.getLogger(__name__)
+
+# So many jobs are remembered, the newest.
+_MEMORY = 1000
+# A poll waits for a job that is due this soon: a client that finds it in progress comes back only seconds later.
+_SOON_SECONDS = 0.25
+# But not for longer than this, whatever keeps the job from ending.
+_PATIENCE_SECONDS = 2.0
+# How long to wait before another try to write down how a job ended.
+_RETRY_SECONDS = 1.0
+
+# How a job ends: changes the state, and returns the finished job. Runs inside the transaction that saves the job, so
+# that a restore and the news of it become true together.
+Finish: TypeAlias = "Callable[[float], Job]"
+Work: TypeAlias = "Callable[[], Awaitable[Finish]]"
+
+
+class Jobs:
+    """Starts jobs, owns them while they run, and stops them with the emulator.
+
+    :param hsm_name: Part of the names of backup folders.
+    :param store: The state that is backed up and restored.
+    :param access: Is told of a restore that replaces roles and assignments.
+    :param clock: Tells when a job is due.
+    :param storage: Where backups lie.
+    :param security_domain: Ties a backup to the HSMs that may restore it.
+    :param duration: How many seconds a job is in progress, at least.
+    """
+
+    def __init__(
+        self,
+        *,
+        hsm_name: str,
+        store: Store,
+        access: Access,
+        clock: Clock,
+        storage: Storage,
+        security_domain: bytes,
+        duration: float,
+    ) -> None:
+        self._hsm_name = hsm_name
+        self._store = store
+        self._access = access
+        self._clock = clock
+        self._storage = storage
+        self._security_domain = security_domain
+        self._duration = duration
+        self._newest_folder = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._due = 0.0
+
+    def start_backup(self, target: Target, encounter: Encounter) -> Job:
+        """Start writing the state of this moment into a new folder."""
+        storage = self._storage.open(target)
+        with self._store.transaction():
+            job, fault = self._begin(JobKind.BACKUP, encounter)
+            snapshot = self._store.snapshot()
+            folder = self._new_folder()
+        return self._start(job, partial(self._back_up, job, storage, target, snapshot, folder), fault)
+
+    def start_restore(self, target: Target, folder: str, encounter: Encounter) -> Job:
+        """Start replacing the state by that of a backup."""
+        return self._start_reading(JobKind.RESTORE, target, folder, self._replace_state, encounter)
+
+    def start_key_restore(self, target: Target, folder: str, key_name: str, encounter: Encounter) -> Job:
+        """Start bringing one key back with all its versions."""
+        bring_back = partial(self._bring_key_back, key_name)
+        return self._start_reading(JobKind.KEY_RESTORE, target, folder, bring_back, encounter)
+
+    async def check_backup(self, target: Target, encounter: Encounter) -> Job:
+        """Find out whether a backup would work; the job has ended when this returns."""
+        storage = self._storage.open(target)
+        return await self._check(JobKind.PRE_BACKUP, storage.check, encounter)
+
+    async def check_restore(self, target: Target, folder: str, encounter: Encounter) -> Job:
+        """Find out whether a restore would work; the job has ended when this returns."""
+        storage = self._storage.open(target)
+        return await self._check(JobKind.PRE_RESTORE, partial(self._read, storage, folder), encounter)
+
+    async def settle(self) -> None:
+        """Give a job that is about to end the time to do so."""
+        if self._tasks and self._due - self._clock.now() < _SOON_SECONDS:
+            await asyncio.wait(self._tasks, timeout=_PATIENCE_SECONDS)
+
+    def fail_interrupted(self) -> None:
+        """Report the job that an earlier life of the HSM left unfinished."""
+        if job := self._store.running_job():
+            failure = JobFailure("Interrupted", "The HSM was stopped while the job was in progress")
+            self._store.save_job(jobs.fail(job, self._clock.now(), failure))
+
+    async def close(self) -> None:
+        """Stop what is under way; the next life of the HSM reports it as interrupted."""
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _new(self, kind: JobKind, encounter: Encounter) -> tuple[Job, JobFault | None]:
+        """Return a job that may start, and what is to go wrong with it."""
+        now = self._clock.now()
+        job = jobs.begin(kind, uuid4().hex, now, self._store.running_job())
+        fault = encounter.take(JobFault)
+        return jobs.doom(job, now, fault) if isinstance(fault, FailedJob) else job, fault
+
+    def _begin(self, kind: JobKind, encounter: Encounter) -> tuple[Job, JobFault | None]:
+        job, fault = self._new(kind, encounter)
+        self._remember(job)
+        return job, fault
+
+    def _remember(self, job: Job) -> None:
+        self._store.save_job(job)
+        self._store.forget_jobs(keep=_MEMORY)
+
+    async def _check(self, kind: JobKind, check: Callable[[], Awaitable[object]], encounter: Encounter) -> Job:
+        """Return the job as it was in the beginning, which is what the caller is told; how it ended is saved."""
+        job, fault = self._new(kind, encounter)
+
+        async def work() -> Finish:
+            await check()
+            return partial(jobs.succeed, job)
+
+        if isinstance(fault, SlowJob):
+            self._remember(job)
+            return self._start(job, work, fault)
+        # It becomes known when it has ended, and so cannot be interrupted.
+        finish = await self._outcome(job, work, fault)
+        self._remember(finish(self._clock.now()))
+        return job
+
+    def _start_reading(
+        self,
+        kind: JobKind,
+        target: Target,
+        folder: str,
+        end: Callable[[Job, Snapshot, float], Job],
+        encounter: Encounter,
+    ) -> Job:
+        storage = self._storage.open(target)
+        with self._store.transaction():
+            job, fault = self._begin(kind, encounter)
+
+        async def read() -> Finish:
+            return partial(end, job, await self._read(storage, folder))
+
+        return self._start(job, read, fault)
+
+    def _start(self, job: Job, work: Work, fault: JobFault | None) -> Job:
+        if job.status is not JobStatus.IN_PROGRESS:
+            return job
+        task = asyncio.create_task(self._run(job, work, fault))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return job
+
+    async def _run(self, job: Job, work: Work, fault: JobFault | None) -> None:
+        self._due = due = self._clock.now() + (fault.seconds if isinstance(fault, SlowJob) else self._duration)
+        finish = await self._outcome(job, work, fault)
+        await self._clock.sleep_until(due)
+        await self._finish(job, finish)
+
+    async def _outcome(self, job: Job, work: Work, fault: JobFault | None) -> Finish:
+        if isinstance(fault, FailedJob):
+            return partial(jobs.fail, job, failure=JobFailure(fault.code, fault.message))
+        try:
+            return await work()
+        except JobFailure as failure:
+            return partial(jobs.fail, job, failure=failure)
+        except Exception:
+            _LOGGER.exception("The job %s failed", job.id)
+            return partial(jobs.fail, job, failure=_internal())
+
+    async def _finish(self, job: Job, finish: Finish) -> None:
+        """End the job, however long it takes to write that down: one that never ended would hold up all others."""
+        failure = self._save(job, finish)
+        while failure and self._save(job, partial(jobs.fail, job, failure=failure)):
+            await self._clock.sleep_until(self._clock.now() + _RETRY_SECONDS)
+
+    def _save(self, job: Job, finish: Finish) -> JobFailure | None:
+        """Write down how the job ended, and return what was in the way."""
+        try:
+            with self._store.transaction():
+                self._store.save_job(finish(self._clock.now()))
+        except JobFailure as failure:
+            return failure
+        except StoreError as error:
+            _LOGGER.warning("The end of the job %s could not be stored: %s", job.id, error)
+            return JobFailure("StorageUnavailable", f"The emulator cannot use its data directory: {error}")
+        except Exception:
+            _LOGGER.exception("The job %s failed", job.id)
+            return _internal()
+        return None
+
+    def _new_folder(self) -> str:
+        # Two backups within a hundredth of a second must not meet in one folder.
+        self._newest_folder = max(int(self._clock.now() * 100), self._newest_folder + 1)
+        return jobs.backup_folder(self._hsm_name, self._newest_folder)
+
+    async def _back_up(
+        self, job: Job, storage: BackupStorage, target: Target, snapshot: Snapshot, folder: str
+    ) -> Finish:
+        files = await run_in_thread(
+            archive.pack,
+            snapshot,
+            security_domain=self._security_domain,
+            hsm_name=self._hsm_name,
+            created=job.started,
+        )
+        await storage.write(folder, files)
+        return partial(jobs.succeed, job, folder_url=f"{target.container.url}/{folder}")
+
+    async def _read(self, storage: BackupStorage, folder: str) -> Snapshot:
+        files = await storage.read(folder)
+        return await run_in_thread(archive.unpack, files, security_domain=self._security_domain)
+
+    def _replace_state(self, job: Job, snapshot: Snapshot, now: float) -> Job:
+        with self._access.changing():
+            self._store.replace(snapshot)
+        return jobs.succeed(job, now)
+
+    def _bring_key_back(self, key_name: str, job: Job, snapshot: Snapshot, now: float) -> Job:
+        key = next((each for each in snapshot.keys if each.name == key_name), None)
+        restored, details = jobs.restore_key(key_name, key, self._store.key(key_name))
+        if restored:
+            self._store.save_key(restored)
+        return jobs.succeed(job, now, details=details)
+
+
+def _internal() -> JobFailure:
+    return JobFailure("InternalError", "The emulator failed; its log has the details")

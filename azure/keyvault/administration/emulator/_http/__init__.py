@@ -1,0 +1,1 @@
+"""A request's way from the socket to a handler and back: middlewares, routes, bodies, answers, injected faults."""

@@ -1,0 +1,205 @@
+"""The emulator's HTTP application: read from top to bottom, this is a request's way through the server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from .dispatch import MAX_BODY, dispatcher
+from .exchange import HSM
+from .fault_injection import break_off, misbehave
+from .handlers import access_control, backup, keys
+from .handlers.not_emulated import not_emulated
+from .headers import stamp
+from .middleware import authenticate, record, render_errors
+from .operation import Body, Operation, Service
+
+if TYPE_CHECKING:
+    from .._hsm.hsm import Hsm
+
+MIDDLEWARES = (
+    break_off,  # an answer that is not to arrive does not, once the journal knows of it
+    record,  # every request has an Activity ID, and every answer is in the journal
+    misbehave,  # what is to go wrong does
+    render_errors,  # nothing below answers with anything but the service's error shape
+    authenticate,  # no token, no answer: a request without one is challenged whatever it asks for
+)
+
+# Whatever a path encodes, line breaks too: the scope is refused by the rules, not by the router.
+_SCOPE = r"{scope:(?:[\s\S]+/)?}"
+_ROLE_DEFINITIONS = f"/{_SCOPE}providers/Microsoft.Authorization/roleDefinitions"
+_ROLE_ASSIGNMENTS = f"/{_SCOPE}providers/Microsoft.Authorization/roleAssignments"
+_KEY = "/keys/{key_name}"
+_DELETED_KEY = "/deletedkeys/{key_name}"
+_LIST = frozenset({"$filter", "$skiptoken"})
+_PAGING = frozenset({"maxresults", "$skiptoken"})
+
+OPERATIONS = (
+    Operation(
+        "GET",
+        _ROLE_DEFINITIONS,
+        access_control.list_role_definitions,
+        "/roleDefinitions/read/action",
+        query=_LIST,
+    ),
+    Operation(
+        "GET",
+        _ROLE_DEFINITIONS + "/{name}",
+        access_control.get_role_definition,
+        "/roleDefinitions/read/action",
+    ),
+    Operation(
+        "PUT",
+        _ROLE_DEFINITIONS + "/{name}",
+        access_control.set_role_definition,
+        "/roleDefinitions/write/action",
+        body=Body.JSON,
+    ),
+    Operation(
+        "DELETE",
+        _ROLE_DEFINITIONS + "/{name}",
+        access_control.delete_role_definition,
+        "/roleDefinitions/delete/action",
+    ),
+    Operation(
+        "GET",
+        _ROLE_ASSIGNMENTS,
+        access_control.list_role_assignments,
+        "/roleAssignments/read/action",
+        at="{scope}",
+        query=_LIST,
+    ),
+    Operation(
+        "GET",
+        _ROLE_ASSIGNMENTS + "/{name}",
+        access_control.get_role_assignment,
+        "/roleAssignments/read/action",
+        at="{scope}",
+    ),
+    Operation(
+        "PUT",
+        _ROLE_ASSIGNMENTS + "/{name}",
+        access_control.create_role_assignment,
+        "/roleAssignments/write/action",
+        at="{scope}",
+        body=Body.JSON,
+    ),
+    Operation(
+        "DELETE",
+        _ROLE_ASSIGNMENTS + "/{name}",
+        access_control.delete_role_assignment,
+        "/roleAssignments/delete/action",
+        at="{scope}",
+    ),
+    Operation(
+        "POST",
+        "/backup",
+        backup.full_backup,
+        "/backup/start/action",
+        body=Body.JSON,
+        service=Service.BACKUP,
+    ),
+    Operation(
+        "POST",
+        "/prebackup",
+        backup.pre_full_backup,
+        "/backup/start/action",
+        body=Body.JSON,
+        service=Service.BACKUP,
+        since="7.6-preview.1",
+    ),
+    Operation(
+        "GET",
+        "/backup/{job_id}/pending",
+        backup.backup_status,
+        "/backup/status/action",
+        service=Service.BACKUP,
+        needs_version=False,
+    ),
+    Operation(
+        "PUT",
+        "/restore",
+        backup.full_restore,
+        "/restore/start/action",
+        body=Body.JSON,
+        service=Service.BACKUP,
+    ),
+    Operation(
+        "PUT",
+        "/prerestore",
+        backup.pre_full_restore,
+        "/restore/start/action",
+        body=Body.JSON,
+        service=Service.BACKUP,
+        since="7.6-preview.1",
+    ),
+    Operation(
+        "PUT",
+        "/keys/{key_name}/restore",
+        backup.selective_key_restore,
+        "/restore/start/action",
+        body=Body.JSON,
+        service=Service.BACKUP,
+    ),
+    Operation(
+        "GET",
+        "/restore/{job_id}/pending",
+        backup.restore_status,
+        "/restore/status/action",
+        service=Service.BACKUP,
+        needs_version=False,
+        while_restoring=True,
+    ),
+    Operation("POST", _KEY + "/create", keys.create_key, "/keys/create", at="/keys", body=Body.JSON),
+    Operation("GET", "/keys", keys.list_keys, "/keys/read/action", at="/keys", query=_PAGING),
+    # Who means the newest version leaves the version empty, and so may send a slash at the end.
+    Operation("GET", _KEY, keys.get_key, "/keys/read/action", at=_KEY),
+    Operation("GET", _KEY + "/", keys.get_key, "/keys/read/action", at=_KEY),
+    Operation("GET", _KEY + "/versions", keys.list_key_versions, "/keys/read/action", at=_KEY, query=_PAGING),
+    Operation("GET", _KEY + "/{version}", keys.get_key, "/keys/read/action", at=_KEY),
+    Operation("PATCH", _KEY, keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
+    Operation("PATCH", _KEY + "/", keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
+    Operation("PATCH", _KEY + "/{version}", keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
+    Operation("DELETE", _KEY, keys.delete_key, "/keys/delete", at=_KEY),
+    Operation(
+        "GET", "/deletedkeys", keys.list_deleted_keys, "/keys/deletedKeys/read/action", at="/keys", query=_PAGING
+    ),
+    Operation("GET", _DELETED_KEY, keys.get_deleted_key, "/keys/deletedKeys/read/action", at=_KEY),
+    Operation("POST", _DELETED_KEY + "/recover", keys.recover_deleted_key, "/keys/deletedKeys/recover/action", at=_KEY),
+    Operation("DELETE", _DELETED_KEY, keys.purge_deleted_key, "/keys/deletedKeys/delete", at=_KEY),
+)
+
+# What the service has and the emulator has not: allowed to whom it is allowed, and then refused by name. These stand
+# before the others on the way to a request: /keys/k/rotationpolicy is no version.
+NOT_EMULATED = tuple(
+    Operation(method, path, not_emulated(what), action, at=at, body=Body.IGNORED)
+    for method, path, what, action, at in (
+        ("PUT", _KEY, "Importing a key", "/keys/import/action", "/keys"),
+        ("POST", _KEY + "/backup", "Backing up a single key", "/keys/backup/action", _KEY),
+        ("POST", "/keys/restore", "Restoring a single key from a blob", "/keys/restore/action", "/keys"),
+        ("POST", _KEY + "/rotate", "Rotating a key", "/keys/rotate/action", _KEY),
+        ("GET", _KEY + "/rotationpolicy", "A rotation policy", "/keys/read/action", _KEY),
+        ("PUT", _KEY + "/rotationpolicy", "A rotation policy", "/keys/write/action", _KEY),
+        ("GET", _KEY + "/{version}/attestation", "Attestation", "/keys/read/action", _KEY),
+        ("POST", _KEY + "/{version}/encrypt", "Encrypting", "/keys/encrypt/action", _KEY),
+        ("POST", _KEY + "/{version}/decrypt", "Decrypting", "/keys/decrypt/action", _KEY),
+        ("POST", _KEY + "/{version}/sign", "Signing", "/keys/sign/action", _KEY),
+        ("POST", _KEY + "/{version}/verify", "Verifying", "/keys/verify/action", _KEY),
+        ("POST", _KEY + "/{version}/wrapkey", "Wrapping a key", "/keys/wrap/action", _KEY),
+        ("POST", _KEY + "/{version}/unwrapkey", "Unwrapping a key", "/keys/unwrap/action", _KEY),
+        ("POST", _KEY + "/{version}/release", "Releasing a key", "/keys/release/action", _KEY),
+        ("POST", "/rng", "The random number generator", "/rng/action", "/"),
+        ("GET", "/settings", "Settings", "/settings/read/action", "/"),
+        ("GET", "/settings/{setting}", "Settings", "/settings/read/action", "/"),
+        ("PATCH", "/settings/{setting}", "Settings", "/settings/write/action", "/"),
+    )
+)
+
+
+def make_app(hsm: Hsm) -> web.Application:
+    app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY + 1)
+    app[HSM] = hsm
+    app.router.add_route("*", r"/{path:[\s\S]*}", dispatcher(NOT_EMULATED + OPERATIONS))
+    app.on_response_prepare.append(stamp)
+    return app

@@ -1,0 +1,129 @@
+"""From an authenticated request to the operation that answers it."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+from yarl import URL
+
+from .._domain import errors, jobs, keys, rbac, versions
+from . import responses
+from .exchange import HSM, base_url, exchange_of, folded_path
+from .json_body import Members
+from .operation import Body, Call, Operation
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from aiohttp.typedefs import Handler
+
+    from .._hsm.hsm import Hsm
+
+MAX_BODY = 1024 * 1024
+
+_VERSION = "api-version"
+
+
+def dispatcher(operations: Iterable[Operation]) -> Handler:
+    """Return a handler that finds the operation for each request."""
+    router = web.UrlDispatcher()
+    for operation in operations:
+        router.add_route(operation.method, operation.path, partial(_serve, operation))
+    return partial(_dispatch, router)
+
+
+async def _dispatch(router: web.UrlDispatcher, request: web.Request) -> web.StreamResponse:
+    folded = URL.build(path=folded_path(request), encoded=True)
+    match = await router.resolve(request.clone(rel_url=folded))
+    refusal = match.http_exception
+    if isinstance(refusal, web.HTTPMethodNotAllowed):
+        raise errors.method_not_allowed(request.method, refusal.allowed_methods)
+    if refusal is not None:
+        raise errors.unknown_path()
+    exchange_of(request).parameters = dict(match)
+    return await match.handler(request)
+
+
+async def _serve(operation: Operation, request: web.Request) -> web.StreamResponse:
+    """Check the call, in the order in which the service does, and let the operation answer it."""
+    hsm = request.app[HSM]
+    exchange = exchange_of(request)
+    content = await _read(request)
+    # From here on nothing waits before the handler does, so what is checked is still true when it acts.
+    query = _query(request, operation)
+    _check_version(query.get(_VERSION), operation)
+    _check_key_name(exchange.parameters)
+    scope = rbac.parse_scope(operation.at.format_map(exchange.parameters))
+    admit = partial(_admit, hsm, exchange.principal or "", operation, scope)
+    admit()
+    hsm.store.delete_keys_deleted_before(keys.purge_time(hsm.clock.now()))
+
+    exchange.service = operation.service
+    call = Call(
+        path=folded_path(request),
+        parameters=exchange.parameters,
+        query=query,
+        api_version=query.get(_VERSION, versions.NEWEST),
+        scope=scope,
+        body=_parse(content, request, operation),
+        base_url=base_url(request),
+        now=hsm.clock.now(),
+        admit_again=admit,
+        encounter=exchange.encounter,
+    )
+    return responses.success(await operation.handler(hsm, call))
+
+
+async def _read(request: web.Request) -> bytes:
+    try:
+        content = await request.read()
+    except web.HTTPRequestEntityTooLarge as error:
+        raise errors.body_too_large(MAX_BODY) from error
+    except (web.RequestPayloadError, ConnectionError) as error:
+        raise errors.bad_request("The request body cannot be read") from error
+    # aiohttp's own limit lies a byte higher: its versions differ in whether the limit itself is allowed.
+    if len(content) > MAX_BODY:
+        raise errors.body_too_large(MAX_BODY)
+    return content
+
+
+def _query(request: web.Request, operation: Operation) -> Mapping[str, str]:
+    query = request.rel_url.query
+    known = {_VERSION, *operation.query}
+    for name in query:
+        if name not in known:
+            raise errors.bad_parameter(f"The query parameter {name!a} is unknown")
+        if len(query.getall(name)) > 1:
+            raise errors.bad_parameter(f"The query parameter {name} is given more than once")
+    return query
+
+
+def _check_version(version: str | None, operation: Operation) -> None:
+    if version is not None or operation.needs_version:
+        versions.check(version, since=operation.since)
+
+
+def _check_key_name(parameters: Mapping[str, str]) -> None:
+    # Even where the action is checked for all keys, the name must be one that a key can have.
+    if "key_name" in parameters:
+        rbac.parse_scope(f"{rbac.KEYS}/{parameters['key_name']}")
+
+
+def _admit(hsm: Hsm, principal: str, operation: Operation, scope: str) -> None:
+    """Refuse a caller who may not do this, or not now."""
+    hsm.access.authorize(principal, operation.action, scope)
+    if not operation.while_restoring:
+        jobs.refuse_while_restoring(hsm.store.running_job())
+
+
+def _parse(content: bytes, request: web.Request, operation: Operation) -> Members:
+    """Return the body that the operation has, or make sure that there is none."""
+    if operation.body is Body.JSON:
+        if request.content_type != "application/json" or hdrs.CONTENT_ENCODING in request.headers:
+            raise errors.unsupported_media_type()
+        return Members.parse(content)
+    if operation.body is Body.NONE and content:
+        raise errors.bad_request("This operation has no request body")
+    return Members({})

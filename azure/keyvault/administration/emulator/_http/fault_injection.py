@@ -1,0 +1,149 @@
+"""What a fault does to a request."""
+
+from __future__ import annotations
+
+import socket
+import struct
+from contextlib import suppress
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+
+from .._domain.errors import ServiceError
+from .._domain.faults import (
+    Challenge,
+    ClaimsChallenge,
+    Delay,
+    Drop,
+    JobFault,
+    MalformedBody,
+    PageSize,
+    Reset,
+    Status,
+    Throttle,
+    TruncatedBody,
+)
+from . import responses
+from .exchange import HSM, exchange_of, folded_path
+from .middleware import caller_of
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+    from .._domain.faults import Fault
+
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
+@web.middleware
+async def break_off(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Break the connection off where a fault says so: last of all, so that a client cannot know before the journal."""
+    answer = await handler(request)
+    act = exchange_of(request).break_off
+    return answer if act is None else await act(request, answer)
+
+
+@web.middleware
+async def misbehave(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let the fault happen that this request meets, if any."""
+    faults = request.app[HSM].faults
+    if not faults:
+        return await handler(request)
+    encounter = faults.meet(request.method, folded_path(request), has_token=hdrs.AUTHORIZATION in request.headers)
+    if encounter.rule is None:
+        return await handler(request)
+    exchange = exchange_of(request)
+    exchange.encounter = encounter
+    # The journal names the caller, also of a request that never gets as far as to be authenticated.
+    with suppress(ServiceError):
+        exchange.principal = caller_of(request)
+    fault = encounter.rule.fault
+    if not isinstance(fault, PageSize | JobFault):
+        encounter.is_taken = True
+        faults.settle(encounter)
+        return await _deliver(fault, request, handler)
+    try:
+        return await handler(request)
+    finally:
+        faults.settle(encounter)
+
+
+async def _deliver(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
+    if isinstance(fault, Delay):
+        answer = await handler(request) if fault.after_work else None
+        clock = request.app[HSM].clock
+        await clock.sleep_until(clock.now() + fault.seconds)
+        return await handler(request) if answer is None else answer
+    if isinstance(fault, TruncatedBody):
+        exchange_of(request).break_off = _send_half
+        return await handler(request)
+    if isinstance(fault, MalformedBody):
+        return _with_half_body(await handler(request))
+    if isinstance(fault, Status | Drop | Reset) and fault.after_work:
+        await handler(request)
+    else:
+        # To close with unread data is to reset, whatever was meant.
+        await _read_off(request)
+    return _instead(fault, request)
+
+
+def _instead(fault: Fault, request: web.Request) -> web.Response:
+    """Return what the client gets instead of the answer."""
+    hsm = request.app[HSM]
+    if isinstance(fault, Throttle):
+        fault = Status(429, headers={"Retry-After": str(fault.retry_after)})
+    if isinstance(fault, Status):
+        return responses.plain(fault.status, fault.content, fault.headers)
+    if isinstance(fault, Challenge):
+        return responses.challenge(request.method, hsm.authority.challenge)
+    if isinstance(fault, ClaimsChallenge):
+        return responses.challenge(request.method, hsm.authority.claims_challenge(hsm.clock.now()))
+    exchange = exchange_of(request)
+    exchange.is_answered = False
+    exchange.break_off = _reset if isinstance(fault, Reset) else _close
+    return web.Response()
+
+
+async def _read_off(request: web.Request) -> None:
+    with suppress(web.HTTPException, web.RequestPayloadError, ConnectionError):
+        await request.read()
+
+
+async def _close(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.close()
+    return answer
+
+
+async def _reset(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+    if request.transport is not None:
+        request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        request.transport.abort()
+    return answer
+
+
+async def _send_half(request: web.Request, whole: web.StreamResponse) -> web.StreamResponse:
+    body = _body(whole)
+    if whole.status == HTTPStatus.NO_CONTENT:
+        # There is no body to lose half of, so half of the head is lost: all of it.
+        exchange_of(request).is_answered = False
+        return await _close(request, whole)
+    part = web.StreamResponse(status=whole.status, headers=whole.headers)
+    # At least one byte is missing, also where there was no body.
+    part.content_length = max(len(body), 1)
+    # The client may have gone by itself.
+    with suppress(ConnectionError):
+        await part.prepare(request)
+        await part.write(body[: len(body) // 2])
+    return await _close(request, part)
+
+
+def _with_half_body(whole: web.StreamResponse) -> web.StreamResponse:
+    body = _body(whole)
+    return responses.plain(whole.status, body[: len(body) // 2] or b"{", whole.headers)
+
+
+def _body(response: web.StreamResponse) -> bytes:
+    body = response.body if isinstance(response, web.Response) else None
+    return body if isinstance(body, bytes) else b""

@@ -1,0 +1,178 @@
+"""Role definitions and role assignments."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
+
+from ..._domain import errors, paging, rbac
+from ..._domain.faults import PageSize
+from ..._domain.records import Permission, RoleAssignment, RoleDefinition
+from ..operation import Answer
+
+if TYPE_CHECKING:
+    from ..._hsm.hsm import Hsm
+    from ..json_body import Members
+    from ..operation import Call
+
+
+async def list_role_definitions(hsm: Hsm, call: Call) -> Answer:
+    # Roles exist at the root only, and apply to every scope below it.
+    rbac.parse_scope(call.parameters["scope"])
+    roles = rbac.select_roles(rbac.all_roles(hsm.store.role_definitions()).values(), call.query.get("$filter"))
+    return _page(call, [_role_definition(role) for role in roles])
+
+
+async def get_role_definition(hsm: Hsm, call: Call) -> Answer:
+    _require_root(call)
+    return Answer(_role_definition(_find_role(hsm, call.parameters["name"])))
+
+
+async def set_role_definition(hsm: Hsm, call: Call) -> Answer:
+    _require_root(call)
+    name = rbac.parse_guid(call.parameters["name"], "The name of a role definition")
+    rbac.check_role_is_custom(name)
+    with call.body as body, body.required_members("properties") as properties:
+        role = _read_role(name, properties)
+    with hsm.store.transaction(), hsm.access.changing():
+        rbac.check_new_role(role, hsm.store.role_definitions())
+        hsm.store.save_role_definition(role)
+    return Answer(_role_definition(role), status=201)
+
+
+async def delete_role_definition(hsm: Hsm, call: Call) -> Answer:
+    _require_root(call)
+    with hsm.store.transaction(), hsm.access.changing():
+        role = _find_role(hsm, call.parameters["name"])
+        rbac.check_role_is_custom(role.name)
+        hsm.store.delete_role_definition(role.name)
+    return Answer(_role_definition(role))
+
+
+async def list_role_assignments(hsm: Hsm, call: Call) -> Answer:
+    assignments = rbac.select_assignments(hsm.store.role_assignments(), call.scope, call.query.get("$filter"))
+    return _page(call, [_role_assignment(each) for each in assignments])
+
+
+async def get_role_assignment(hsm: Hsm, call: Call) -> Answer:
+    return Answer(_role_assignment(_find_assignment(hsm, call)))
+
+
+async def create_role_assignment(hsm: Hsm, call: Call) -> Answer:
+    with call.body as body, body.required_members("properties") as properties:
+        assignment = RoleAssignment(
+            name=rbac.parse_guid(call.parameters["name"], "The name of a role assignment"),
+            scope=call.scope,
+            role=rbac.parse_role_definition_id(properties.required_text("roleDefinitionId")),
+            principal=rbac.parse_guid(properties.required_text("principalId"), "principalId"),
+        )
+    with hsm.store.transaction(), hsm.access.changing():
+        rbac.check_new_assignment(
+            assignment, hsm.store.role_assignments(), rbac.all_roles(hsm.store.role_definitions())
+        )
+        hsm.store.save_role_assignment(assignment)
+    return Answer(_role_assignment(assignment), status=201)
+
+
+async def delete_role_assignment(hsm: Hsm, call: Call) -> Answer:
+    with hsm.store.transaction(), hsm.access.changing():
+        assignment = _find_assignment(hsm, call)
+        hsm.store.delete_role_assignment(assignment.name)
+    return Answer(_role_assignment(assignment))
+
+
+def _require_root(call: Call) -> None:
+    if rbac.parse_scope(call.parameters["scope"]) != rbac.ROOT:
+        raise errors.bad_request(f"Role definitions exist only at the scope '{rbac.ROOT}'")
+
+
+def _find_role(hsm: Hsm, name: str) -> RoleDefinition:
+    if not (role := rbac.all_roles(hsm.store.role_definitions()).get(name.lower())):
+        raise errors.role_definition_not_found()
+    return role
+
+
+def _find_assignment(hsm: Hsm, call: Call) -> RoleAssignment:
+    name = call.parameters["name"].lower()
+    for each in hsm.store.role_assignments():
+        if (each.name, each.scope) == (name, call.scope):
+            return each
+    raise errors.role_assignment_not_found()
+
+
+def _read_role(name: str, properties: Members) -> RoleDefinition:
+    if properties.text("type") not in {None, "CustomRole"}:
+        raise errors.bad_request("The type of a role definition can only be CustomRole")
+    # As on the service, every valid list of scopes silently becomes ["/"]: there are no narrower roles.
+    for scope in properties.texts("assignableScopes") or []:
+        rbac.parse_scope(scope)
+    return RoleDefinition(
+        name=name,
+        role_name=properties.text("roleName") or "",
+        description=properties.text("description") or "",
+        is_built_in=False,
+        permissions=tuple(_read_permission(each) for each in properties.list_of_members("permissions") or []),
+    )
+
+
+def _read_permission(members: Members) -> Permission:
+    with members:
+        return Permission(
+            actions=tuple(members.texts("actions") or ()),
+            not_actions=tuple(members.texts("notActions") or ()),
+            data_actions=tuple(members.texts("dataActions") or ()),
+            not_data_actions=tuple(members.texts("notDataActions") or ()),
+        )
+
+
+def _page(call: Call, items: list[dict[str, Any]]) -> Answer:
+    """Return the whole list, as the service does, unless it is to come in pages."""
+    token = call.query.get("$skiptoken")
+    first, size = paging.parse_skip_token(token) if token else ("", len(items))
+    if fault := call.encounter.take(PageSize):
+        size = fault.items
+    part, following = paging.page([item["name"] for item in items], first, size)
+    body: dict[str, Any] = {"value": items[part]}
+    if following:
+        token = str(paging.SkipToken(following, size))
+        query = {**call.query, "api-version": call.api_version, "$skiptoken": token}
+        body["nextLink"] = f"{call.base_url}{call.path}?{urlencode(query, safe='$')}"
+    return Answer(body)
+
+
+def _role_definition(role: RoleDefinition) -> dict[str, Any]:
+    return {
+        "id": rbac.ROLE_DEFINITION_ID_PREFIX + role.name,
+        "name": role.name,
+        "properties": {
+            "assignableScopes": ["/"],
+            "description": role.description,
+            "permissions": [_permission(each) for each in role.permissions],
+            "roleName": role.role_name,
+            "type": "AKVBuiltInRole" if role.is_built_in else "CustomRole",
+        },
+        "type": "Microsoft.Authorization/roleDefinitions",
+    }
+
+
+def _permission(permission: Permission) -> dict[str, Any]:
+    return {
+        "actions": permission.actions,
+        "dataActions": permission.data_actions,
+        "notActions": permission.not_actions,
+        "notDataActions": permission.not_data_actions,
+    }
+
+
+def _role_assignment(assignment: RoleAssignment) -> dict[str, Any]:
+    return {
+        # The scope is no part of the id, not even for a single key.
+        "id": f"/providers/Microsoft.Authorization/roleAssignments/{assignment.name}",
+        "name": assignment.name,
+        "properties": {
+            "principalId": assignment.principal,
+            "roleDefinitionId": rbac.ROLE_DEFINITION_ID_PREFIX + assignment.role,
+            "scope": assignment.scope,
+        },
+        "type": "Microsoft.Authorization/roleAssignments",
+    }

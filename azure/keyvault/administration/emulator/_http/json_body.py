@@ -1,0 +1,153 @@
+"""Reading a request's JSON object: every member has a type, and a member that nobody reads is refused."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
+
+from .._domain import errors
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
+_T = TypeVar("_T")
+_T_co = TypeVar("_T_co", covariant=True)
+
+_OBJECT: type[dict[str, Any]] = dict
+_ARRAY: type[list[Any]] = list
+
+# What fits everywhere a number may end up, and is far beyond the year 9999 in seconds.
+_LARGEST_INTEGER = 2**53
+
+
+class _Reader(Protocol[_T_co]):
+    """Turns a JSON value into what it must be; ``what`` names it in the error."""
+
+    def __call__(self, value: object, what: str, /) -> _T_co: ...
+
+
+class Members:
+    """The members of one JSON object, taken out one by one; what is left at the end of the block is an error.
+
+    A member that is ``null`` counts as absent.
+    """
+
+    def __init__(self, members: dict[str, Any], where: str = "") -> None:
+        self._left = members
+        self._where = where
+
+    @classmethod
+    def parse(cls, body: bytes) -> Self:
+        """Read a body that must be a JSON object in UTF-8."""
+        try:
+            # Deep nesting exhausts the stack, and integers of many thousand digits are a ValueError.
+            value: object = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique)
+        except (ValueError, RecursionError) as error:
+            raise errors.bad_request("The request body is not valid JSON") from error
+        return cls(_object(value, "The request body"))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc_value: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if exc_type is None:
+            self.finish()
+
+    def finish(self) -> None:
+        """Refuse what nobody has read."""
+        if self._left:
+            names = ", ".join(ascii(self._where + name) for name in self._left)
+            raise errors.bad_request(f"The request body has unknown members: {names}")
+
+    def text(self, name: str) -> str | None:
+        return self._take(name, _text)
+
+    def required_text(self, name: str) -> str:
+        return self._required(name, self.text(name))
+
+    def texts(self, name: str) -> list[str] | None:
+        return self._take(name, lambda value, what: [_text(*each) for each in _elements(value, what)])
+
+    def text_map(self, name: str) -> dict[str, str] | None:
+        return self._take(
+            name,
+            lambda value, what: {
+                _text(key, f"A name in {what}"): _text(each, f"{what}[{key!a}]")
+                for key, each in _object(value, what).items()
+            },
+        )
+
+    def flag(self, name: str) -> bool | None:
+        return self._take(name, lambda value, what: _typed(value, bool, what, "true or false"))
+
+    def integer(self, name: str) -> int | None:
+        return self._take(name, _integer)
+
+    def members(self, name: str) -> Members | None:
+        return self._take(name, lambda value, what: Members(_object(value, what), f"{what}."))
+
+    def required_members(self, name: str) -> Members:
+        return self._required(name, self.members(name))
+
+    def list_of_members(self, name: str) -> list[Members] | None:
+        return self._take(
+            name, lambda value, what: [Members(_object(*each), f"{each[1]}.") for each in _elements(value, what)]
+        )
+
+    def _take(self, name: str, read: _Reader[_T]) -> _T | None:
+        value = self._left.pop(name, None)
+        return None if value is None else read(value, self._where + name)
+
+    def _required(self, name: str, value: _T | None) -> _T:
+        if value is None:
+            raise errors.bad_request(f"The member {self._where}{name} is required")
+        return value
+
+
+def _typed(value: object, type_: type[_T], what: str, name: str) -> _T:
+    if not isinstance(value, type_):
+        raise errors.bad_request(f"{what} must be {name}")
+    return value
+
+
+def _object(value: object, what: str) -> dict[str, Any]:
+    return _typed(value, _OBJECT, what, "an object")
+
+
+def _elements(value: object, what: str) -> list[tuple[Any, str]]:
+    """Return the elements of an array, each with what names it."""
+    return [(each, f"{what}[{index}]") for index, each in enumerate(_typed(value, _ARRAY, what, "an array"))]
+
+
+def _text(value: object, what: str) -> str:
+    text = _typed(value, str, what, "a string")
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise errors.bad_request(f"{what} holds half a surrogate pair") from error
+    return text
+
+
+def _integer(value: object, what: str) -> int:
+    number = _typed(value, int, what, "an integer")
+    if isinstance(value, bool) or abs(number) > _LARGEST_INTEGER:
+        raise errors.bad_request(f"{what} must be an integer")
+    return number
+
+
+def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Refuse an object that names a member twice: its readers would disagree about which one counts."""
+    unique: dict[str, Any] = {}
+    for name, value in members:
+        if name in unique:
+            raise errors.bad_request(f"The request body holds the member {name!a} twice")
+        unique[name] = value
+    return unique
+
+
+def _refuse_constant(name: str) -> object:
+    raise ValueError(f"{name} is not JSON")

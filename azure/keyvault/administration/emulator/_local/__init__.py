@@ -1,0 +1,1 @@
+"""What only programs on this machine may ask: the managed identity and the control path."""

@@ -1,0 +1,59 @@
+"""What the emulator offers beside the HSM to the programs of this machine: plain HTTP, and on loopback only."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from aiohttp import hdrs, web
+
+from .._net.addresses import LOOPBACK, LOOPBACK_IPV6
+from . import control, identity
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler
+
+    from .control import Instrument
+    from .identity import ManagedIdentity
+
+IDENTITY_PATH = "/identity/token"
+
+CONTROL_PATH = "/control"
+
+# Below the control path, and below the key that opens it.
+_CONTROLS = (
+    web.get("/{key}/faults", control.list_faults),
+    web.post("/{key}/faults", control.add_fault),
+    web.delete("/{key}/faults", control.clear_faults),
+    web.delete("/{key}/faults/{id:[0-9]{1,18}}", control.remove_fault),
+    web.get("/{key}/journal", control.read_journal),
+    web.delete("/{key}/journal", control.clear_journal),
+    web.get("/{key}/clock", control.read_clock),
+    web.post("/{key}/clock", control.advance_clock),
+    web.post("/{key}/revocations", control.revoke_tokens),
+)
+
+_OWN_HOSTS = re.compile(rf"(localhost|{re.escape(LOOPBACK)}|\[{LOOPBACK_IPV6}\])(:[0-9]+)?", re.IGNORECASE)
+
+
+@web.middleware
+async def refuse_web_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Keep out what a browser on this machine does for somebody else.
+
+    A web page can reach loopback under a name of its own (DNS rebinding), or send what it cannot read the answer of. Of
+    the former the Host header tells, of the latter the Origin header.
+    """
+    if not _OWN_HOSTS.fullmatch(request.headers.get(hdrs.HOST, "")) or hdrs.ORIGIN in request.headers:
+        raise web.HTTPForbidden(text="The emulator answers the programs of this machine only.\n")
+    return await handler(request)
+
+
+def make_local_app(managed_identity: ManagedIdentity, instrument: Instrument) -> web.Application:
+    app = web.Application(middlewares=(refuse_web_pages,))
+    app[identity.MANAGED_IDENTITY] = managed_identity
+    app.router.add_get(IDENTITY_PATH, identity.get_token)
+    controls = web.Application(middlewares=(control.require_key,))
+    controls[control.INSTRUMENT] = instrument
+    controls.router.add_routes(_CONTROLS)
+    app.add_subapp(CONTROL_PATH, controls)
+    return app

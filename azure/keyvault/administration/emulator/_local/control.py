@@ -1,0 +1,168 @@
+"""The emulator as an instrument, for programs in other processes: faults, the journal, the clock, revocations."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, cast
+from uuid import UUID
+
+from aiohttp import web
+
+from .._domain import faults
+from .._hsm.hsm import Hsm
+from .._hsm.journal import JournalEntry
+from .._state.sqlite import StoreError
+from .._state.threads import run_in_thread
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from aiohttp.typedefs import Handler
+
+    from .._domain.faults import FaultRule
+
+
+@dataclass(frozen=True, slots=True)
+class Instrument:
+    """What can be controlled, and by whom."""
+
+    hsm: Hsm
+    key: str = field(repr=False)
+    """The part of the URL that proves that the caller has read the emulator's environment."""
+
+
+INSTRUMENT = web.AppKey("instrument", Instrument)
+
+_RULE = {"fault", "method", "path", "times", "skip", "anonymous"}
+_ENTRY = tuple(each.name for each in fields(JournalEntry))
+
+
+@web.middleware
+async def require_key(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Let in who knows the key, whatever it asks for: other users of this machine reach loopback, too."""
+    # /control/<key>/...; not from what the router has found, which is nothing where there is no such thing.
+    given = "".join(request.path.split("/")[2:3])
+    if not secrets.compare_digest(given.encode("utf-8", "surrogateescape"), request.app[INSTRUMENT].key.encode()):
+        raise _failure(web.HTTPForbidden, "EMULATOR_CONTROL_URL has the key to the control path, and this URL has not")
+    return await handler(request)
+
+
+async def list_faults(request: web.Request) -> web.Response:
+    """Return the faults that are still to happen."""
+    return web.json_response({"value": [_rule(each) for each in request.app[INSTRUMENT].hsm.faults]})
+
+
+async def add_fault(request: web.Request) -> web.Response:
+    """Let a fault happen."""
+    body = await _read(request, _RULE)
+    wanted = body.pop("fault", None)
+    if not isinstance(wanted, dict):
+        raise _bad("fault must be an object")
+    try:
+        rule = request.app[INSTRUMENT].hsm.faults.add(faults.parse(cast("dict[str, Any]", wanted)), **body)
+    except ValueError as error:
+        raise _bad(str(error)) from error
+    return web.json_response(_rule(rule), status=201)
+
+
+async def remove_fault(request: web.Request) -> web.Response:
+    """Take a fault back; one that is gone may be removed again."""
+    pending = request.app[INSTRUMENT].hsm.faults
+    number = int(request.match_info["id"])
+    for rule in pending:
+        if rule.id == number:
+            pending.remove(rule)
+    return web.Response(status=204)
+
+
+async def clear_faults(request: web.Request) -> web.Response:
+    """Take all faults back."""
+    request.app[INSTRUMENT].hsm.faults.clear()
+    return web.Response(status=204)
+
+
+async def read_journal(request: web.Request) -> web.Response:
+    """Return what the server saw, oldest first."""
+    # It may be long, and the HSM has to go on answering.
+    shown = await run_in_thread(_show, list(request.app[INSTRUMENT].hsm.journal))
+    return web.Response(text=f'{{"value": [{shown}]}}', content_type="application/json")
+
+
+async def clear_journal(request: web.Request) -> web.Response:
+    """Forget what the server saw."""
+    request.app[INSTRUMENT].hsm.journal.clear()
+    return web.Response(status=204)
+
+
+async def read_clock(request: web.Request) -> web.Response:
+    """Return the time."""
+    return web.json_response({"now": request.app[INSTRUMENT].hsm.clock.now()})
+
+
+async def advance_clock(request: web.Request) -> web.Response:
+    """Put the clock forward, and return the time."""
+    body = await _read(request, {"advance"})
+    seconds = body.get("advance")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+        raise _bad(f"advance must be a number of seconds; got {seconds!r}")
+    try:
+        request.app[INSTRUMENT].hsm.clock.advance(seconds)
+    except ValueError as error:
+        raise _bad(str(error)) from error
+    return await read_clock(request)
+
+
+async def revoke_tokens(request: web.Request) -> web.Response:
+    """Take back the tokens of a principal, or of everybody."""
+    body = await _read(request, {"objectId"})
+    principal = body.get("objectId")
+    try:
+        object_id = None if principal is None else str(UUID(principal))
+    except (ValueError, TypeError, AttributeError) as error:
+        raise _bad(f"objectId must be a GUID; got {principal!r}") from error
+    try:
+        request.app[INSTRUMENT].hsm.revoke_tokens(object_id)
+    except StoreError as error:
+        raise _failure(web.HTTPServiceUnavailable, f"The revocation could not be stored: {error}") from error
+    return web.Response(status=204)
+
+
+def _show(entries: Iterable[JournalEntry]) -> str:
+    """Return entries as JSON, one by one: encoding them all in one call would keep every other thread waiting."""
+    return ", ".join(json.dumps({name: getattr(entry, name) for name in _ENTRY}) for entry in entries)
+
+
+def _rule(rule: FaultRule) -> dict[str, Any]:
+    return {
+        "id": rule.id,
+        "fault": faults.describe(rule.fault),
+        "method": rule.method,
+        "path": rule.path,
+        "times": rule.times,
+        "skip": rule.skip,
+        "anonymous": rule.anonymous,
+        "delivered": rule.delivered,
+    }
+
+
+async def _read(request: web.Request, known: set[str]) -> dict[str, Any]:
+    # A web page could send any other type without asking.
+    if request.content_type != "application/json":
+        raise _failure(web.HTTPUnsupportedMediaType, "The body must be application/json")
+    try:
+        body: object = json.loads(await request.read())
+    except (ValueError, RecursionError) as error:
+        raise _bad("The body is not valid JSON") from error
+    if not isinstance(body, dict) or not body.keys() <= known:
+        raise _bad(f"The body must be an object; it may have {', '.join(sorted(known))}")
+    return cast("dict[str, Any]", body)
+
+
+def _bad(message: str) -> web.HTTPException:
+    return _failure(web.HTTPBadRequest, message)
+
+
+def _failure(kind: type[web.HTTPException], message: str) -> web.HTTPException:
+    return kind(text=json.dumps({"message": message}), content_type="application/json")

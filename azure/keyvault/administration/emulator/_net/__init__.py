@@ -1,0 +1,1 @@
+"""Sockets: listening with TLS, the CONNECT proxy, the loopback transport."""

@@ -1,0 +1,181 @@
+"""A proxy that leads to the emulator under its real-looking name, and nowhere else.
+
+A program that cannot be told how to resolve a name can nearly always be told of a proxy. This one opens no connection:
+when a client has asked for the emulator, the emulator's server begins TLS on the very connection that asked.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from http import HTTPStatus
+from typing import TYPE_CHECKING, cast
+
+from .addresses import LOOPBACK
+from .connect import Refusal, is_whole
+
+if TYPE_CHECKING:
+    import ssl
+    from collections.abc import Callable
+
+_LOGGER = logging.getLogger(__name__)
+
+_HTTPS = 443
+_LINGER_SECONDS = 1.0
+
+
+class ConnectProxy:
+    """Listens on loopback, wherever the emulator itself does.
+
+    :param host: The one host name that the proxy leads to, on the port of HTTPS.
+    :param server: Makes the protocol that serves a tunnel.
+    :param context: How the server does TLS.
+    :param patience: How many seconds a client has for its request, and again for the TLS handshake.
+    """
+
+    def __init__(
+        self, host: str, server: Callable[[], asyncio.Protocol], context: ssl.SSLContext, *, patience: float = 10.0
+    ) -> None:
+        self.authority = f"{host}:{_HTTPS}"
+        self.server = server
+        self.context = context
+        self.patience = patience
+        self._clients: set[_Client] = set()
+        self._listener: asyncio.Server | None = None
+
+    async def start(self) -> int:
+        """Start listening, and return the port."""
+        self._listener = await asyncio.get_running_loop().create_server(lambda: _Client(self), LOOPBACK, 0)
+        port: int = self._listener.sockets[0].getsockname()[1]
+        return port
+
+    async def close(self) -> None:
+        """Stop listening, and drop who has no tunnel yet. A tunnel belongs to the server, which closes it."""
+        listener, self._listener = self._listener, None
+        if listener:
+            # Not waited for: newer Pythons would wait for the tunnels, too.
+            listener.close()
+        clients = list(self._clients)
+        for client in clients:
+            client.drop()
+        await asyncio.gather(*(client.gone for client in clients))
+
+    def enter(self, client: _Client) -> bool:
+        """Take a client in, unless the proxy has closed meanwhile."""
+        self._clients.add(client)
+        client.gone.add_done_callback(lambda _: self._clients.discard(client))
+        return self._listener is not None
+
+
+class _Client(asyncio.Protocol):
+    """One connection, until it is refused or the server takes it over."""
+
+    def __init__(self, proxy: ConnectProxy) -> None:
+        self._proxy = proxy
+        self._loop = asyncio.get_running_loop()
+        self._head = b""
+        self._is_answered = False
+        self._opening: asyncio.Task[None] | None = None
+        self.gone = self._loop.create_future()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        # That of TCP; asyncio declares less than it gives.
+        self._transport = cast("asyncio.Transport", transport)
+        too_long = Refusal(408, "The request took too long.")
+        self._timer = self._loop.call_later(self._proxy.patience, self._refuse, too_long)
+        if not self._proxy.enter(self):
+            self.drop()
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_answered:
+            return
+        self._head += data
+        try:
+            if is_whole(self._head, self._proxy.authority):
+                self._accept()
+        except Refusal as refusal:
+            self._refuse(refusal)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - part of asyncio's interface
+        if not self._opening:
+            self._leave()
+
+    def drop(self) -> None:
+        """Close the connection without another word."""
+        if self._opening:
+            self._opening.cancel()
+        self._transport.abort()
+
+    def _accept(self) -> None:
+        self._is_answered = True
+        self._timer.cancel()
+        # What comes next is TLS, and for the server to read.
+        self._transport.pause_reading()
+        self._transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        self._opening = self._loop.create_task(self._open())
+        self._opening.add_done_callback(lambda _: self._leave())
+
+    async def _open(self) -> None:
+        if self._transport.is_closing():
+            # The client was gone before it could be told that the tunnel is open; TLS would never end.
+            return
+        early = _EarlyData()
+        try:
+            tunnel = await self._loop.start_tls(
+                self._transport,
+                early,
+                self._proxy.context,
+                server_side=True,
+                ssl_handshake_timeout=self._proxy.patience,
+            )
+        except OSError as error:
+            _LOGGER.info("No TLS in a tunnel: %s", error)
+            return
+        if tunnel and not early.is_lost:
+            early.hand_over(tunnel, self._proxy.server())
+
+    def _refuse(self, refusal: Refusal) -> None:
+        _LOGGER.info("Refused a client of the proxy: %s", refusal)
+        self._is_answered = True
+        self._timer.cancel()
+        self._transport.write(_render(refusal))
+        self._transport.write_eof()
+        # To close with unread data is to reset, and the client would lose the answer: it gets some time to hang up.
+        self._timer = self._loop.call_later(_LINGER_SECONDS, self._transport.abort)
+
+    def _leave(self) -> None:
+        self._timer.cancel()
+        if not self.gone.done():
+            self.gone.set_result(None)
+
+
+class _EarlyData(asyncio.Protocol):
+    """Keeps what a client sends together with the end of its handshake, when nobody is there to serve it yet."""
+
+    def __init__(self) -> None:
+        self._data = b""
+        self.is_lost = False
+
+    def data_received(self, data: bytes) -> None:
+        self._data += data
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - part of asyncio's interface
+        self.is_lost = True
+
+    def hand_over(self, tunnel: asyncio.Transport, server: asyncio.Protocol) -> None:
+        tunnel.set_protocol(server)
+        server.connection_made(tunnel)
+        if self._data:
+            server.data_received(self._data)
+
+
+def _render(refusal: Refusal) -> bytes:
+    body = f"{refusal.reason}\n"
+    lines = [
+        f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}",
+        *(["Allow: CONNECT"] if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED else []),
+        "Content-Type: text/plain; charset=utf-8",
+        f"Content-Length: {len(body)}",
+        "Connection: close",
+    ]
+    return "\r\n".join([*lines, "", body]).encode("ascii")

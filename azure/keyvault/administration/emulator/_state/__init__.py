@@ -1,0 +1,1 @@
+"""What outlasts a request or a process: database, backups, certificates, security domain, files, the clock."""
