@@ -407,7 +407,8 @@ async def test_a_poll_without_job_id_leaves_the_one_that_is_known() -> None:
 
 
 async def test_a_start_that_was_never_sent_is_sent_again() -> None:
-    transport = ScriptedTransport(CHALLENGE, ServiceRequestError("connection refused"), _started())
+    refused = ServiceRequestError("connection refused", error=ConnectionRefusedError())
+    transport = ScriptedTransport(CHALLENGE, refused, _started())
 
     poller = await _begin(transport)
 
