@@ -58,6 +58,30 @@ def make_node(home: Path) -> Path:
     return home
 
 
+def fetch_source(home: Path, package: str, version: str) -> Path:
+    """Return a folder with the tests and samples of a source distribution, and nothing else of it.
+
+    :param home: Where it is kept.
+    :param package: The name of the package.
+    :param version: The only version that will do.
+    """
+    wanted = f"{package}=={version}"
+    home = home / "sources" / wanted
+    if not _is_made(home, wanted):
+        shutil.rmtree(home, ignore_errors=True)
+        downloads = home / "downloads"
+        pip = [sys.executable, "-P", "-m", "pip", "--quiet", "--disable-pip-version-check"]
+        # Without isolation: a build environment for each would take longer than all the rest.
+        _install([*pip, "download", "--no-deps", "--no-build-isolation", f"--no-binary={package}", wanted, "--dest", downloads])
+        (archive,) = downloads.iterdir()
+        shutil.unpack_archive(archive, downloads, **({} if archive.suffix == ".zip" else {"filter": "data"}))
+        for folder in ("tests", "samples"):
+            shutil.move(next(downloads.glob(f"*/{folder}")), home / folder)
+        shutil.rmtree(downloads)
+        _made(home, wanted)
+    return home
+
+
 def node() -> Path:
     """Return the Node that came with this environment."""
     return _NODE_ROOT / "bin" / "node"
