@@ -1,4 +1,4 @@
-"""What live tests of key release ask for a token: a stub, since nobody here attests to anything."""
+"""A stub of the attestation service from which live tests of key release get a token."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(content)
 
     def log_message(self, *_: object) -> None:
-        """Say nothing on stderr."""
+        """Keep stderr clean."""
 
 
 @contextmanager

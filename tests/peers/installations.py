@@ -70,11 +70,14 @@ def fetch_source(home: Path, package: str, version: str) -> Path:
     if not _is_made(home, wanted):
         shutil.rmtree(home, ignore_errors=True)
         downloads = home / "downloads"
-        pip = [sys.executable, "-P", "-m", "pip", "--quiet", "--disable-pip-version-check"]
         # Without isolation: a build environment for each would take longer than all the rest.
-        _install([*pip, "download", "--no-deps", "--no-build-isolation", f"--no-binary={package}", wanted, "--dest", downloads])
+        options = ["--no-deps", "--no-build-isolation", f"--no-binary={package}", f"--dest={downloads}"]
+        _install([sys.executable, "-P", "-m", "pip", "--quiet", "download", *options, wanted])
         (archive,) = downloads.iterdir()
-        shutil.unpack_archive(archive, downloads, **({} if archive.suffix == ".zip" else {"filter": "data"}))
+        if archive.suffix == ".zip":
+            shutil.unpack_archive(archive, downloads)
+        else:
+            shutil.unpack_archive(archive, downloads, filter="data")
         for folder in ("tests", "samples"):
             shutil.move(next(downloads.glob(f"*/{folder}")), home / folder)
         shutil.rmtree(downloads)

@@ -1,4 +1,4 @@
-"""A plugin of pytest that lets live tests of published packages run on this library and against an emulator."""
+"""A pytest plugin with which live tests of published packages run on this library and against an emulator."""
 
 from __future__ import annotations
 
@@ -19,11 +19,9 @@ from azure.keyvault.administration.aio import KeyVaultAccessControlClient
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_CRYPTO_ROLES = {"Managed HSM Crypto Officer", "Managed HSM Crypto User"}
-
 
 class HttpChallengeCache:
-    """A stand-in for what tests empty behind themselves."""
+    """A cache that tests empty when they end."""
 
     _cache: ClassVar[dict[str, str]] = {}
 
@@ -39,7 +37,7 @@ def _stand_in(name: str, **contents: Any) -> None:
     sys.modules[module.__name__] = module
 
 
-_stand_in("_internal", HttpChallengeCache=HttpChallengeCache, parse_folder_url=None)
+_stand_in("_internal", HttpChallengeCache=HttpChallengeCache)
 _stand_in("_internal.client_base", DEFAULT_VERSION=DEFAULT_API_VERSION)
 
 
@@ -50,12 +48,12 @@ def test_proxy() -> None:
 
 @pytest.fixture(scope="session", autouse=True)
 def _short_waits() -> Iterator[None]:
-    """Cut the waits for a real service to settle or to recover, which are of seconds and minutes."""
+    """Shorten the waits for a real service to settle."""
     sleep, async_sleep = time.sleep, asyncio.sleep
 
-    # A second stays one: what differs after it are times in whole seconds.
+    # Waits of a few seconds become one: a test expects a later time after them, in whole seconds.
     def cut(delay: float) -> float:
-        return delay if delay <= 1 else 0.1
+        return min(delay, 1.05) if delay < 5 else 0.1
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(time, "sleep", lambda delay: sleep(cut(delay)))
@@ -63,22 +61,26 @@ def _short_waits() -> Iterator[None]:
         yield
 
 
-def pytest_sessionstart() -> None:
-    """Give the administrator the roles that the resources of live tests give him."""
-    asyncio.run(_let_administrator_use_keys(os.environ["AZURE_MANAGEDHSM_URL"]))
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Assign the roles that live tests of keys need, as the template of their resources does."""
+    # Only once, if several processes share the tests.
+    if not hasattr(session.config, "workerinput"):
+        asyncio.run(_assign_crypto_roles(os.environ["AZURE_MANAGEDHSM_URL"]))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Skip what would need a recording."""
+    """Skip tests that need a recording."""
     for item in items:
         if item.get_closest_marker("playback_test_only"):
             item.add_marker(pytest.mark.skip("needs a recording"))
 
 
-async def _let_administrator_use_keys(url: str) -> None:
+async def _assign_crypto_roles(url: str) -> None:
     async with ManagedIdentityCredential() as credential, KeyVaultAccessControlClient(url, credential) as client:
-        async for role in client.list_role_definitions(KeyVaultRoleScope.GLOBAL):
-            if role.role_name in _CRYPTO_ROLES:
-                await client.create_role_assignment(
-                    KeyVaultRoleScope.GLOBAL, role.id, os.environ["EMULATOR_ADMIN_OBJECT_ID"]
-                )
+        roles = {role.role_name: role.id async for role in client.list_role_definitions(KeyVaultRoleScope.GLOBAL)}
+        for name in ("Managed HSM Crypto Officer", "Managed HSM Crypto User"):
+            role_id = roles[name]
+            assert role_id
+            await client.create_role_assignment(
+                KeyVaultRoleScope.GLOBAL, role_id, os.environ["EMULATOR_ADMIN_OBJECT_ID"]
+            )

@@ -1,4 +1,4 @@
-"""What live tests of the Azure SDK use of its test tools, for runs against an emulator: nothing is recorded."""
+"""The part of the Azure SDK's test tools that live tests use, without recordings."""
 
 from __future__ import annotations
 
@@ -26,30 +26,30 @@ class AzureRecordedTestCase:
         return is_live()
 
     def get_resource_name(self, name: str) -> str:
-        """Return the same name for every call in one test, and another one in each other test."""
+        """Return a name that is the same throughout one test, and different in every other test."""
         return f"{name}{zlib.crc32(os.environ['PYTEST_CURRENT_TEST'].split()[0].encode()):08x}"
 
     def get_credential(self, _client_class: type, **kwargs: Any) -> Any:
-        """Return a credential for the principal whom the emulator's environment names."""
+        """Return the managed identity that the emulator offers."""
         identity = azure.identity.aio if kwargs.get("is_async") else azure.identity
         return identity.ManagedIdentityCredential()
 
     def create_client_from_credential(self, client_class: Callable[..., Any], credential: Any, **kwargs: Any) -> Any:
-        """Return a client that logs, as those of live tests do unless a test decides otherwise."""
+        """Return a client that logs, unless a test decides otherwise."""
         return client_class(credential=credential, **{"logging_enable": True, **kwargs})
 
 
 class AzureMgmtPreparer:
-    """The base of decorators that would create vaults; they are imported, and not used."""
+    """The base of decorators that create vaults; tests import them without using them."""
 
 
 def recorded_by_proxy(test: Callable[..., Any]) -> Callable[..., Any]:
-    """Return the test itself: there is no proxy that records."""
+    """Return the test unchanged."""
     return test
 
 
 def _not_recorded(*_: Any, **__: Any) -> None:
-    """Set up nothing of a recording."""
+    """Do nothing, because nothing is recorded."""
 
 
 add_general_regex_sanitizer = _not_recorded

@@ -1,6 +1,6 @@
-"""The same for async tests."""
+"""The async part of the test tools."""
 
-from devtools_testutils import recorded_by_proxy
+from . import recorded_by_proxy
 
 __all__ = ["recorded_by_proxy_async"]
 
