@@ -21,6 +21,8 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.keyvault.administration._identifiers import with_query
 from azure.keyvault.administration._runtime.rest import JobStart, Operation, RestClient, decode_object, status_error
 from azure.keyvault.administration._runtime.retry import JobAwareRetryPolicy, carries_token, may_have_been_accepted
+from azure.keyvault.administration._runtime.sending import SendOncePolicy
+from azure.keyvault.administration._runtime.transport import FirstPolicy
 from fakes import VAULT, Answer, FakeResponse, ScriptedTransport
 
 AUTHORIZED = {"Authorization": "Bearer abc"}
@@ -28,7 +30,8 @@ AUTHORIZED = {"Authorization": "Bearer abc"}
 
 def rest(*script: Answer | Exception) -> tuple[RestClient, ScriptedTransport]:
     transport = ScriptedTransport(*script)
-    pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse] = AsyncPipeline(transport, [JobAwareRetryPolicy()])
+    policies: list[Any] = [FirstPolicy(), JobAwareRetryPolicy(), SendOncePolicy(VAULT)]
+    pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse] = AsyncPipeline(transport, policies)
     return RestClient(VAULT, "7.6", pipeline), transport
 
 
@@ -40,7 +43,8 @@ def start(headers: dict[str, str] = AUTHORIZED) -> HttpRequest:
     ("outcome", "tries"),
     [
         pytest.param(Answer(429), 2, id="429"),
-        pytest.param(ServiceRequestError("refused"), 2, id="never-left"),
+        pytest.param(ServiceRequestError("refused", error=ConnectionRefusedError()), 2, id="never-left"),
+        pytest.param(ServiceRequestError("unknown cause"), 1, id="unknown-cause"),
         pytest.param(Answer(500), 1, id="500"),
         pytest.param(Answer(503, headers={"Retry-After": "1"}), 1, id="503-that-says-when"),
         pytest.param(Answer(408), 1, id="408"),
@@ -76,7 +80,7 @@ async def test_a_start_without_token_is_sent_again_since_nothing_was_done(status
 async def test_any_other_request_is_sent_again_as_azure_core_does(outcome: Any) -> None:
     client, transport = rest(outcome, Answer(200, {"a": 1}))
 
-    assert await client.send(Operation(HttpRequest("PUT", "/", headers=AUTHORIZED), 200)) == {"a": 1}
+    assert await client.send(Operation(HttpRequest("PUT", "/", headers=AUTHORIZED), 200), dict) == {"a": 1}
     assert len(transport.requests) == 2
 
 
@@ -127,7 +131,7 @@ def test_a_query_parameter_is_added_or_replaced(url: str, expected: str) -> None
 async def test_parameters_of_a_call_are_added_to_its_url() -> None:
     client, transport = rest(Answer(200, {}))
 
-    await client.send(Operation(HttpRequest("GET", "/?a=b"), 200), params={"c": "d e"})
+    await client.send(Operation(HttpRequest("GET", "/?a=b"), 200), dict, params={"c": "d e"})
 
     assert transport.requests[0].url == f"{VAULT}/?a=b&api-version=7.6&c=d+e"
 

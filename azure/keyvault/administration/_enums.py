@@ -48,6 +48,22 @@ class KeyVaultRoleScope(_Vocabulary):
     """All keys of the HSM."""
 
 
+class RoleType(_Vocabulary):
+    """Kinds of role definitions."""
+
+    BUILT_IN_ROLE = "AKVBuiltInRole"
+    """Defined by the service."""
+    CUSTOM_ROLE = "CustomRole"
+    """Defined by the customer."""
+
+
+class RoleDefinitionType(_Vocabulary):
+    """Resource types of role definitions."""
+
+    MICROSOFT_AUTHORIZATION_ROLE_DEFINITIONS = "Microsoft.Authorization/roleDefinitions"
+    """The only one."""
+
+
 class KeyVaultDataAction(_Vocabulary):
     """Data actions that a role can permit."""
 

@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any, ClassVar, SupportsIndex
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from datetime import datetime
-
-    from ._enums import KeyVaultRoleScope
+from ._enums import KeyVaultRoleScope
+from ._identifiers import described
 
 _LONGEST_REPR = 1024
 
 
 class _Model:
-    """Equality by value and a short repr, over the fields that a subclass has."""
+    """Equality by value, a short repr and pickling, over the fields that a subclass has."""
 
-    __slots__: ClassVar[tuple[str, ...]] = ()
+    __slots__: ClassVar[tuple[str, ...]] = ("__weakref__",)
 
     _compared: ClassVar[tuple[str, ...]] = ()
     """The fields that make it equal to another: the slots, but a subclass of the user's may have slots of its own."""
@@ -37,6 +36,16 @@ class _Model:
         fields = ", ".join(f"{name}={getattr(self, name)!r}" for name in self._shown)
         text = f"{type(self).__name__}({fields})"
         return text if len(text) <= _LONGEST_REPR else f"{text[: _LONGEST_REPR - 4]}...)"
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
+        # Protocols 0 and 1 refuse slots, but can hold what protocol 2 makes of them.
+        return super().__reduce_ex__(max(protocol.__index__(), 2))
+
+    def __setstate__(self, state: dict[str, Any] | tuple[dict[str, Any] | None, dict[str, Any]]) -> None:
+        # The models of 4.x have a `__dict__`. With slots, the state is what a subclass adds, and the slots.
+        added, slots = (None, state) if isinstance(state, dict) else state
+        for name, value in {**(added or {}), **slots}.items():
+            setattr(self, name, value)
 
 
 class KeyVaultPermission(_Model):
@@ -249,8 +258,7 @@ class KeyVaultJobDetails(_Model):
     :vartype job_id: str or None
     :ivar kind: ``backup``, ``restore``, ``key restore``, ``pre-backup`` or ``pre-restore``.
     :vartype kind: str
-    :ivar status: ``InProgress``, ``Succeeded``, ``Failed``, ``Canceled``, or what a newer service says; None until the
-        service was asked about a resumed job.
+    :ivar status: ``InProgress``, ``Succeeded``, ``Failed``, ``Canceled``, or what a newer service says.
     :vartype status: str or None
     :ivar status_details: What the service adds to the status, for example why a job failed or how many key versions it
         restored.
@@ -292,9 +300,12 @@ class KeyVaultJobDetails(_Model):
 
 
 def _strings(values: Iterable[str] | None, parameter: str) -> list[str] | None:
-    """Return a list of its own: a generator could be read only once."""
-    if values is None:
-        return None
+    """Return a list as it is, and a list of anything else: a generator can be read only once."""
+    if values is None or isinstance(values, list):
+        return values
+    # A string is an iterable of its letters.
     if isinstance(values, str):
-        raise ValueError(f"{parameter} must be several strings, got the single string {values!r}")  # noqa: TRY004
+        raise ValueError(f"{parameter} must be several strings, got a single one: {described(values)}")  # noqa: TRY004
+    if not isinstance(values, Iterable):
+        raise ValueError(f"{parameter} must be several strings, got {described(values)}")  # noqa: TRY004
     return list(values)

@@ -11,7 +11,7 @@ class Event(Protocol):
     """What the events of asyncio and trio have in common."""
 
     def set(self) -> object:
-        """Wake all who wait."""
+        """Wake all waiters."""
 
     async def wait(self) -> object:
         """Wait until the event is set."""

@@ -15,18 +15,22 @@ from azure.core.exceptions import (
     ResourceExistsError,
     ResourceNotFoundError,
     ResourceNotModifiedError,
+    ServiceResponseError,
 )
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .._identifiers import with_query
 from .errors import with_sentence
 from .redaction import readable
-from .retry import THROTTLED, may_have_been_accepted, may_have_started, start_options
+from .retry import THROTTLED, may_have_been_accepted
+from .starts import START_PROGRESS, AlreadySentError, StartProgress
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
 
     from azure.core.pipeline import AsyncPipeline, PipelineResponse
+
+    Recovery = Callable[[HttpResponseError], Awaitable[PipelineResponse[HttpRequest, AsyncHttpResponse] | None]]
 
 _OK = 200
 
@@ -39,6 +43,7 @@ _ERRORS: Mapping[int, type[HttpResponseError]] = {
 
 
 WireT = TypeVar("WireT")
+T = TypeVar("T")
 
 
 @dataclass(slots=True)
@@ -62,49 +67,61 @@ class RestClient:
     :param endpoint: URL of the HSM, without a trailing slash.
     :param api_version: The service version to speak.
     :param pipeline: The pipeline to send through.
-    :keyword retry_policy: The retry policy that the user brought, if any.
     """
 
     def __init__(
-        self,
-        endpoint: str,
-        api_version: str,
-        pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse],
-        *,
-        retry_policy: object = None,
+        self, endpoint: str, api_version: str, pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse]
     ) -> None:
         self.endpoint = endpoint
         self.api_version = api_version
         self.pipeline = pipeline
         self._version_parameter = f"api-version={quote(api_version, safe='')}"
-        self._start_options = start_options(retry_policy)
 
     async def send(
         self,
         operation: Operation[WireT],
+        convert: Callable[[WireT], T],
+        *,
+        cls: Callable[..., Any] | None = None,
+        **options: Any,
+    ) -> T:
+        """Send a request and return what its response holds.
+
+        :param operation: The request and the status code that means success.
+        :param convert: Makes the result of the JSON object in the response.
+        :keyword cls: Called with the response, the result and the headers: what it returns is the result.
+        :keyword options: Those of :meth:`fetch`.
+        :raises ~azure.core.exceptions.HttpResponseError: If the status code is another one, or the response isn't a
+            JSON object.
+        """
+        response = await self.fetch(operation, **options)
+        # The type is what the service promises: code that reads the members checks them.
+        return called(cls, response, convert(cast("WireT", decode_object(response.http_response))))
+
+    async def fetch(
+        self,
+        operation: Operation[Any],
         *,
         error_map: Mapping[int, type[HttpResponseError]] | None = None,
         params: Mapping[str, Any] | None = None,
-        recover: Callable[[HttpResponseError], Awaitable[WireT | None]] | None = None,
+        recover: Recovery | None = None,
         **options: Any,
-    ) -> WireT:
-        """Send a request and return the JSON object in its response.
+    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        """Send a request and return its response.
 
         :param operation: The request and the status code that means success.
         :keyword error_map: Exceptions by status code, in place of the usual ones.
         :keyword params: Query parameters to add.
-        :keyword recover: Called with the error if an earlier try of this request may have succeeded: returns the JSON
-            object of the lost response, or None.
+        :keyword recover: Called with the error if an earlier try of this request may have succeeded: returns a response
+            that holds what the lost one held, or None.
         :keyword options: Options of the pipeline.
-        :raises ~azure.core.exceptions.HttpResponseError: If the status code is another one, or the response isn't a
-            JSON object.
+        :raises ~azure.core.exceptions.HttpResponseError: If the status code is another one.
         """
         self._address(operation.request, params)
         response = await self.pipeline.run(operation.request, **options)
         if response.http_response.status_code == operation.expected_status:
-            # What the service promises: code that reads the members checks them.
-            return cast("WireT", decode_object(response.http_response))
-        error = _refusal(response, error_map)
+            return response
+        error = refusal(response, error_map)
         if recover is not None and may_have_been_accepted(response.context.get("history", [])):
             recovered = await recover(error)
             if recovered is not None:
@@ -128,13 +145,17 @@ class RestClient:
         :raises ~azure.core.exceptions.AzureError: If the status code is another one, or there is no response. The text
             says so if the job may be running anyway.
         """
-        request = start.request
-        self._address(request, params)
+        self._address(start.request, params)
+        progress = StartProgress()
         try:
-            response = await self.pipeline.run(request, **{**options, **self._start_options})
+            try:
+                response = await self.pipeline.run(start.request, **{**options, START_PROGRESS: progress})
+            except AlreadySentError:
+                # A policy of the user's asked for a second start.
+                response = _outcome(progress)
             return _checked(response, start.expected_status, error_map)
         except AzureError as error:
-            if may_have_started(request, error):
+            if progress.may_be_running():
                 with_sentence(error, "The service may have started the job: see what runs before you start another.")
             raise
 
@@ -167,6 +188,18 @@ class RestClient:
             request.url = with_query(request.url, params)
 
 
+def called(cls: Callable[..., Any] | None, response: PipelineResponse[HttpRequest, AsyncHttpResponse], result: T) -> T:
+    """Return what a caller's ``cls`` makes of a result, or the result if there is no such function.
+
+    :param cls: The function.
+    :param response: The response.
+    :param result: What was made of the response.
+    """
+    if cls is None:
+        return result
+    return cast("T", cls(response, result, response.http_response.headers))
+
+
 def _checked(
     response: PipelineResponse[HttpRequest, AsyncHttpResponse],
     expected_status: int,
@@ -175,21 +208,35 @@ def _checked(
 ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
     """Return a response with the expected status code, or raise the error of another one."""
     if response.http_response.status_code != expected_status:
-        raise _refusal(response, error_map, secrets)
+        raise refusal(response, error_map, secrets)
     return response
 
 
-def _refusal(
+def refusal(
     response: PipelineResponse[HttpRequest, AsyncHttpResponse],
-    error_map: Mapping[int, type[HttpResponseError]] | None,
+    error_map: Mapping[int, type[HttpResponseError]] | None = None,
     secrets: Iterable[str] = (),
 ) -> HttpResponseError:
-    """Return the exception for a response with an unexpected status code."""
+    """Return the exception for a response with an unexpected status code.
+
+    :param response: The pipeline's response.
+    :param error_map: Exceptions by status code, in place of the usual ones.
+    :param secrets: Secrets that the error must not show, besides those of the request.
+    """
     error = status_error(response.http_response, error_map, secrets)
     waited = response.context.get(THROTTLED)
     if waited is not None:
         with_sentence(error, f"The service throttles the client: this call waited {waited:.1f} s for its turn.")
     return error
+
+
+def _outcome(progress: StartProgress) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+    """Return the response to a start that was sent, or raise the error that it ended in."""
+    if progress.outcome is None:
+        raise ServiceResponseError("The start of the job was sent, but abandoned before the response arrived.")
+    if isinstance(progress.outcome, AzureError):
+        raise progress.outcome
+    return progress.outcome
 
 
 def decode_object(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> dict[str, Any]:

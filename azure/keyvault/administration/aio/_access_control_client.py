@@ -4,29 +4,34 @@ from __future__ import annotations
 
 import logging
 import uuid
-from contextlib import suppress
+from collections.abc import Callable, Iterable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from azure.core.async_paging import AsyncItemPaged
 from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from .. import _mapping
+from .._enums import KeyVaultRoleScope
 from .._generated import operations
 from .._identifiers import path_name, required_text, role_scope
-from .._models import KeyVaultRoleAssignment, KeyVaultRoleDefinition
+from .._models import KeyVaultPermission, KeyVaultRoleAssignment, KeyVaultRoleDefinition
 from .._runtime.paging import item_paged
+from .._runtime.rest import Operation, decode_object
+from .._runtime.retry import carries_token
 from .._runtime.tracing import traced
 from ._client_base import KeyVaultClientBase
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from azure.core.pipeline import PipelineResponse
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-    from azure.core.async_paging import AsyncItemPaged
+    from .._generated.types import RoleAssignmentPropertiesWire, RoleAssignmentWire, RoleDefinitionWire
 
-    from .._enums import KeyVaultRoleScope
-    from .._generated.types import RoleAssignmentPropertiesWire, RoleAssignmentWire
-    from .._models import KeyVaultPermission
+WireT = TypeVar("WireT")
 
+# A second try of a create that succeeded. Managed HSM says the first; the other means the same role under another name.
+_EXISTS = frozenset({"RoleAssignmentExists", "MatchingRoleAssignmentExists"})
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -88,9 +93,9 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
             role_definition_id=required_text(definition_id, "definition_id"),
             principal_id=required_text(principal_id, "principal_id"),
         )
+        operation = operations.role_assignments_create(scope, name, body)
         recover = partial(self._own_assignment, scope, name, body["properties"], kwargs)
-        wire = await self._client.send(operations.role_assignments_create(scope, name, body), recover=recover, **kwargs)
-        return _mapping.role_assignment(wire)
+        return await self._client.send(operation, _mapping.role_assignment, recover=recover, **kwargs)
 
     async def _own_assignment(
         self,
@@ -99,13 +104,15 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         wanted: RoleAssignmentPropertiesWire,
         options: dict[str, Any],
         error: HttpResponseError,
-    ) -> RoleAssignmentWire | None:
-        """Return the assignment that a lost answer was about, or None if it is not ours."""
-        code = error.error.code if error.error else None
-        if not isinstance(error, ResourceExistsError) and code != "MatchingRoleAssignmentExists":
+    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse] | None:
+        """Return a response with the assignment that a lost response was about, or None if it isn't ours."""
+        if not isinstance(error, ResourceExistsError) and _code(error) not in _EXISTS:
             return None
+        # The call's own `cls` is for the result.
+        options = {key: value for key, value in options.items() if key != "cls"}
         try:
-            found = await self._client.send(operations.role_assignments_get(scope, name), **options)
+            response = await self._client.fetch(operations.role_assignments_get(scope, name), **options)
+            found = cast("RoleAssignmentWire", decode_object(response.http_response))
             properties = _mapping.role_assignment(found).properties
         except AzureError:
             return None
@@ -114,7 +121,21 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
             and _same(properties.role_definition_id, wanted["roleDefinitionId"])
             and _same(properties.scope, scope)
         )
-        return found if same else None
+        return response if same else None
+
+    async def _delete(
+        self, operation: Operation[WireT], convert: Callable[[WireT], object], options: dict[str, Any]
+    ) -> None:
+        """Delete a resource, which isn't an error if the service says that it doesn't exist.
+
+        A 404 without the service's error says nothing about the resource: a gateway or a proxy sent it. Nor does one
+        to a request without a token.
+        """
+        try:
+            await self._client.send(operation, convert, **options)
+        except ResourceNotFoundError as error:
+            if not (_code(error) and carries_token(operation.request)):
+                raise
 
     @traced
     async def delete_role_assignment(
@@ -131,9 +152,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
         """
-        with suppress(ResourceNotFoundError):
-            operation = operations.role_assignments_delete(role_scope(scope), path_name(name, "name"))
-            await self._client.send(operation, **kwargs)
+        operation = operations.role_assignments_delete(role_scope(scope), path_name(name, "name"))
+        await self._delete(operation, _mapping.role_assignment, kwargs)
 
     @traced
     async def get_role_assignment(
@@ -153,7 +173,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
         """
         operation = operations.role_assignments_get(role_scope(scope), path_name(name, "name"))
-        return _mapping.role_assignment(await self._client.send(operation, **kwargs))
+        return await self._client.send(operation, _mapping.role_assignment, **kwargs)
 
     @traced
     def list_role_assignments(
@@ -218,16 +238,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
             assignable_scopes=assignable_scopes,
         )
         operation = operations.role_definitions_create_or_update(role_scope(scope), _name_or_new(name), body)
-        definition = _mapping.role_definition(await self._client.send(operation, **kwargs))
         wanted = body["properties"].get("assignableScopes")
-        if wanted and set(definition.assignable_scopes or ()) != set(wanted):
-            _LOGGER.warning(
-                "The role definition %s can be assigned at %s: the service did not take %s.",
-                definition.name,
-                definition.assignable_scopes,
-                wanted,
-            )
-        return definition
+        return await self._client.send(operation, partial(_stored_definition, wanted), **kwargs)
 
     @traced
     async def delete_role_definition(
@@ -245,9 +257,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
         """
-        with suppress(ResourceNotFoundError):
-            operation = operations.role_definitions_delete(role_scope(scope), path_name(name, "name"))
-            await self._client.send(operation, **kwargs)
+        operation = operations.role_definitions_delete(role_scope(scope), path_name(name, "name"))
+        await self._delete(operation, _mapping.role_definition, kwargs)
 
     @traced
     async def get_role_definition(
@@ -267,7 +278,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
         """
         operation = operations.role_definitions_get(role_scope(scope), path_name(name, "name"))
-        return _mapping.role_definition(await self._client.send(operation, **kwargs))
+        return await self._client.send(operation, _mapping.role_definition, **kwargs)
 
     @traced
     def list_role_definitions(
@@ -290,6 +301,24 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
 def _name_or_new(name: str | uuid.UUID | None) -> str:
     """Return a given name, or a new one: made once per call, so that every try of the call means the same resource."""
     return str(uuid.uuid4()) if name is None else path_name(name, "name")
+
+
+def _stored_definition(wanted: list[str] | None, wire: RoleDefinitionWire) -> KeyVaultRoleDefinition:
+    """Return the model of a definition that was set, and log if the service changed where it can be assigned."""
+    definition = _mapping.role_definition(wire)
+    if wanted and set(definition.assignable_scopes or ()) != set(wanted):
+        _LOGGER.warning(
+            "The role definition %s can be assigned at %s: the service did not take %s.",
+            definition.name,
+            [str(scope) for scope in definition.assignable_scopes or ()],
+            wanted,
+        )
+    return definition
+
+
+def _code(error: HttpResponseError) -> str | None:
+    """Return the service's code for an error, or None if the error isn't the service's."""
+    return error.error.code if error.error else None
 
 
 def _same(one: str | None, other: str) -> bool:

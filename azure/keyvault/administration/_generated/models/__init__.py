@@ -1,0 +1,1 @@
+"""Where 4.x keeps what its generated code needs."""
