@@ -182,11 +182,11 @@ class RestClient:
         return _checked(await self.pipeline.run(request, **options), _OK, error_map, secrets)
 
     def _address(self, request: HttpRequest, params: Mapping[str, Any] | None) -> None:
-        """Complete a relative URL: this is the only place that knows the endpoint and the version."""
+        """Complete a relative URL: this is the only place that adds the endpoint and the version."""
         url = request.url
         request.url = f"{self.endpoint}{url}{'&' if '?' in url else '?'}{self._version_parameter}"
         if params:
-            request.url = with_query(request.url, params)
+            request.url = with_query(request.url, {**params, "api-version": self.api_version})
 
 
 def called(cls: Callable[..., Any] | None, response: PipelineResponse[HttpRequest, AsyncHttpResponse], result: T) -> T:

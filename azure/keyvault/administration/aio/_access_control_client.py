@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from azure.core.async_paging import AsyncItemPaged
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, DecodeError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from .. import _mapping
 from .._enums import KeyVaultRoleScope
@@ -106,7 +106,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         error: HttpResponseError,
     ) -> PipelineResponse[HttpRequest, AsyncHttpResponse] | None:
         """Return a response with the assignment that a lost response was about, or None if it isn't ours."""
-        if not isinstance(error, ResourceExistsError) and _code(error) not in _EXISTS:
+        code = error.error.code if error.error else None
+        if not isinstance(error, ResourceExistsError) and code not in _EXISTS:
             return None
         # The call's own `cls` is for the result.
         options = {key: value for key, value in options.items() if key != "cls"}
@@ -134,7 +135,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         try:
             await self._client.send(operation, convert, **options)
         except ResourceNotFoundError as error:
-            if not (_code(error) and carries_token(operation.request)):
+            if not (_is_service_error(error) and carries_token(operation.request)):
                 raise
 
     @traced
@@ -316,9 +317,14 @@ def _stored_definition(wanted: list[str] | None, wire: RoleDefinitionWire) -> Ke
     return definition
 
 
-def _code(error: HttpResponseError) -> str | None:
-    """Return the service's code for an error, or None if the error isn't the service's."""
-    return error.error.code if error.error else None
+def _is_service_error(error: HttpResponseError) -> bool:
+    """Return whether an error's body is one of the service's: ``{"error": {"code": ...}}``."""
+    try:
+        body = decode_object(cast("AsyncHttpResponse", error.response))
+    except DecodeError:
+        return False
+    detail: object = body.get("error")
+    return isinstance(detail, dict) and bool(cast("dict[str, object]", detail).get("code"))
 
 
 def _same(one: str | None, other: str) -> bool:
