@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 from urllib.parse import quote
 
@@ -44,12 +43,16 @@ WireT = TypeVar("WireT")
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
 class Operation(Generic[WireT]):
-    """A request whose response is a JSON object."""
+    """A request whose response is a JSON object.
 
-    request: HttpRequest
-    expected_status: int
+    :param request: The request, relative to the HSM.
+    :param expected_status: The status code that means success.
+    """
+
+    def __init__(self, request: HttpRequest, expected_status: int) -> None:
+        self.request = request
+        self.expected_status = expected_status
 
 
 class JobStart(NamedTuple):
