@@ -11,6 +11,7 @@ import pytest
 import pytest_asyncio
 from hypothesis import settings
 
+from azure.keyvault.administration._runtime.challenge_cache import CHALLENGES
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 
@@ -46,6 +47,12 @@ def _asked_for_peers(config: pytest.Config) -> bool:
     folder = config.invocation_params.dir
     paths = [(folder / argument.partition("::")[0]).resolve() for argument in config.args]
     return any(_PEERS in (path, *path.parents) for path in paths)
+
+
+@pytest.fixture(autouse=True)
+def _unknown_origins() -> None:
+    """Let no test know an HSM's challenge from the one before."""
+    CHALLENGES.clear()
 
 
 @pytest_asyncio.fixture(name="hsm")

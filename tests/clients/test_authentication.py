@@ -13,6 +13,8 @@ from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
+from azure.keyvault.administration._runtime.challenge_cache import ChallengeCache
+from azure.keyvault.administration._runtime.tokens import Audience
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient
 from fakes import (
     CHALLENGE,
@@ -110,7 +112,7 @@ async def test_an_answer_other_than_a_challenge_to_the_first_request_is_the_answ
     assert credential.requests == []
 
 
-async def test_two_clients_share_nothing() -> None:
+async def test_clients_of_two_hsms_share_nothing() -> None:
     credential = FakeCredential()
     one, transport, _ = scripted(server=hsm_server, credential=credential)
     other = KeyVaultAccessControlClient("https://fabrikam.managedhsm.azure.net", credential, transport=transport)
@@ -125,6 +127,135 @@ async def test_two_clients_share_nothing() -> None:
         "https://fabrikam.managedhsm.azure.net",
         "https://fabrikam.managedhsm.azure.net",
     ]
+
+
+# What clients share
+
+
+async def test_ten_clients_of_one_hsm_probe_once_and_ask_for_a_token_each() -> None:
+    setups = [scripted(server=hsm_server) for _ in range(10)]
+
+    for client, _, _ in setups:
+        await get(client)
+
+    assert [tokens(transport) for _, transport, _ in setups] == [[None, "token-1"], *[["token-1"]] * 9]
+    assert [credential.requests for _, _, credential in setups] == [[FIRST_TOKEN]] * 10
+
+
+@pytest.mark.parametrize("url", [VAULT.upper().replace("HTTPS", "https"), f"{VAULT}:443"])
+async def test_an_hsm_is_known_by_its_origin(url: str) -> None:
+    await get(scripted(server=hsm_server).client)
+    client, transport, _ = scripted(server=hsm_server, url=url)
+
+    await get(client)
+
+    assert tokens(transport) == ["token-1"]
+
+
+async def test_what_a_lenient_client_took_is_nothing_to_a_strict_one() -> None:
+    foreign = unauthorized(resource_challenge("https://vault.azure.net"))
+    lenient, _, _ = scripted(foreign, ROLE, verify_challenge_resource=False)
+    await get(lenient)
+    strict, transport, credential = scripted(CHALLENGE, ROLE)
+    other, sent, asked = scripted(foreign)
+
+    with pytest.raises(ValueError, match="does not match the requested domain"):
+        await get(other)
+    await get(strict)
+
+    assert (tokens(sent), asked.requests) == ([None], [])
+    assert (tokens(transport), credential.requests) == ([None, "token-1"], [FIRST_TOKEN])
+
+
+async def test_a_domain_that_one_client_accepts_is_not_accepted_by_the_next() -> None:
+    foreign = unauthorized(resource_challenge("https://vault.azure.net"))
+    await get(scripted(foreign, ROLE, challenge_resource_domains=["vault.azure.net"]).client)
+    again, transport, _ = scripted(ROLE, challenge_resource_domains=["vault.azure.net"])
+    strict, _, credential = scripted(foreign)
+
+    await get(again)
+    with pytest.raises(ValueError, match="does not match"):
+        await get(strict)
+
+    assert tokens(transport) == ["token-1"]
+    assert credential.requests == []
+
+
+async def test_an_hsm_that_moved_since_costs_one_more_round_trip() -> None:
+    await get(scripted(server=hsm_server).client)
+    moved = unauthorized(resource_challenge(tenant="new-tenant"))
+    client, transport, credential = scripted(moved, CREATED, ROLE)
+    third, sent, asked = scripted(ROLE)
+
+    await client.set_role_definition("/", name="n", role_name="r")
+    await get(client)
+    await get(third)
+
+    assert tokens(transport) == ["token-1", "token-2", "token-2"]
+    assert transport.requests[0].body == transport.requests[1].body
+    assert [request.tenant_id for request in credential.requests] == [TENANT, "new-tenant"]
+    assert (tokens(sent), [request.tenant_id for request in asked.requests]) == (["token-1"], ["new-tenant"])
+
+
+@pytest.mark.parametrize("tenant", [TENANT, "new-tenant"])
+async def test_a_credential_that_refuses_a_known_tenant_is_asked_for_another_one_only(tenant: str) -> None:
+    await get(scripted(server=hsm_server).client)
+    credential = FakeCredential(ClientAuthenticationError(message="not my tenant"))
+    client, transport, _ = scripted(unauthorized(resource_challenge(tenant=tenant)), ROLE, credential=credential)
+
+    if tenant == TENANT:
+        with pytest.raises(ClientAuthenticationError, match="not my tenant"):
+            await get(client)
+    else:
+        await get(client)
+
+    assert tokens(transport) == ([None] if tenant == TENANT else [None, "token-2"])
+    assert [request.tenant_id for request in credential.requests] == (
+        [TENANT] if tenant == TENANT else [TENANT, tenant]
+    )
+
+
+async def test_claims_of_a_first_challenge_are_asked_for_once() -> None:
+    first, _, asked = scripted(unauthorized(f'{resource_challenge()}, claims="e30"'), ROLE)
+    client, transport, credential = scripted(ROLE)
+
+    await get(first)
+    await get(client)
+
+    assert [request.claims for request in asked.requests] == ["{}"]
+    assert (tokens(transport), credential.requests) == (["token-1"], [FIRST_TOKEN])
+
+
+async def test_a_401_that_is_not_answered_makes_the_next_client_probe_too() -> None:
+    client, _, _ = scripted(CHALLENGE, unauthorized(None))
+    other, transport, _ = scripted(CHALLENGE, ROLE)
+
+    with pytest.raises(ClientAuthenticationError):
+        await get(client)
+    await get(other)
+
+    assert tokens(transport) == [None, "token-1"]
+
+
+def test_the_cache_of_challenges_is_bounded_and_keeps_the_newest() -> None:
+    cache = ChallengeCache(2)
+
+    for name in "abac":
+        cache.store(name, Audience(name, None))
+
+    assert [cache.get(name) for name in "abc"] == [Audience("a", None), None, Audience("c", None)]
+
+
+async def test_clients_in_several_threads_share_the_cache() -> None:
+    def work(number: int) -> None:
+        for turn in range(200):
+            audience = Audience(str(turn % 7), str(number))
+            cache.store(audience.scope, audience)
+            cache.drop(audience.scope, audience)
+
+    cache = ChallengeCache(3)
+
+    await asyncio.gather(*(asyncio.to_thread(work, number) for number in range(4)))
 
 
 @pytest.mark.parametrize(
@@ -305,7 +436,7 @@ async def test_policies_below_authentication_see_the_options_of_a_call_each_time
         def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
             seen.append(request.context.options.pop("mine", None))
 
-    client, _, _ = scripted(CHALLENGE, unauthorized(claims_challenge(CLAIMS)), ROLE, per_retry_policies=[Taking()])
+    client, _, _ = scripted(CHALLENGE, unauthorized(claims_challenge(CLAIMS)), ROLE, custom_hook_policy=Taking())
 
     await client.get_role_definition("/", "n", mine="x")
 
@@ -365,40 +496,81 @@ async def test_endless_challenges_of_both_kinds_at_once_end_in_an_error() -> Non
     assert len(credential.requests) <= 3
 
 
-async def test_a_401_without_challenge_to_the_first_request_is_the_answer() -> None:
-    client, transport, credential = scripted(unauthorized(None, message="Go away."))
+UNANSWERABLE = {
+    "none": None,
+    "blank": " ",
+    "basic": "Basic realm=x",
+    "bare": "Bearer",
+    "invalid-token": 'Bearer error="invalid_token"',
+    "no-authority": f'Bearer resource="{RESOURCE}"',
+    "broken-authority": f'Bearer authorization="https://[l/t", resource="{RESOURCE}"',
+    "claims-not-base64": 'Bearer authorization="https://l/t", claims="%%%"',
+    "no-token": "\u00fc",
+}
 
-    with pytest.raises(ClientAuthenticationError, match="Go away"):
+
+@pytest.mark.parametrize("header", UNANSWERABLE.values(), ids=UNANSWERABLE)
+async def test_a_401_that_cannot_be_answered_is_the_response(
+    header: str | None, caplog: pytest.LogCaptureFixture
+) -> None:
+    refused = unauthorized(header, message="Wrong port.")
+    client, transport, credential = scripted(refused, refused)
+
+    with pytest.raises(ClientAuthenticationError, match=r"Wrong port\.") as caught:
         await get(client)
+    response = await client.send_request(HttpRequest("GET", "/x"))
 
-    assert (tokens(transport), credential.requests) == ([None], [])
+    assert (caught.value.status_code, caught.value.error and caught.value.error.code) == (401, "Unauthorized")
+    assert (response.status_code, response.json()["error"]["message"]) == (401, "Wrong port.")
+    assert (tokens(transport), credential.requests) == ([None, None], [])
+    assert ("cannot be answered: " in caplog.text) is (header is not None)
 
 
 @pytest.mark.parametrize(
-    "header",
+    "headers",
     [
-        "Basic realm=x",
-        "Bearer",
-        f'Bearer resource="{RESOURCE}"',
-        'Bearer authorization="https://l/t", resource="x',
-        "\u00fc",
+        *([header] for header in UNANSWERABLE.values()),
+        [resource_challenge("https://vault.azure.net")],
+        ['Bearer authorization="https://l/t"'],
+        [resource_challenge(), resource_challenge()],
+        [claims_challenge(CLAIMS), claims_challenge(CLAIMS)],
+        [claims_challenge(CLAIMS), None],
     ],
-    ids=["basic", "bare", "no-authority", "quote-left-open", "no-token"],
+    ids=[*UNANSWERABLE, "foreign", "no-resource", "two-resources", "twice-claims", "claims-then-none"],
 )
-async def test_a_challenge_that_cannot_be_answered_is_an_error_without_a_token_request(header: str) -> None:
-    client, transport, credential = scripted(unauthorized(header, message="Wrong port."))
-
-    with pytest.raises(ClientAuthenticationError, match=r"its challenge cannot be answered: .*Wrong port\.") as caught:
+async def test_a_token_whose_401_is_not_answered_is_never_sent_again(headers: list[str | None]) -> None:
+    client, transport, credential = scripted(
+        CHALLENGE, ROLE, *(unauthorized(header) for header in headers), CHALLENGE, ROLE, ROLE
+    )
+    await get(client)
+    with pytest.raises(ClientAuthenticationError):
         await get(client)
+    rejected = len(credential.requests)
 
-    assert (caught.value.status_code, caught.value.error and caught.value.error.code) == (401, "Unauthorized")
-    assert (tokens(transport), credential.requests) == ([None], [])
+    await get(client)
+    await get(client)
+
+    new = f"token-{rejected + 1}"
+    assert tokens(transport)[-3:] == [None, new, new]
+    assert credential.requests[rejected:] == [FIRST_TOKEN]
+
+
+async def test_a_token_is_not_sent_again_if_the_credential_has_no_other_for_its_challenge() -> None:
+    client, transport, credential = scripted(CHALLENGE, ROLE, unauthorized(claims_challenge(CLAIMS)), CHALLENGE, ROLE)
+    await get(client)
+    credential.fail_with(ClientAuthenticationError(message="sign in again"))
+
+    with pytest.raises(ClientAuthenticationError, match="sign in again"):
+        await get(client)
+    await get(client)
+
+    assert tokens(transport) == [None, "token-1", "token-1", None, "token-3"]
 
 
 async def test_claims_say_nothing_of_the_resource_of_a_host_outside_the_clouds() -> None:
     client, _, credential = scripted(unauthorized(claims_challenge(CLAIMS)), url="https://hsm.example.org")
 
-    with pytest.raises(ClientAuthenticationError, match="asked for claims before it named a resource"):
+    with pytest.raises(ClientAuthenticationError, match=r"invalid scope '/\.default'"):
         await get(client)
 
     assert credential.requests == []
@@ -414,12 +586,8 @@ async def test_an_unanswerable_challenge_to_a_token_shows_no_token() -> None:
     assert "token-1" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "header",
-    ["Basic realm=x", resource_challenge("https://vault.azure.net")],
-    ids=["unanswerable", "foreign-resource"],
-)
-async def test_a_challenge_to_a_streamed_request_is_refused_as_any_other(header: str) -> None:
+async def test_a_challenge_to_a_streamed_request_is_refused_as_any_other() -> None:
+    header = resource_challenge("https://vault.azure.net")
     client, transport, _ = scripted(CHALLENGE, ROLE, unauthorized(header, message="Moved."))
     await get(client)
 
@@ -427,6 +595,19 @@ async def test_a_challenge_to_a_streamed_request_is_refused_as_any_other(header:
         await client.send_request(HttpRequest("GET", "/x"), stream=True)
 
     assert tokens(transport) == [None, "token-1", "token-1"]
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["token", "probe"])
+async def test_a_streamed_401_that_cannot_be_answered_can_still_be_read(known: bool) -> None:
+    refused = unauthorized("Basic realm=x", message="Wrong port.")
+    client, _, _ = scripted(*([CHALLENGE, ROLE] if known else []), refused)
+    if known:
+        await get(client)
+
+    response = await client.send_request(HttpRequest("GET", "/x"), stream=True)
+
+    assert not response.is_stream_consumed
+    assert b"Wrong port." in await response.read()
 
 
 async def test_a_challenged_streamed_request_is_sent_again_streamed() -> None:
@@ -485,6 +666,7 @@ async def test_the_error_about_a_resource_names_host_resource_and_both_ways_out(
 
     assert isinstance(caught.value, ValueError)
     for part in (
+        "does not match the requested domain",
         "'contoso.managedhsm.azure.net'",
         "'vault.azure.net'",
         "challenge_resource_domains=['vault.azure.net']",
@@ -493,17 +675,24 @@ async def test_the_error_about_a_resource_names_host_resource_and_both_ways_out(
         assert part in str(caught.value)
 
 
-async def test_a_later_challenge_with_a_foreign_resource_is_refused_and_not_kept() -> None:
-    foreign = unauthorized(resource_challenge("https://vault.azure.net"))
-    client, transport, credential = scripted(CHALLENGE, ROLE, foreign, ROLE)
-    await get(client)
+@pytest.mark.parametrize("resource", ["2ff814a6-3304-4ab8-85cb-cd0e6f879c1d", "invalid", "urn:x", "https://[bad", ""])
+@pytest.mark.parametrize("parameter", ["resource", "scope"])
+async def test_any_resource_is_taken_without_verification_and_is_else_a_value_error(
+    resource: str, parameter: str
+) -> None:
+    header = f'Bearer authorization="https://l/t", {parameter}="{resource}"'
+    scope = resource if parameter == "scope" and resource else f"{resource if parameter == 'resource' else ''}/.default"
+    strict, transport, asked = scripted(unauthorized(header))
+    lenient, _, credential = scripted(unauthorized(header), ROLE, verify_challenge_resource=False)
 
-    with pytest.raises(ClientAuthenticationError):
-        await get(client)
-    await get(client)
+    with pytest.raises(ClientAuthenticationError) as caught:
+        await get(strict)
 
-    assert tokens(transport) == [None, "token-1", "token-1", "token-1"]
-    assert credential.requests == [FIRST_TOKEN]
+    assert isinstance(caught.value, ValueError)
+    assert scope in str(caught.value)
+    assert (tokens(transport), asked.requests) == ([None], [])
+    assert await get(lenient) == "r"
+    assert [request.scope for request in credential.requests] == [scope]
 
 
 @pytest.mark.parametrize(
@@ -696,6 +885,18 @@ class NamedKeywordsCredential(_Asked):
         return AccessToken("token", FAR_FUTURE)
 
 
+class SyncCredential(_Asked):
+    def get_token(self, *scopes: str, **kwargs: Any) -> AccessToken:
+        self.asked.append((scopes, kwargs))
+        return AccessToken("token", FAR_FUTURE)
+
+
+class SyncInfoCredential(_Asked):
+    def get_token_info(self, *scopes: str, options: Any = None) -> AccessTokenInfo:
+        self.asked.append((scopes, options))
+        return AccessTokenInfo("token", FAR_FUTURE)
+
+
 class PlainCredential(_Asked):
     async def get_token(self, *scopes: str) -> AccessToken:
         self.asked.append((scopes, None))
@@ -711,6 +912,8 @@ class PlainCredential(_Asked):
             NamedKeywordsCredential(), {"claims": None, "tenant_id": TENANT}, id="get_token-with-some-keywords"
         ),
         pytest.param(PlainCredential(), None, id="get_token-without-keywords"),
+        pytest.param(SyncCredential(), {"enable_cae": True, "tenant_id": TENANT}, id="sync-get_token"),
+        pytest.param(SyncInfoCredential(), {"enable_cae": True, "tenant_id": TENANT}, id="sync-get_token_info"),
     ],
 )
 async def test_credentials_of_every_shape_work(credential: _Asked, options: Any) -> None:
@@ -721,17 +924,27 @@ async def test_credentials_of_every_shape_work(credential: _Asked, options: Any)
     assert tokens(transport) == [None, "token"]
 
 
-async def test_a_credential_that_is_not_async_is_refused_with_advice() -> None:
-    class SyncCredential:
-        def get_token(self, *_: str, **__: Any) -> AccessToken:
-            return AccessToken("token", FAR_FUTURE)
+async def test_a_credential_without_a_token_sends_none() -> None:
+    class Empty:
+        async def get_token(self, *_: str, **__: Any) -> None:
+            """Return nothing, as a mock does that was not told what to return."""
 
-    client, transport, _ = scripted(CHALLENGE, credential=SyncCredential())
+    client, transport, _ = scripted(CHALLENGE, credential=Empty())
 
-    with pytest.raises(ClientAuthenticationError, match="SyncCredential is not async"):
+    with pytest.raises(ClientAuthenticationError, match="The credential Empty returned NoneType"):
         await get(client)
 
     assert tokens(transport) == [None]
+
+
+@pytest.mark.parametrize("failure", [RuntimeError("no"), ClientAuthenticationError(message="no")], ids=repr)
+async def test_an_error_of_the_credential_is_raised_as_it_is(failure: Exception) -> None:
+    client, _, _ = scripted(CHALLENGE, credential=FakeCredential(failure))
+
+    with pytest.raises(type(failure)) as caught:
+        await get(client)
+
+    assert caught.value is failure
 
 
 @pytest.mark.parametrize("credential", [None, "secret", object()], ids=["none", "text", "object"])

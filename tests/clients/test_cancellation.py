@@ -15,6 +15,7 @@ import pytest
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import HttpRequest
 
+from azure.keyvault.administration._runtime.challenge_cache import CHALLENGES
 from azure.keyvault.administration.aio import (
     AsyncKeyVaultLROPoller,
     KeyVaultAccessControlClient,
@@ -175,6 +176,7 @@ async def test_a_cancelled_call_leaves_nothing_behind_and_the_client_works(name:
     use = USES[name]
     ahead = asyncio.all_tasks()
     for step in count(1):
+        CHALLENGES.clear()
         hsm = TroubledHsm()
         credential = FakeCredential()
         transport: Any = ScriptedTransport(server=hsm)
@@ -207,6 +209,7 @@ async def test_a_call_that_shares_challenge_and_token_with_a_cancelled_one_succe
         return unauthorized(claims_challenge("{}")) if sent.token == "token-1" else Answer(200, ROLE)
 
     for step in count(1):
+        CHALLENGES.clear()
         transport: Any = ScriptedTransport(server=wants_claims_of_the_first_token)
         async with KeyVaultAccessControlClient(VAULT, FakeCredential(), transport=transport) as client:
             others: Any = _together(client.get_role_definition("/", NAME) for _ in range(3))
@@ -227,6 +230,7 @@ async def test_a_cancelled_call_over_tls_gives_its_connection_back(name: str, mo
     async with ManagedHsmEmulator(job_duration=0, retry_after=0) as hsm:
         ahead = asyncio.all_tasks()
         for step in count(1):
+            CHALLENGES.clear()
             clients = _clients(hsm)
 
             cancelled = await cancelled_at(step, moment, USES[name](clients))

@@ -11,11 +11,13 @@ from typing import Any
 
 import aiohttp
 import pytest
+import trio
 from azure.core.pipeline.transport import AioHttpTransport
 
 from azure.keyvault.administration import KeyVaultPermission, KeyVaultRoleScope
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
+from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport
 
 ROOT = KeyVaultRoleScope.GLOBAL
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
@@ -96,3 +98,21 @@ async def test_loops_in_threads_of_their_own_have_a_client_each(hsm: ManagedHsmE
         found = await asyncio.gather(*(loop.run_in_executor(threads, in_a_thread, number) for number in range(2)))
 
     assert found == [20, 20]
+
+
+def test_cold_calls_on_trio_share_challenge_and_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fakes.yield_to_loop", trio.lowlevel.checkpoint)
+    role = Answer(200, {"name": "n"})
+    transport = ScriptedTransport(server=lambda sent: role if sent.token else CHALLENGE)
+    credential = FakeCredential()
+
+    async def main() -> None:
+        client = KeyVaultAccessControlClient(VAULT, credential, transport=transport)
+        async with client, trio.open_nursery() as nursery:
+            for _ in range(20):
+                nursery.start_soon(client.get_role_definition, ROOT, "n")
+
+    trio.run(main)
+
+    assert [sent.token for sent in transport.requests] == [None, *["token-1"] * 20]
+    assert len(credential.requests) == 1

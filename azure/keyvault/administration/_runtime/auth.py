@@ -5,10 +5,15 @@ challenge in ``WWW-Authenticate`` names the authorization server (whose path hol
 the first request to an HSM is sent bare, without token and body: a probe, whose only purpose is the challenge. The
 challenge is checked: its resource must be a parent domain of the HSM's own host, or a server could collect tokens
 that are meant for another. Only a challenge that passed is kept, and from then on every request carries a token.
+What a challenge asked for is also kept for the other clients of the process, which check it by their own settings
+and then need no probe.
+
 Later the service may challenge again: because the HSM moved to another tenant (a challenge with a resource), or
 because a policy wants more of the token (continuous access evaluation, a challenge with claims and error
 ``insufficient_claims``). Either is answered by sending the *same* request again with a new token, each kind at most
-once per request, so that a service that is never content ends in an error, not in a loop.
+once per request, so that a service that is never content ends in an error, not in a loop. A 401 that is not answered,
+for whatever reason, drops the token and what was known of the origin: the next call starts with a probe and asks the
+credential again.
 
 Three rules make this safe when many requests share a client:
 
@@ -20,8 +25,9 @@ Three rules make this safe when many requests share a client:
 
 from __future__ import annotations
 
+import logging
 import zlib
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
@@ -30,13 +36,16 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .._challenge import Challenge, parse_challenge, resource_fits, resource_host
 from .._identifiers import hostname, origin, resource_domains
+from .challenge_cache import CHALLENGES
 from .errors import broken_encoding
-from .redaction import readable
+from .redaction import readable, redact, secrets_of
 from .single_flight import SingleFlight
 from .tokens import Audience, TokenSource
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+_LOGGER = logging.getLogger(__name__)
 
 _Request = PipelineRequest[HttpRequest]
 _Response = PipelineResponse[HttpRequest, AsyncHttpResponse]
@@ -44,20 +53,32 @@ _Response = PipelineResponse[HttpRequest, AsyncHttpResponse]
 _UNAUTHORIZED = 401
 _HEADER = "WWW-Authenticate"
 
+_LONGEST_SHOWN = 200
+
 _NOT_IN_A_PROBE = frozenset({"authorization", "content-length", "transfer-encoding"})
 
 
 class _Demand(NamedTuple):
-    """What the first challenge of an origin asks for."""
+    """What an origin asks for."""
 
     audience: Audience
-    claims: str | None
+    claims: str | None = None
+    is_fresh: bool = True
+    """Whether the origin just said so: asking for the same again then means that the token was rejected."""
 
 
-class ChallengeResourceError(ClientAuthenticationError, ValueError):
+class _Probe(NamedTuple):
+    """The outcome of a probe: a demand, another response, or the error instead of a response."""
+
+    request: _Request
+    """The request whose copy was sent. Any outcome but a demand says nothing about the other requests."""
+    outcome: _Demand | _Response | Exception
+
+
+class ChallengeError(ClientAuthenticationError, ValueError):
     """A challenge asks for a token that is not meant for the host that sent it.
 
-    It is a ``ValueError`` too, since that is what the published package raises here.
+    It is a ``ValueError`` too because that is what the published package raises here.
     """
 
 
@@ -67,7 +88,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     :param credential: The credential that gives tokens.
     :param endpoint: URL of the HSM. Requests to any other origin are refused.
     :keyword verify_challenge_resource: Whether to check that a challenge's resource fits the HSM's host.
-    :keyword challenge_resource_domains: ``host[:port]`` of resources to accept although they are no parent domain.
+    :keyword challenge_resource_domains: ``host[:port]`` of resources to accept although they are not parent domains.
     """
 
     def __init__(
@@ -80,12 +101,13 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     ) -> None:
         super().__init__()
         self._origin = origin(endpoint)
+        self._authority = self._origin.removeprefix("https://")
         self._own_prefix = f"{endpoint}/"
         self._verify = verify_challenge_resource
         self._accepted_resources = frozenset(resource_domains(challenge_resource_domains))
         self._tokens = TokenSource(credential)
         self._audience: Audience | None = None
-        self._discoveries: SingleFlight[None, _Demand | None] = SingleFlight()
+        self._probes: SingleFlight[None, _Probe] = SingleFlight()
 
     async def send(self, request: _Request) -> _Response:
         """Send a request with a token, and again after each challenge that can be answered.
@@ -96,69 +118,76 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         """
         self._require_own_origin(request.http_request.url)
         options = request.context.options.copy()
-        audience, claims = self._audience, None
-        discovered = audience is None
+        audience, claims, is_fresh = self._audience, None, False
         if audience is None:
-            answer = await self._discover(request)
-            if isinstance(answer, PipelineResponse):
-                return answer
-            audience, claims = answer
-        answered_resource, answered_claims = discovered, claims is not None
+            demand = await self._first_demand(request)
+            if isinstance(demand, PipelineResponse):
+                return demand
+            audience, claims, is_fresh = demand
+        answered_resource, answered_claims = is_fresh, claims is not None
         token = await self._tokens.token(audience, claims=claims)
         while True:
             response = await self._send_authorized(request, token, options)
             if response.http_response.status_code != _UNAUTHORIZED:
                 return response
-            challenge = await self._challenge(response)
-            if challenge is None:
-                self._forget(audience, token)
-                return response
-            if answered_claims or (answered_resource and challenge.claims is None):
-                return response
-            await _read(response)
-            if challenge.claims is None:
-                answered_resource = True
-                audience = self._audience = self._trusted_audience(challenge, response)
-            else:
-                answered_claims = True
-            token = await self._tokens.token(audience, claims=challenge.claims, rejected=token)
+            rejected, answered = token, False
+            try:
+                challenge = self._challenge(response)
+                if challenge is None or answered_claims or (answered_resource and challenge.claims is None):
+                    return response
+                await _read(response)
+                if challenge.claims is None:
+                    answered_resource = True
+                    audience = self._learn(challenge, response)
+                else:
+                    answered_claims = True
+                token = await self._tokens.token(audience, claims=challenge.claims, rejected=rejected)
+                answered = True
+            finally:
+                if not answered:
+                    self._forget(audience, rejected)
+
+    async def _first_demand(self, request: _Request) -> _Demand | _Response:
+        """Return what the origin asks for, from the cache or a probe; or its response, if that is not a challenge."""
+        audience = CHALLENGES.get(self._origin)
+        if audience is None or not self._is_trusted(audience.scope):
+            return await self._discover(request)
+        try:
+            await self._tokens.token(audience)
+        except Exception:
+            # The entry may name a tenant that the HSM has left, and that this credential has no account in.
+            demand = await self._discover(request)
+            if isinstance(demand, _Demand) and demand.audience == audience:
+                raise
+            return demand
+        self._audience = audience
+        return _Demand(audience, is_fresh=False)
 
     async def _discover(self, request: _Request) -> _Demand | _Response:
-        """Learn what the origin wants, together with all who ask now; or return what it answered instead."""
-        response: _Response | None = None
-        failure: Exception | None = None
+        """Probe once for all requests that wait now. Return the demand; or the response, if it is not a challenge."""
+        probe = await self._probes.run(None, lambda: self._probe(request))
+        if probe.request is not request and not isinstance(probe.outcome, _Demand):
+            probe = await self._probe(request)
+        if isinstance(probe.outcome, Exception):
+            raise probe.outcome
+        return probe.outcome
 
-        async def probe() -> _Demand | None:
-            nonlocal response, failure
-            try:
-                response = await self._send_bare(request)
-            except Exception as error:  # noqa: BLE001 - raised below, to the one whose request it was
-                failure = error
-                return None
-            return await self._learn(response)
-
-        demand = await self._discoveries.run(None, probe)
-        if demand is None and response is None and failure is None:
-            # The one who asked got no challenge, which says nothing about this request: ask for it alone.
-            demand = await probe()
-        if failure is not None:
-            raise failure
-        return demand or cast("_Response", response)
-
-    async def _learn(self, response: _Response) -> _Demand | None:
-        """Keep what the answer to a bare request tells about the origin, once it is trusted."""
-        if response.http_response.status_code != _UNAUTHORIZED:
-            return None
-        challenge = await self._challenge(response)
+    async def _probe(self, request: _Request) -> _Probe:
+        try:
+            response = await self._send_bare(request)
+            challenge = self._challenge(response)
+            if challenge is not None:
+                await _read(response)
+        except Exception as error:  # noqa: BLE001 - raised to the call that made the request, and to no other
+            return _Probe(request, error)
         if challenge is None:
-            return None
-        self._audience = self._trusted_audience(challenge, response)
-        return _Demand(self._audience, challenge.claims)
+            return _Probe(request, response)
+        return _Probe(request, _Demand(self._learn(challenge, response), challenge.claims))
 
     async def _send_bare(self, request: _Request) -> _Response:
         """Send a copy of a request without token and body, so that a 401 costs nothing and leaks nothing."""
         original = request.http_request
-        # A try before this one may have left its token. What sends requests again asks whether one carried a token.
+        # An earlier attempt may have left its token, and the retry policy asks whether a request carried one.
         original.headers.pop("Authorization", None)
         headers = {name: value for name, value in original.headers.items() if name.lower() not in _NOT_IN_A_PROBE}
         bare = HttpRequest(original.method, original.url, headers={**headers, "Content-Length": "0"})
@@ -168,10 +197,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             response = await self.next.send(PipelineRequest(bare, request.context))
         finally:
             _restore(options, kept)
-        if response.http_response.status_code == _UNAUTHORIZED and response.http_response.headers.get(_HEADER):
-            # It is answered or refused here. What could go wrong with that is the affair of this request alone.
-            await _read(response)
-        # The policies above know the request with its body: a redirect must not make them go on with the bare one.
+        # The policies above know the request with its body: after a redirect they must not go on with the bare one.
         return PipelineResponse(original, response.http_response, response.context)
 
     async def _send_authorized(self, request: _Request, token: str, options: dict[str, Any]) -> _Response:
@@ -180,44 +206,66 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         request.http_request.headers["Authorization"] = f"Bearer {token}"
         return await self.next.send(request)
 
-    async def _challenge(self, response: _Response) -> Challenge | None:
-        """Return the challenge of a 401, or None if it has none."""
+    def _challenge(self, response: _Response) -> Challenge | None:
+        """Return the challenge of a response, or None if it has none that can be answered."""
         header = response.http_response.headers.get(_HEADER)
-        if not header:
+        if response.http_response.status_code != _UNAUTHORIZED or not header:
             return None
         try:
             return parse_challenge(header)
         except ValueError as error:
-            await _read(response)
-            raise _refusal(
-                f"The service refused the request, and its challenge cannot be answered: {error}.", response
-            ) from error
+            _LOGGER.warning("A challenge of %s cannot be answered: %s.", self._origin, error)
+            return None
 
-    def _trusted_audience(self, challenge: Challenge, response: _Response) -> Audience:
-        """Return whom a challenge wants a token for, if such a token may be sent to this origin."""
+    def _learn(self, challenge: Challenge, response: _Response) -> Audience:
+        """Keep what a challenge asks for, if such a token may be sent to this origin."""
         scope = challenge.scope or self._conventional_scope()
-        if scope is None:
-            raise _refusal("The service asked for claims before it named a resource.", response)
-        authority = self._origin.removeprefix("https://")
-        if self._verify and not resource_fits(scope, authority, also_accepted=self._accepted_resources):
-            raise _refusal(
-                f"The challenge of host {authority!r} asks for a token of resource {resource_host(scope)!r},"
-                " which is not its parent domain, so none was requested. If you trust the host, create the client with"
-                f" challenge_resource_domains=[{resource_host(scope)!r}], or with verify_challenge_resource=False to"
-                " accept any resource. See https://aka.ms/azsdk/blog/vault-uri.",
-                response,
-                ChallengeResourceError,
-            )
-        return Audience(scope, challenge.tenant_id)
+        if not self._is_trusted(scope):
+            raise self._refusal(scope, response)
+        self._audience = audience = Audience(scope, challenge.tenant_id)
+        if challenge.scope:
+            CHALLENGES.store(self._origin, audience)
+        return audience
 
-    def _conventional_scope(self) -> str | None:
-        """Return the scope that every cloud uses for hosts ``<name>.managedhsm.<domain>``."""
+    def _conventional_scope(self) -> str:
+        """Return the scope that every cloud uses for hosts ``<name>.managedhsm.<domain>``, or one that fits no host."""
         parent = hostname(self._origin).partition(".")[2]
-        return f"https://{parent}/.default" if parent.startswith("managedhsm.") else None
+        return f"https://{parent}/.default" if parent.startswith("managedhsm.") else "/.default"
+
+    def _is_trusted(self, scope: str) -> bool:
+        return not self._verify or resource_fits(scope, self._authority, also_accepted=self._accepted_resources)
+
+    def _refusal(self, scope: str, response: _Response) -> ChallengeError:
+        """Return the error for a challenge that isn't trusted, with our own message before the service's.
+
+        Programs look for "does not match the requested domain". azure-core would replace our message by the service's.
+        """
+        resource = resource_host(scope)
+        shown = redact(resource or scope, secrets_of(response.http_response.request))[:_LONGEST_SHOWN]
+        if resource is None and "://" not in scope:
+            problem, remedy = f"contains invalid scope {shown!r}", ""
+        else:
+            problem = f"resource {shown!r} does not match the requested domain"
+            remedy = f"challenge_resource_domains=[{shown!r}], or with " if resource else ""
+        message = (
+            f"The challenge {problem}: it is not a parent domain of {self._authority!r}, so no token was requested. If"
+            f" you trust the host, create the client with {remedy}verify_challenge_resource=False to accept any"
+            " resource. See https://aka.ms/azsdk/blog/vault-uri."
+        )
+        said = ClientAuthenticationError(response=readable(response.http_response))
+        error = ChallengeError(message=f"{message} The service said: {said.error.message}" if said.error else message)
+        error.response, error.status_code, error.reason, error.error = (
+            said.response,
+            said.status_code,
+            said.reason,
+            said.error,
+        )
+        return error
 
     def _forget(self, audience: Audience, token: str) -> None:
-        """Start anew with the next request, unless another one has already learnt something newer."""
+        """Make the next request start with a probe, unless another one has already learnt something newer."""
         self._tokens.forget(token)
+        CHALLENGES.drop(self._origin, audience)
         if self._audience is audience:
             self._audience = None
 
@@ -238,33 +286,15 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
 
 async def _read(response: _Response) -> None:
-    """Read a challenge that nobody else will: that frees its connection, and an error can show it.
+    """Read a challenge that is answered or refused here: that frees its connection, and an error can show it.
 
-    Read once, it could not be streamed any more, and without a body not even be read again.
+    A response that is returned must not be read here, because it may be streamed.
     """
     if not response.http_response.is_stream_consumed:
         try:
             await response.http_response.read()
         except zlib.error as error:
             raise broken_encoding(error) from None
-
-
-def _refusal(
-    message: str, response: _Response, error_type: type[ClientAuthenticationError] = ClientAuthenticationError
-) -> ClientAuthenticationError:
-    """Return an error about a 401 in our own words, with the service's behind them.
-
-    azure-core would put the service's words in the place of ours.
-    """
-    said = ClientAuthenticationError(response=readable(response.http_response))
-    error = error_type(message=f"{message} The service said: {said.error.message}" if said.error else message)
-    error.response, error.status_code, error.reason, error.error = (
-        said.response,
-        said.status_code,
-        said.reason,
-        said.error,
-    )
-    return error
 
 
 def _restore(options: dict[str, Any], kept: dict[str, Any]) -> None:

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from azure.core.exceptions import ServiceResponseError
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 
 if TYPE_CHECKING:
     from azure.core.exceptions import AzureError
 
 E = TypeVar("E", bound="AzureError")
+
+
+class ClientClosedError(ServiceRequestError):
+    """The client was closed, so that no retry can help."""
 
 
 def with_sentence(error: E, sentence: str) -> E:

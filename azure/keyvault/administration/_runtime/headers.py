@@ -1,4 +1,4 @@
-"""The headers that every request gets: made once for a client where they can be, cheaply where each needs its own."""
+"""The headers that every request gets."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import uuid
 from typing import Any
 
 from azure.core.pipeline import PipelineRequest
-from azure.core.pipeline.policies import RequestIdPolicy, UserAgentPolicy
+from azure.core.pipeline.policies import RequestIdPolicy
 
 from .._version import VERSION
 
-_SDK_MONIKER = f"keyvault-administration/{VERSION}"
+SDK_MONIKER = f"keyvault-administration/{VERSION}"
 
 
 class NewRequestIdPolicy(RequestIdPolicy):
@@ -34,13 +34,3 @@ class NewRequestIdPolicy(RequestIdPolicy):
         if self._makes_ids and "request_id" not in options and self._header not in request.http_request.headers:
             options["request_id"] = str(uuid.uuid4())
         super().on_request(request)
-
-
-def user_agent_policy(**options: Any) -> UserAgentPolicy:
-    """Return azure-core's policy with a name that is put together once: it would read the environment for each request.
-
-    :param options: The client's keywords.
-    """
-    user_agent = UserAgentPolicy(**{"sdk_moniker": _SDK_MONIKER, **options}).user_agent
-    overwrite = options.get("user_agent_overwrite", False)
-    return UserAgentPolicy(base_user_agent=user_agent, user_agent_use_env=False, user_agent_overwrite=overwrite)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
+from typing_extensions import override
+
 from azure.core.async_paging import AsyncItemPaged, AsyncList
 from azure.core.exceptions import DecodeError
 
@@ -63,4 +65,23 @@ def item_paged(
         # azure-core types the link as str, but only None ends the list: an empty string would loop for ever.
         return cast("str", link), AsyncList(called(cls, response, convert(page)))
 
-    return AsyncItemPaged(get_next, extract_data)
+    return ItemPaged(get_next, extract_data)
+
+
+class ItemPaged(AsyncItemPaged[T]):
+    """azure-core's list, but it goes from page to page in a loop: recursion ends after some hundred empty pages."""
+
+    def __init__(self, *page_iterator_arguments: Any) -> None:
+        super().__init__(*page_iterator_arguments)
+        self._pages = self.by_page()
+        self._items: AsyncIterator[T] | None = None
+
+    @override
+    async def __anext__(self) -> T:
+        while True:
+            if self._items is not None:
+                try:
+                    return await self._items.__anext__()
+                except StopAsyncIteration:
+                    pass
+            self._items = await self._pages.__anext__()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from typing_extensions import override
+
 from azure.core.pipeline import AsyncPipeline
 from azure.core.pipeline.policies import (
     CustomHookPolicy,
@@ -12,20 +14,29 @@ from azure.core.pipeline.policies import (
     HttpLoggingPolicy,
     ProxyPolicy,
     SensitiveHeaderCleanupPolicy,
+    UserAgentPolicy,
 )
+from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .auth import ChallengeAuthPolicy
+from .errors import ClientClosedError
 from .grouping import grouped
-from .headers import NewRequestIdPolicy, user_agent_policy
+from .headers import SDK_MONIKER, NewRequestIdPolicy
+from .proxies import environment_proxies, usable_proxies
 from .redaction import RedactingTracePolicy
 from .redirect import ParsableRedirectPolicy
-from .retry import START_OPTIONS, JobAwareRetryPolicy
+from .retry import JobAwareRetryPolicy
+from .sending import SendOncePolicy
 from .tls import own_tls
 from .tracing import INSTRUMENTATION
-from .transport import OneLoopPolicy, SendOncePolicy, default_transport, environment_proxies
+from .transport import PROXY_SCHEMES, FirstPolicy, default_transport
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
+    from typing_extensions import Self
+
     from azure.core.pipeline.transport import AsyncHttpTransport
 
 
@@ -52,8 +63,8 @@ def build_pipeline(
     :keyword verify_challenge_resource: Whether to check that a challenge's resource fits the HSM's host.
     :keyword challenge_resource_domains: Hosts of resources to accept all the same.
     :keyword per_call_policies: A policy or several of the user's, run once per call.
-    :keyword per_retry_policies: A policy or several of the user's, run each time a request is sent.
-    :raises ValueError: If a keyword would replace the policies as a whole.
+    :keyword per_retry_policies: A policy or several of the user's, run at each attempt, around its authentication.
+    :raises ValueError: If a keyword would replace the policies as a whole, or a proxy cannot be used.
     """
     for name in _NOT_OF_A_CLIENT:
         if options.get(name) is not None:
@@ -62,22 +73,27 @@ def build_pipeline(
                 " per_call_policies or per_retry_policies, and see to redirects, retries and logs with redirect_policy,"
                 " retry_policy and logging_policy"
             )
-    tls = None
+    has_own_transport = transport is None
+    tls = own_tls(**options) if has_own_transport else None
     if transport is None:
-        tls = own_tls(**options)
         transport = default_transport(**options)
-        if options.get("proxies") is None and options.get("use_env_settings", True):
-            options["proxies"] = environment_proxies(endpoint)
+    schemes = PROXY_SCHEMES if isinstance(transport, AioHttpTransport) else None
+    if options.get("proxies") is not None:
+        options["proxies"] = usable_proxies(options["proxies"], "proxies", schemes=schemes)
+    elif has_own_transport and options.get("use_env_settings", True) and (proxies := environment_proxies(endpoint)):
+        options["proxies"] = usable_proxies(proxies, "the environment's HTTPS_PROXY", schemes=schemes)
+    guard = SendOncePolicy(endpoint, tls, trusts_environment=not has_own_transport)
     # Any: azure-core's policies are generic over invariant types, so no list of different ones has a common type.
     policies: list[Any] = [
-        OneLoopPolicy(),
+        FirstPolicy(),
         options.get("request_id_policy") or NewRequestIdPolicy(**options),
         options.get("headers_policy") or HeadersPolicy(**options),
-        options.get("user_agent_policy") or user_agent_policy(**options),
+        options.get("user_agent_policy") or UserAgentPolicy(**{"sdk_moniker": SDK_MONIKER, **options}),
         options.get("proxy_policy") or ProxyPolicy(**options),
         *_several(per_call_policies),
         options.get("redirect_policy") or ParsableRedirectPolicy(**options),
         options.get("retry_policy") or JobAwareRetryPolicy(**options),
+        *_several(per_retry_policies),
         ChallengeAuthPolicy(
             credential,
             endpoint,
@@ -85,14 +101,47 @@ def build_pipeline(
             challenge_resource_domains=challenge_resource_domains,
         ),
         options.get("custom_hook_policy") or CustomHookPolicy(**options),
-        *_several(per_retry_policies),
         options.get("logging_policy") or RedactingTracePolicy(**options),
         DistributedTracingPolicy(**{**options, "instrumentation_config": INSTRUMENTATION}),
         SensitiveHeaderCleanupPolicy(**options),
         options.get("http_logging_policy") or HttpLoggingPolicy(**options),
-        SendOncePolicy(tls, not_for_transport=START_OPTIONS),
+        guard,
     ]
-    return AsyncPipeline(transport, grouped(policies))
+    return ClientPipeline(transport, policies, guard)
+
+
+class ClientPipeline(AsyncPipeline[HttpRequest, AsyncHttpResponse]):
+    """A pipeline that says so when it is used although it was closed.
+
+    :param transport: The transport.
+    :param policies: The policies in sending order.
+    :param guard: The last of them.
+    """
+
+    def __init__(
+        self, transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse], policies: list[Any], guard: SendOncePolicy
+    ) -> None:
+        super().__init__(transport, grouped(policies))
+        self._guard = guard
+
+    @override
+    async def __aenter__(self) -> Self:
+        try:
+            await super().__aenter__()
+        except ValueError as error:
+            raise ClientClosedError("The client is closed.", error=error) from error
+        self._guard.is_closed = False
+        return self
+
+    @override
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        self._guard.is_closed = True
+        await super().__aexit__(exc_type, exc_value, traceback)
 
 
 def _several(policies: Any) -> list[Any]:

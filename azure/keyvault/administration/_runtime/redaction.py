@@ -50,12 +50,26 @@ def redact(text: str, secrets: Iterable[str] = ()) -> str:
     return text
 
 
+class FollowUpRequest(HttpRequest):
+    """A GET about something that an earlier request started: the response may echo what that one carried.
+
+    :param url: The URL.
+    :param secrets: The secrets of the earlier request.
+    """
+
+    def __init__(self, url: str, secrets: Iterable[str]) -> None:
+        super().__init__("GET", url, headers={"Accept": "application/json"})
+        self.earlier_secrets = tuple(secrets)
+
+
 def secrets_of(request: HttpRequest) -> list[str]:
-    """Return the secrets that a request carries, in every form in which they may come back; the longest first.
+    """Return the secrets that may come back in the response to a request, in every form; the longest first.
 
     :param request: The request as it was sent.
     """
     found = {request.headers.get("Authorization", "").removeprefix("Bearer ")}
+    if isinstance(request, FollowUpRequest):
+        found.update(request.earlier_secrets)
     for token in _sas_tokens(request):
         found.add(token)
         for signature in _SIGNATURE.findall(token):

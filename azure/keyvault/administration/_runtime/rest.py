@@ -14,13 +14,15 @@ from azure.core.exceptions import (
     ResourceExistsError,
     ResourceNotFoundError,
     ResourceNotModifiedError,
+    ServiceResponseError,
 )
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .._identifiers import with_query
 from .errors import with_sentence
 from .redaction import readable
-from .retry import may_have_been_accepted, may_have_started, start_options
+from .retry import may_have_been_accepted
+from .starts import START_PROGRESS, AlreadySentError, StartProgress
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -68,22 +70,15 @@ class RestClient:
     :param endpoint: URL of the HSM, without a trailing slash.
     :param api_version: The service version to speak.
     :param pipeline: The pipeline to send through.
-    :keyword retry_policy: The retry policy that the user brought, if any.
     """
 
     def __init__(
-        self,
-        endpoint: str,
-        api_version: str,
-        pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse],
-        *,
-        retry_policy: object = None,
+        self, endpoint: str, api_version: str, pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse]
     ) -> None:
         self.endpoint = endpoint
         self.api_version = api_version
         self.pipeline = pipeline
         self._version_parameter = f"api-version={quote(api_version, safe='')}"
-        self._start_options = start_options(retry_policy)
 
     async def send(
         self,
@@ -153,13 +148,17 @@ class RestClient:
         :raises ~azure.core.exceptions.AzureError: If the status code is another one, or there is no response. The text
             says so if the job may be running anyway.
         """
-        request = start.request
-        self._address(request, params)
+        self._address(start.request, params)
+        progress = StartProgress()
         try:
-            response = await self.pipeline.run(request, **{**options, **self._start_options})
+            try:
+                response = await self.pipeline.run(start.request, **{**options, START_PROGRESS: progress})
+            except AlreadySentError:
+                # A policy of the user's asked for a second start.
+                response = _outcome(progress)
             return _checked(response, start.expected_status, error_map)
         except AzureError as error:
-            if may_have_started(request, error):
+            if progress.may_be_running():
                 with_sentence(error, "The service may have started the job: see what runs before you start another.")
             raise
 
@@ -214,6 +213,15 @@ def _checked(
     if response.http_response.status_code != expected_status:
         raise status_error(response.http_response, error_map, secrets)
     return response
+
+
+def _outcome(progress: StartProgress) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+    """Return the response to a start that was sent, or raise the error that it ended in."""
+    if progress.outcome is None:
+        raise ServiceResponseError("The start of the job was sent, but abandoned before the response arrived.")
+    if isinstance(progress.outcome, AzureError):
+        raise progress.outcome
+    return progress.outcome
 
 
 def decode_object(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> dict[str, Any]:

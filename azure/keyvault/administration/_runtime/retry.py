@@ -1,102 +1,73 @@
-"""When a request may be sent again. A job's start may not, once the service may have taken it."""
+"""When a request may be sent again.
+
+A request that reached the service may have been carried out, even if no response, or an error, came back. So it
+depends on what a second one would do:
+
+* Reads, deletes and creations with a fixed name end in the same state however often they are sent. azure-core's rules
+  apply: lost connections, 408, 429 and 5xx are retried. What an earlier attempt may have done is remembered
+  (``may_have_been_accepted``), because the response to the last one speaks of that one alone.
+* The second start of a job is a second job, or worse, a second restore. A start is sent again only if the service
+  cannot have taken it: it carried no token yet (a probe), the service refused it with 401 or 429, or it never left this
+  machine (``delivery.py``: refused connections, unknown hosts, proxies that don't connect). If that isn't certain, an
+  error says that the job may be running.
+* ``send_request`` sends requests whose meaning is unknown here, so azure-core's rules apply to it.
+
+Policies decide, but none of them is alone: users bring their own retry and redirect policies, and aiohttp repeats
+requests by itself. Therefore this policy merely saves attempts that make no sense. What makes it safe is the last step
+before the transport (``sending.py``), which sends no start twice and tells aiohttp not to repeat anything.
+"""
 
 from __future__ import annotations
 
 import math
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from azure.core.exceptions import (
-    AzureError,
-    ClientAuthenticationError,
-    HttpResponseError,
-    ServiceRequestError,
-    ServiceResponseError,
-)
+from typing_extensions import override
+
+from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 from azure.core.pipeline.policies import AsyncRetryPolicy, RequestHistory
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.utils import case_insensitive_dict
 
-JOB_START = "job_start"
-"""The request option that marks the start of a job."""
+from .errors import ClientClosedError
+from .starts import START_PROGRESS, StartProgress
 
-_TOO_MANY_REQUESTS = 429
+if TYPE_CHECKING:
+    from azure.core.pipeline import PipelineRequest, PipelineResponse
+
+_START_METHODS = frozenset({"POST", "PUT"})
+
 _SERVER_ERROR = 500
 # A day: the service says seconds.
 _LONGEST_WAIT = 86_400.0
 # Where services say how long to wait, and in which part of a second, in the order in which azure-core looks.
 _WAITS = {"retry-after": 1, "retry-after-ms": 1000, "x-ms-retry-after-ms": 1000}
-# A success that is not the promised one, and a request that the service waited for too long.
-_UNDECIDED = frozenset({200, 201, 202, 204, 408})
-
-
-START_OPTIONS = frozenset({JOB_START, "retry_total", "permit_redirects"})
-"""The options of a start. azure-core's policies take theirs out; a policy of the user's own may leave them."""
-
-
-def start_options(retry_policy: object) -> dict[str, Any]:
-    """Return the options that keep a pipeline from sending the start of a job twice.
-
-    A redirect is refused as well: to follow it would be a second start.
-
-    :param retry_policy: The retry policy that the user brought, or None. It knows no starts, so it must not retry them.
-    """
-    if retry_policy is None or isinstance(retry_policy, JobAwareRetryPolicy):
-        return {JOB_START: True, "permit_redirects": False}
-    return {"retry_total": 0, "permit_redirects": False}
 
 
 class JobAwareRetryPolicy(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
-    """azure-core's retries, but for the starts of jobs, of which a second one would be a second job.
+    """azure-core's retries, and those of a job's start that the service cannot have taken."""
 
-    A start is sent again only if the service cannot have taken it: it said so (429), the request never left this
-    machine, or it carried no token yet.
-    """
+    @override
+    async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        if START_PROGRESS in request.context:
+            # azure-core wouldn't repeat a POST at all. What may be repeated is decided below.
+            request.context.options.setdefault("retry_on_methods", _START_METHODS)
+        return await super().send(request)
 
-    def configure_retries(self, options: dict[str, Any]) -> dict[str, Any]:
-        """Return the settings of one request.
-
-        :param options: The request's options.
-        """
-        is_start = options.pop(JOB_START, False)
-        settings = super().configure_retries(options)
-        settings[JOB_START] = is_start
-        if is_start:
-            settings["methods"] = frozenset({"POST", "PUT"})
-        return settings
-
+    @override
     def is_retry(self, settings: dict[str, Any], response: Any) -> bool:
-        """Tell whether an answer calls for another try.
+        start: StartProgress | None = response.context.get(START_PROGRESS)
+        return not (start and start.is_taken) and bool(super().is_retry(settings, response))
 
-        :param settings: The settings of the request.
-        :param response: The answer.
-        """
-        if settings[JOB_START] and carries_token(response.http_request):
-            return bool(settings["total"] > 0 and response.http_response.status_code == _TOO_MANY_REQUESTS)
-        return bool(super().is_retry(settings, response))
-
-    def increment(
-        self,
-        settings: dict[str, Any],
-        response: Any = None,
-        error: Exception | None = None,
-    ) -> bool:
-        """Count a try, and tell whether there is another one.
-
-        :param settings: The settings of the request.
-        :param response: The answer, or the request if there was none.
-        :param error: Why there was no answer.
-        """
-        if (
-            settings[JOB_START]
-            and error is not None
-            and carries_token(response.http_request)
-            and not _never_left(error)
-        ):
+    @override
+    def increment(self, settings: dict[str, Any], response: Any = None, error: Exception | None = None) -> bool:
+        start: StartProgress | None = response.context.get(START_PROGRESS)
+        if error is not None and ((start and start.is_taken) or isinstance(error, ClientClosedError)):
             return False
         if error is not None and not isinstance(error, (ServiceRequestError, ServiceResponseError)):
-            # azure-core retries after a broken-off body, but leaves the try out of the history.
+            # azure-core retries after a broken-off body, but leaves the attempt out of the history.
             settings["history"].append(RequestHistory(response.http_request, error=error))
         return super().increment(settings, response, error)
 
@@ -133,37 +104,12 @@ def _seconds(value: str) -> float:
     return (moment - datetime.now(timezone.utc)).total_seconds()
 
 
-def _never_left(error: Exception) -> bool:
-    """Tell whether an error proves that the request was not sent.
-
-    azure-core's class alone does not: it stands for nearly every error of aiohttp.
-    """
-    from aiohttp import ClientConnectorError, ClientError, ConnectionTimeoutError  # noqa: PLC0415 - seldom needed
-
-    if not isinstance(error, ServiceRequestError):
-        return False
-    cause = error.inner_exception
-    return not isinstance(cause, ClientError) or isinstance(cause, (ClientConnectorError, ConnectionTimeoutError))
-
-
 def carries_token(request: HttpRequest) -> bool:
     """Tell whether a request was authorized: without a token the service does nothing.
 
     :param request: A request that was sent.
     """
     return "Authorization" in request.headers
-
-
-def may_have_started(request: HttpRequest, error: AzureError) -> bool:
-    """Tell whether the service may run a job although its start ended in an error.
-
-    :param request: The start, as it was sent last.
-    :param error: How it ended.
-    """
-    if not carries_token(request) or isinstance(error, (ClientAuthenticationError, ServiceRequestError)):
-        return False
-    status = error.status_code if isinstance(error, HttpResponseError) else None
-    return status is None or status >= _SERVER_ERROR or status in _UNDECIDED
 
 
 def may_have_been_accepted(history: list[Any]) -> bool:

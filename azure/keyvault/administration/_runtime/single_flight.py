@@ -1,37 +1,68 @@
-"""One execution of the same work at a time, shared by everybody who asked for it meanwhile."""
+"""One execution of the same work at a time, shared by all callers that ask for it meanwhile."""
 
 from __future__ import annotations
 
-import asyncio
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
+
+from azure.core.exceptions import AzureError
+
+from .event_loop import running_loop
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
+    from types import TracebackType
+
+    from .event_loop import Event
 
 T = TypeVar("T")
 K = TypeVar("K", bound="Hashable")
+E = TypeVar("E", bound=AzureError)
 
 
 class _Flight(Generic[T]):
-    """Work under way. It may end without having landed: then it has no outcome, and somebody else leads."""
+    """Work under way. It may end without having landed: then it has no outcome, and a waiter leads the next."""
 
-    __slots__ = ("ended", "error", "landed", "loop", "value")
+    __slots__ = ("_error", "_traceback", "_twin", "_value", "ended", "landed", "loop")
 
-    value: T
+    _value: T
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: object, ended: Event) -> None:
         self.loop = loop
-        self.ended = asyncio.Event()
+        self.ended = ended
         self.landed = False
-        self.error: Exception | None = None
+        self._error: Exception | None = None
+        self._twin: AzureError | None = None
+        self._traceback: TracebackType | None = None
+
+    def succeed(self, value: T) -> None:
+        """Land with a value."""
+        self._value = value
+        self.landed = True
+
+    def fail(self, error: Exception) -> None:
+        """Land with an error, which the leader is about to raise."""
+        self._error, self._traceback = error, error.__traceback__
+        self._twin = _twin(error) if isinstance(error, AzureError) else None
+        self.landed = True
+
+    def outcome(self) -> T:
+        """Return the value to a waiter, or raise the error."""
+        if self._twin is not None:
+            raise _twin(self._twin) from self._error
+        if self._error is not None:
+            raise self._error.with_traceback(self._traceback)
+        return self._value
 
 
 class SingleFlight(Generic[K, T]):
     """Runs work once per key for all who wait for it.
 
-    The first caller leads: it does the work in its own task. Those who come before it ends wait, and share its value,
-    or its error as a copy of their own, since who catches an error may add to it. A leader that is cancelled has no
-    outcome to share: the next waiter leads. Nothing is kept afterwards: a later caller starts anew.
+    The first caller leads: it does the work in its own task. Callers that come before it ends wait, and share its value
+    or its error. A leader that is cancelled has no outcome to share: the next waiter leads. Nothing is kept afterwards:
+    a later caller starts again.
+
+    An error of azure-core's is raised to each waiter as its own object of the same class, with the leader's as its
+    cause, because pagers and pollers write to the errors that pass through them: each adds its own continuation token.
     """
 
     def __init__(self) -> None:
@@ -44,52 +75,34 @@ class SingleFlight(Generic[K, T]):
         :param work: The work; called only by the leader.
         :raises Exception: What the work raised.
         """
-        loop = asyncio.get_running_loop()
-        # The leader of another loop may be gone with it, so nobody would ever wake those who wait.
+        loop, event = running_loop()
+        # A leader in another loop may be gone with that loop, and would never wake its waiters.
         while (flight := self._flights.get(key)) is not None and flight.loop is loop:
-            # All who wait wake at once: were they to wake one by one, the last would miss the flight that the first
+            # All waiters wake together: were they to wake one by one, the last would miss the flight that the first
             # starts next, and a credential that fails would be asked again and again.
             await flight.ended.wait()
             if flight.landed:
-                break
-        else:
-            return await self._lead(key, _Flight(loop), work)
-        if flight.error is not None:
-            raise _copy(flight.error)
-        return flight.value
+                return flight.outcome()
+        return await self._lead(key, _Flight(loop, event()), work)
 
     async def _lead(self, key: K, flight: _Flight[T], work: Callable[[], Awaitable[T]]) -> T:
         self._flights[key] = flight
         try:
-            flight.value = await work()
-            flight.landed = True
-        except Exception as error:  # cancellation is no Exception
-            flight.error = _copy(error)
-            flight.landed = True
+            value = await work()
+            flight.succeed(value)
+        except Exception as error:  # cancellation is a BaseException
+            flight.fail(error)
             raise
         finally:
             if self._flights.get(key) is flight:
                 del self._flights[key]
             flight.ended.set()
-        return flight.value
+        return value
 
 
-def _copy(error: Exception) -> Exception:
-    """Return a copy of an error with the same history; or itself, if its class cannot be copied.
-
-    Its own constructor is not called: that may take other arguments than it hands on, and it made the text of them.
-    """
-    builtin: Any = next(base for base in type(error).__mro__ if base.__module__ == "builtins")
-    try:
-        _, arguments, *states = builtin.__reduce__(error)
-        twin: Exception = builtin.__new__(type(error), *arguments)
-        builtin.__init__(twin, *arguments)
-        for state in states:
-            builtin.__setstate__(twin, state)
-        if "__notes__" in twin.__dict__:
-            twin.__dict__["__notes__"] = [*twin.__dict__["__notes__"]]
-        twin.__cause__, twin.__context__ = error.__cause__, error.__context__
-        twin.__suppress_context__ = error.__suppress_context__
-        return twin.with_traceback(error.__traceback__)
-    except Exception:  # noqa: BLE001 - whatever a class of the user's raises
-        return error
+def _twin(error: E) -> E:
+    """Return an equal error. Its constructor isn't called, because a subclass may have its own parameters."""
+    twin = type(error).__new__(type(error))
+    twin.args = error.args
+    vars(twin).update(vars(error))
+    return twin

@@ -10,41 +10,57 @@ import os
 import ssl
 from typing import Any
 
+from azure.core.pipeline.transport import AioHttpTransport
+
 _CERTIFICATE = "connection_cert must be the path of a file with certificate and key, or the paths of two files"
 
 
 class OwnTls:
     """What azure-core's keywords ``connection_verify`` and ``connection_cert`` say, as one TLS context.
 
-    :param verify: True for the usual authorities, or the path of a file with the authorities to trust.
+    :param verify: True for the usual authorities, or the path of a file or folder with the authorities to trust.
     :param certificate: The client's certificate, if it shows one: the path of a file that holds its key too, or the
         paths of two files.
     :raises ValueError: If there is no such file, or it holds something else.
     """
 
     def __init__(self, verify: Any, certificate: Any) -> None:
-        self._verify = verify
-        self._certificate = _paths(certificate)
+        self.verify = verify
+        self.cert = _paths(certificate)
         # As with azure-core, who shows a certificate verifies the server, whatever connection_verify says.
-        self._context = ssl.create_default_context() if verify in (True, False, None) else _trusting(verify)
-        if self._certificate:
+        self.context = ssl.create_default_context() if verify in (True, False, None) else _trusting(verify)
+        if self.cert:
             try:
-                self._context.load_cert_chain(*self._certificate)
+                self.context.load_cert_chain(*self.cert)
             except (OSError, TypeError) as error:
                 # A third member would be the password of the key.
-                raise ValueError(f"{_CERTIFICATE}, got {self._certificate[:2]!r}: {error}") from error
+                raise ValueError(f"{_CERTIFICATE}, got {self.cert[:2]!r}: {error}") from error
 
-    def apply(self, options: dict[str, Any]) -> None:
-        """Add the context to the options of a request, unless the call says something of its own about trust.
 
-        :param options: The options that the transport gets.
-        """
-        if "connection_verify" in options or "connection_cert" in options:
-            options.setdefault("connection_verify", self._verify)
-            # azure-core would take the letters of one path for paths.
-            options["connection_cert"] = _paths(options.get("connection_cert", self._certificate))
-        else:
-            options["ssl"] = self._context
+def apply_tls(own: OwnTls | None, options: dict[str, Any], transport: Any) -> None:
+    """Put what the client and the call say about trust into the options of a request.
+
+    :param own: TLS settings of the client, if it made the transport.
+    :param options: The options that the transport gets.
+    :param transport: The transport.
+    :raises ValueError: If the call names a file that isn't there, or holds something else.
+    """
+    if "connection_verify" not in options and "connection_cert" not in options:
+        if own is not None:
+            options.setdefault("ssl", own.context)
+        return
+    if not isinstance(transport, AioHttpTransport):
+        # The transport reads the files itself, but would raise whatever they make it raise.
+        OwnTls(options.get("connection_verify", True), options.get("connection_cert"))
+        return
+    default = transport.connection_config if own is None else own
+    verify = options.get("connection_verify", default.verify)
+    certificate = options.get("connection_cert", default.cert)
+    if certificate or verify not in (True, False):
+        options["ssl"] = OwnTls(verify, certificate).context
+        verify, certificate = True, None
+    # azure-core's transport would take the letters of one path for paths.
+    options["connection_verify"], options["connection_cert"] = verify, certificate
 
 
 def own_tls(*, connection_verify: Any = True, connection_cert: Any = None, **_: Any) -> OwnTls | None:
@@ -71,6 +87,8 @@ def _paths(certificate: Any) -> tuple[Any, ...] | None:
 
 def _trusting(authorities: Any) -> ssl.SSLContext:
     try:
+        if os.path.isdir(authorities):  # noqa: PTH112 - authorities may be anything
+            return ssl.create_default_context(capath=authorities)
         return ssl.create_default_context(cafile=authorities)
     except (OSError, TypeError) as error:
         raise ValueError(

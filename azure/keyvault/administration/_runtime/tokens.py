@@ -1,8 +1,9 @@
-"""Access tokens of one origin: asked for when needed, once for all who need one at the same time."""
+"""Access tokens of one client: requested when needed, once for all calls that need one at the same time."""
 
 from __future__ import annotations
 
 import inspect
+import logging
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -13,17 +14,18 @@ from .single_flight import SingleFlight
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from azure.core.credentials import AccessToken, AccessTokenInfo
+_LOGGER = logging.getLogger(__name__)
 
 # azure-core's own margin: a token with less life left is renewed.
 _MINIMUM_LIFETIME = 300
 
 
 class Audience(NamedTuple):
-    """Whom a token is for."""
+    """The scope of a token, and the tenant that has to issue it."""
 
     scope: str
     tenant_id: str | None
+    """None lets the credential choose."""
 
 
 class _Held(NamedTuple):
@@ -36,7 +38,8 @@ class _Held(NamedTuple):
 class TokenSource:
     """Gets tokens from a credential and holds the newest one.
 
-    :param credential: An async credential: ``get_token_info``, ``get_token``, or a ``get_token`` without keywords.
+    :param credential: A credential: ``get_token_info``, ``get_token``, or a ``get_token`` without keywords. A sync one
+        works, but blocks the event loop.
     :keyword clock: Returns the time in seconds since the epoch.
     """
 
@@ -44,15 +47,17 @@ class TokenSource:
         self._credential = credential
         self._clock = clock
         self._held: _Held | None = None
+        self._warned = False
         self._flights: SingleFlight[tuple[Audience, str | None], _Held] = SingleFlight()
 
     async def token(self, audience: Audience, *, claims: str | None = None, rejected: str | None = None) -> str:
         """Return a token for an audience.
 
-        :param audience: Whom the token is for.
+        :param audience: The audience of the token.
         :keyword claims: Claims that the token must satisfy, as JSON text.
-        :keyword rejected: A token that the service just refused, so that it is not given again.
-        :raises ~azure.core.exceptions.ClientAuthenticationError: If the credential has none to give.
+        :keyword rejected: A token that the service just rejected, so that it isn't returned again.
+        :raises ~azure.core.exceptions.ClientAuthenticationError: If the credential returned anything but a token, or
+            raised this itself.
         """
         held = self._usable(audience, claims, rejected)
         if held is None:
@@ -60,9 +65,9 @@ class TokenSource:
         return held.token
 
     def forget(self, token: str) -> None:
-        """Drop a token that the service refused, unless a newer one has taken its place.
+        """Drop a token that the service rejected, unless a newer one has taken its place.
 
-        :param token: The refused token.
+        :param token: The rejected token.
         """
         if self._held is not None and self._held.token == token:
             self._held = None
@@ -83,39 +88,66 @@ class TokenSource:
         # Between the caller's look and this moment another flight may have landed.
         held = self._usable(audience, claims, rejected)
         if held is None:
-            token = await _request_token(self._credential, audience, claims)
-            held = self._held = _Held(audience, claims, token.token, _renew_at(token))
+            held = self._held = _hold(await self._request(audience, claims), audience, claims, self._credential)
         return held
 
+    async def _request(self, audience: Audience, claims: str | None) -> object:
+        """Ask a credential of any shape for a token, and return what it returns."""
+        options: dict[str, Any] = {"enable_cae": True}
+        if audience.tenant_id:
+            options["tenant_id"] = audience.tenant_id
+        if claims:
+            options["claims"] = claims
+        get_token_info = getattr(self._credential, "get_token_info", None)
+        if get_token_info is not None:
+            returned = get_token_info(audience.scope, options=options)
+        else:
+            get_token = self._credential.get_token
+            returned = get_token(audience.scope, **_accepted(get_token, options))
+        if inspect.isawaitable(returned):
+            return await returned
+        if not self._warned:
+            self._warned = True
+            _LOGGER.warning(
+                "The credential %s is not async: it blocks the event loop while it gets a token. azure.identity.aio has"
+                " async credentials.",
+                type(self._credential).__name__,
+            )
+        return returned
 
-def _renew_at(token: AccessToken | AccessTokenInfo) -> float:
-    expiring: float = token.expires_on - _MINIMUM_LIFETIME
-    refresh_on = getattr(token, "refresh_on", None)
-    return min(expiring, refresh_on) if refresh_on else expiring
 
+def _hold(returned: Any, audience: Audience, claims: str | None, credential: object) -> _Held:
+    """Return what a credential returned as a token to hold, after checking it: it may be of the user's own making.
 
-async def _request_token(credential: Any, audience: Audience, claims: str | None) -> AccessToken | AccessTokenInfo:
-    """Ask a credential of any shape for a token."""
-    options: dict[str, Any] = {"enable_cae": True}
-    if audience.tenant_id:
-        options["tenant_id"] = audience.tenant_id
-    if claims:
-        options["claims"] = claims
-    get_token_info = getattr(credential, "get_token_info", None)
-    if get_token_info is not None:
-        pending = get_token_info(audience.scope, options=options)
+    An error names types only, because a value may be a secret.
+    """
+    token = getattr(returned, "token", None)
+    expires_on = getattr(returned, "expires_on", None)
+    refresh_on = getattr(returned, "refresh_on", None)
+    if not hasattr(returned, "token"):
+        problem = f"returned {_type(returned)} instead of an access token"
+    elif not isinstance(token, str):
+        problem = f"returned an access token whose 'token' is {_type(token)} instead of str"
+    elif not token.strip():
+        problem = "returned an access token whose 'token' is empty"
+    elif not (token.isascii() and token.isprintable()):
+        problem = "returned an access token whose 'token' holds characters that cannot be sent"
+    elif not isinstance(expires_on, (int, float)):
+        problem = f"returned an access token whose 'expires_on' is {_type(expires_on)} instead of int"
+    elif not isinstance(refresh_on, (int, float, type(None))):
+        problem = f"returned an access token whose 'refresh_on' is {_type(refresh_on)} instead of int"
     else:
-        pending = credential.get_token(audience.scope, **_accepted(credential.get_token, options))
-    if not inspect.isawaitable(pending):
-        raise ClientAuthenticationError(
-            message=f"the credential {type(credential).__name__} is not async: use one of azure.identity.aio"
-        )
-    token: AccessToken | AccessTokenInfo = await pending
-    return token
+        expiring: float = expires_on - _MINIMUM_LIFETIME
+        return _Held(audience, claims, token, min(expiring, refresh_on) if refresh_on else expiring)
+    raise ClientAuthenticationError(message=f"The credential {_type(credential)} {problem}.")
+
+
+def _type(value: object) -> str:
+    return type(value).__name__
 
 
 def _accepted(function: Callable[..., Any], options: dict[str, Any]) -> dict[str, Any]:
-    """Return those options that a function takes: a credential of the user's own may take none."""
+    """Return the options that a function takes: a user's own credential may take none."""
     try:
         parameters = inspect.signature(function).parameters
     except (TypeError, ValueError):  # a callable without a signature, for example one written in C

@@ -1,33 +1,29 @@
-"""The default transport, and what keeps aiohttp from repeating a request on its own account."""
+"""The default transport, the loop that it belongs to, and the keywords of a call that policies must not see."""
 
 from __future__ import annotations
 
 import asyncio
-import urllib.request
-import zlib
 from typing import TYPE_CHECKING, Any, cast
 
-from aiohttp import ClientConnectionError, ClientConnectorError, ClientResponseError, InvalidURL, ServerTimeoutError
 from typing_extensions import override
 
-from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
-from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
+from azure.core.exceptions import ServiceRequestError
+from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from .._identifiers import hostname
-from .errors import broken_encoding
-from .redaction import REDACTED
+from .proxies import usable_proxies
+from .starts import START_PROGRESS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
-
-    from azure.core.pipeline import PipelineRequest, PipelineResponse
+    from azure.core.pipeline import PipelineRequest
     from azure.core.pipeline.transport import AsyncHttpTransport
 
-    from .tls import OwnTls
+# What generated clients take out of a call's keywords. Here they have no effect: bodies are JSON in UTF-8.
+_WITHOUT_EFFECT = ("decompress", "response_encoding")
+
+# aiohttp's. Other transports may support more.
+PROXY_SCHEMES = ("http", "https")
 
 
 def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHttpResponse]:
@@ -35,7 +31,7 @@ def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHt
 
     It does not look at the environment: aiohttp would read proxies and ``.netrc`` anew in a thread for each request,
     which costs more than all else that a call does, and a ``.netrc`` entry would add a password to requests. Proxies
-    come from :func:`environment_proxies`.
+    come from :func:`~.proxies.environment_proxies`.
 
     :param options: The client's keywords. What they say about trust is for :class:`OwnTls`.
     """
@@ -47,21 +43,11 @@ def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHt
     return cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", transport)
 
 
-def environment_proxies(endpoint: str) -> dict[str, str] | None:
-    """Return the proxy that the environment names for a host. A client talks to one host: one look is enough.
+class FirstPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """Looks at a call before any other policy does: at its event loop, and at keywords that nobody else knows.
 
-    :param endpoint: URL of the HSM.
-    """
-    proxy = urllib.request.getproxies().get("https")
-    if not proxy or urllib.request.proxy_bypass(hostname(endpoint)):
-        return None
-    return {"https": proxy}
-
-
-class OneLoopPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Refuses to use aiohttp's connections from another event loop than theirs. The first policy: no retry can help.
-
-    aiohttp itself would fail in one of several obscure ways, or wait for a loop that no longer runs.
+    aiohttp's connections can't be used from another event loop than theirs: aiohttp itself would fail in one of several
+    obscure ways, or wait for a loop that no longer runs. No retry can help.
     """
 
     def __init__(self) -> None:
@@ -69,9 +55,30 @@ class OneLoopPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
     @override
     def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
-        if not isinstance(request.context.transport, AioHttpTransport):
+        uses_aiohttp = isinstance(request.context.transport, AioHttpTransport)
+        if uses_aiohttp:
+            self._require_own_loop()
+        options = request.context.options
+        if not options:
             return
-        loop = asyncio.get_running_loop()
+        if (start := options.pop(START_PROGRESS, None)) is not None:
+            request.context[START_PROGRESS] = start
+        for name in _WITHOUT_EFFECT:
+            options.pop(name, None)
+        if (content_type := options.pop("content_type", None)) and request.http_request.content is not None:
+            request.http_request.headers["Content-Type"] = content_type
+        if options.get("proxies") is not None:
+            schemes = PROXY_SCHEMES if uses_aiohttp else None
+            options["proxies"] = usable_proxies(options["proxies"], "proxies", schemes=schemes)
+
+    def _require_own_loop(self) -> None:
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError as error:
+            raise ServiceRequestError(
+                "aiohttp needs asyncio, which isn't running here. With trio, create the client with"
+                " transport=azure.core.pipeline.transport.TrioRequestsTransport()."
+            ) from error
         if self._loop is None:
             self._loop = loop
         elif self._loop is not loop:
@@ -79,63 +86,3 @@ class OneLoopPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 "The client belongs to another event loop: its connections live in the loop of its first request."
                 " Create a client in each loop, for example inside the function that asyncio.run() is given."
             )
-
-
-class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Makes aiohttp send each request once, and its errors fit to be shown. The last policy before the transport.
-
-    aiohttp sends PUT, GET and DELETE again if a kept-alive connection breaks, whether or not the service got the
-    request. How often a request is sent must be the retry policy's decision alone.
-
-    :param tls: Whom the client trusts, if that is its own affair and not the transport's.
-    :keyword not_for_transport: Options that are for policies: no transport takes one that was left.
-    """
-
-    def __init__(self, tls: OwnTls | None = None, *, not_for_transport: Iterable[str] = ()) -> None:
-        super().__init__()
-        self._tls = tls
-        self._not_for_transport = tuple(not_for_transport)
-
-    @override
-    async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        for name in self._not_for_transport:
-            request.context.options.pop(name, None)
-        if isinstance(request.context.transport, AioHttpTransport):
-            request.context.options["middlewares"] = (_send_once,)
-            if self._tls is not None:
-                self._tls.apply(request.context.options)
-        try:
-            return await self.next.send(request)
-        except AzureError as error:
-            cause = error.inner_exception
-            if not isinstance(cause, (ClientResponseError, InvalidURL)):
-                raise
-            error_type, text = type(error), _without_user_info(error.message, cause)
-        except zlib.error as error:
-            raise broken_encoding(error) from error
-        # Made out here, without a cause: aiohttp's error holds the request's headers, its repr shows the token, and
-        # an error of azure-core's keeps what is being handled where it is made.
-        raise error_type(text)
-
-
-def _without_user_info(text: str, error: ClientResponseError | InvalidURL) -> str:
-    """Return an error's text without the user and password of the URL that it shows, which may be a proxy's."""
-    if isinstance(error, ClientResponseError):
-        url = error.request_info.real_url
-        return text.replace(str(url), str(url.with_user(None)))
-    # Who could not read a URL cannot take it apart either.
-    before, at_sign, _ = str(error.url).rpartition("@")
-    return text.replace(f"{before}{at_sign}", f"{REDACTED}@") if at_sign else text
-
-
-async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-    """Turn lost connections into azure-core's error, before aiohttp answers them with a replay.
-
-    A connection that was never made proves that nothing was sent, and time-outs are no reason for a replay: those pass.
-    """
-    try:
-        return await handler(request)
-    except (ClientConnectorError, ServerTimeoutError):
-        raise
-    except ClientConnectionError as error:
-        raise ServiceResponseError(error, error=error) from error

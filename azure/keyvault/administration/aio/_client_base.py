@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from copy import copy
 from types import TracebackType
 from typing import Any
 
@@ -10,6 +11,7 @@ from typing_extensions import Self
 
 from azure.core.credentials_async import AsyncTokenCredential
 from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.utils import case_insensitive_dict
 
 from .. import _identifiers
 from .._enums import DEFAULT_API_VERSION
@@ -47,7 +49,7 @@ class KeyVaultClientBase:
         # A version that the library does not know is passed on, so the argument may be any string.
         self.api_version: str = _identifiers.required_text(api_version, "api_version")
         pipeline = build_pipeline(self._vault_url, credential, **kwargs)
-        self._client = RestClient(self._vault_url, self.api_version, pipeline, retry_policy=kwargs.get("retry_policy"))
+        self._client = RestClient(self._vault_url, self.api_version, pipeline)
 
     @property
     def vault_url(self) -> str:
@@ -64,8 +66,8 @@ class KeyVaultClientBase:
         Retried means that it may be done twice: azure-core repeats even a POST that was answered with 500, 503 or 504.
         Pass ``retry_total=0`` with what must not be, such as the start of a job.
 
-        :param request: The request. A relative URL is resolved against :attr:`vault_url`; ``api-version`` is added
-            when it is absent. The request itself is changed accordingly.
+        :param request: The request, which stays as it is. A relative URL is resolved against :attr:`vault_url`, and
+            ``api-version`` is added when it is absent.
         :type request: ~azure.core.rest.HttpRequest
         :keyword bool stream: Whether to leave the body unread, to be streamed. Defaults to False.
         :returns: The response, whatever its status: no error is raised for it.
@@ -73,22 +75,26 @@ class KeyVaultClientBase:
         :raises ValueError: If the URL is of another origin.
         :raises ~azure.core.exceptions.AzureError: If there is no response.
         """
-        request.url = _identifiers.absolute(request.url, self._vault_url)
-        if _identifiers.origin(request.url) != _identifiers.origin(self._vault_url):
+        # The body is shared: a stream can be read only once anyway.
+        sent = copy(request)
+        sent.headers = case_insensitive_dict(request.headers)
+        url = request.url.removeprefix("{vaultBaseUrl}")
+        sent.url = _identifiers.absolute(url, self._vault_url)
+        if _identifiers.origin(sent.url) != _identifiers.origin(self._vault_url):
             raise ValueError(
-                f"the request is for {_identifiers.origin(request.url)}, but this client's vault is"
+                f"the request is for {_identifiers.origin(sent.url)}, but this client's vault is"
                 f" {_identifiers.origin(self._vault_url)}"
             )
-        if not _identifiers.has_query_parameter(request.url, "api-version"):
-            request.url = _identifiers.with_query(request.url, {"api-version": self._client.api_version})
-        response = await self._client.pipeline.run(request, stream=stream, **kwargs)
+        if not _identifiers.has_query_parameter(sent.url, "api-version"):
+            sent.url = _identifiers.with_query(sent.url, {"api-version": self.api_version})
+        response = await self._client.pipeline.run(sent, stream=stream, **kwargs)
         return response.http_response
 
     async def close(self) -> None:
         """Close the connections that the client opened. It can be called more than once.
 
-        Unnecessary when the client is used as a context manager. A transport that was handed in stays as its owner
-        configured it.
+        Calls that are in flight end in an azure-core error, and so do later ones. Unnecessary when the client is used
+        as a context manager. A transport that was handed in stays as its owner configured it.
         """
         await self._client.pipeline.__aexit__()
 

@@ -192,9 +192,9 @@ def _open_state(settings: Settings, directory: Path, clock: Clock, resources: As
     if is_new:
         data.refuse_to_begin_anew()
     # First, so that there is no state without a security domain.
-    domain = security_domain.settle(data.security_domain, settings.security_domain, is_new=is_new, durably=is_kept)
+    domain = security_domain.settle(data.security_domain, settings.security_domain, is_new=is_new)
     administrator = _load_or_create_administrator(store, settings.name, settings.admin_object_id)
-    storage = Storage(data.storage, settings.storage_host, clock, durably=is_kept)
+    storage = Storage(data.storage, settings.storage_host, clock)
     storage.remove_partial_folders()
     storage.create_container(CONTAINER)
     if is_kept:

@@ -6,8 +6,6 @@ import logging
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from .files import sync_directory
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -39,10 +37,7 @@ def prepare(path: Path) -> DataDirectory:
     :param path: The directory; created if it does not exist.
     :raises OSError: if it cannot be created or written.
     """
-    missing = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for each in missing:
-        sync_directory(each.parent)
     _require_access(path, os.R_OK | os.W_OK | os.X_OK)
     database, storage = path / "hsm.sqlite", path / "storage"
     if database.exists():

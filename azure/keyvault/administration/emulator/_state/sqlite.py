@@ -188,7 +188,6 @@ class SqliteStore:
         if version == 0 and self._execute("SELECT 1 FROM sqlite_master"):
             raise StoreError(f"{self._path} is somebody else's database; use another data directory")
         self._execute("PRAGMA journal_mode = WAL")
-        self._execute("PRAGMA synchronous = FULL")
         if version == 0:
             self._create()
         else:

@@ -1,0 +1,34 @@
+"""The async library that runs now: asyncio, or trio with azure-core's transport for it."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from typing import Protocol
+
+
+class Event(Protocol):
+    """What the events of asyncio and trio have in common."""
+
+    def set(self) -> object:
+        """Wake all waiters."""
+
+    async def wait(self) -> object:
+        """Wait until the event is set."""
+
+
+def running_loop() -> tuple[object, type[Event]]:
+    """Return the identity of the running event loop, and the class of its events.
+
+    asyncio comes first, as in azure-core. trio is looked for only where the caller's program has imported it.
+
+    :raises RuntimeError: If neither library runs.
+    """
+    try:
+        return asyncio.get_running_loop(), asyncio.Event
+    except RuntimeError:
+        if "trio" not in sys.modules:
+            raise
+    import trio  # noqa: PLC0415 - not a dependency
+
+    return trio.lowlevel.current_trio_token(), trio.Event

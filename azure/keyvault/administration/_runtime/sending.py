@@ -1,0 +1,399 @@
+"""The last step before the transport: what is sent, how often, and what is said when that fails.
+
+Transports differ in what they do on their own account, and azure-core's errors differ in what they mean. Above this
+step they don't:
+
+* Each send is one request on the wire. aiohttp, which would send PUT, GET and DELETE again after a broken connection,
+  is stopped.
+* The start of a job that the service may have taken isn't sent again, whichever policy asks for it.
+* A ``ServiceRequestError`` that has a cause means that the request never left. Other failures are
+  ``ServiceResponseError``.
+* ``Authorization`` is ours, whatever the machine's ``.netrc`` says.
+* No error holds the password of a proxy, or the request with its token.
+
+The type of the transport doesn't matter for any of this but the last: it may wrap one of azure-core's.
+"""
+
+from __future__ import annotations
+
+import netrc
+import os
+import re
+import zlib
+from collections.abc import Mapping
+from http import HTTPStatus
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import aiohttp
+from typing_extensions import override
+
+from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
+from azure.core.pipeline.policies import AsyncHTTPPolicy
+from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+from .._identifiers import hostname
+from .delivery import is_proxy_refusal, never_left
+from .errors import ClientClosedError, broken_encoding
+from .proxies import environment_proxies, proxy_of, shown_proxy
+from .redaction import redact, secrets_of
+from .starts import START_PROGRESS, AlreadySentError
+from .tls import apply_tls
+
+if TYPE_CHECKING:
+    from collections.abc import ItemsView, Iterator
+
+    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
+    from aiohttp.abc import AbstractStreamWriter
+
+    from azure.core.pipeline import PipelineRequest, PipelineResponse
+
+    from .starts import StartProgress
+    from .tls import OwnTls
+
+# What azure-core can decode, with any transport. aiohttp would ask for brotli and zstd, too, once they are installed.
+_ENCODINGS = "gzip, deflate"
+# Responses to a start that say that the service did not take it.
+_NOT_TAKEN = frozenset({401, 429})
+
+_UNKNOWN_KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
+_TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
+
+
+class _Failure(NamedTuple):
+    """What is raised for a transport's error."""
+
+    error: Exception
+    may_have_left: bool
+
+
+class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """Sends each request once, and a start once for all, and makes errors mean the same for every transport.
+
+    :param endpoint: URL of the HSM.
+    :param tls: TLS settings of the client, if it made the transport.
+    :keyword trusts_environment: Whether the transport may look at the environment: proxies and ``.netrc``.
+    """
+
+    def __init__(self, endpoint: str, tls: OwnTls | None = None, *, trusts_environment: bool = False) -> None:
+        super().__init__()
+        self._endpoint = endpoint
+        self._tls = tls
+        self._trusts_environment = trusts_environment
+        self._has_netrc_entry = trusts_environment and _netrc_names(hostname(endpoint))
+        # What a transport of unknown type turns out to be.
+        self._not_taken: set[str] = set()
+        self._wraps_aiohttp = False
+        self.is_closed = False
+        """Whether the client was closed."""
+
+    @override
+    async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        start = _start_of(request)
+        if start is not None:
+            start.begin()
+        while True:
+            disguise = self._prepare(request, start)
+            try:
+                response = await self.next.send(request)
+            except Exception as error:  # noqa: BLE001 - raised below, as whatever it means
+                caught = error
+            else:
+                if start is not None:
+                    start.end(response, may_be_taken=response.http_response.status_code not in _NOT_TAKEN)
+                return response
+            finally:
+                if disguise is not None:
+                    disguise.take_off()
+            # Out here: an azure-core error keeps the exception that is being handled where it is made, and those of
+            # aiohttp and requests hold the request with its token, or the password of a proxy.
+            failure = self._failure(caught, request, is_unsent=disguise is not None and disguise.is_unsent())
+            if failure is None:
+                # It was offered what its transport doesn't take.
+                continue
+            if start is not None:
+                outcome = failure.error if isinstance(failure.error, AzureError) else None
+                start.end(outcome, may_be_taken=failure.may_have_left)
+            raise failure.error
+
+    def _prepare(self, request: PipelineRequest[HttpRequest], start: StartProgress | None) -> _Disguise | None:
+        """Set the options with which the request is sent once and as it is.
+
+        Returns what the request is to lose again, if it had to be changed for that.
+        """
+        options, headers = request.context.options, request.http_request.headers
+        if "Accept-Encoding" not in headers:
+            headers["Accept-Encoding"] = _ENCODINGS
+        apply_tls(self._tls, options, request.context.transport)
+        if "cookies" not in self._not_taken:
+            given = options.get("cookies")
+            options["cookies"] = _ReadOnce(given.cookies if isinstance(given, _ReadOnce) else given)
+        if start is None and not self._has_netrc_entry:
+            return None
+        disguise = _Disguise(request.http_request)
+        if start is not None and type(request.context.transport) is AioHttpTransport and self._proxy(request):
+            disguise.watch_body()
+        if self._has_netrc_entry:
+            self._overrule_netrc(request, disguise)
+        return disguise
+
+    def _proxy(self, request: PipelineRequest[HttpRequest]) -> str | None:
+        proxy = proxy_of(request.http_request.url, request.context.options)
+        if proxy is None and self._trusts_environment:
+            proxy = (environment_proxies(self._endpoint) or {}).get("https")
+        return proxy
+
+    def _overrule_netrc(self, request: PipelineRequest[HttpRequest], disguise: _Disguise) -> None:
+        """Keep the password of a ``.netrc`` entry out of a request.
+
+        requests reads no entry for a request that has its own ``auth``. aiohttp always does, and refuses a request that
+        has an ``Authorization`` already, so it gets ours afterwards.
+        """
+        options = request.context.options
+        if self._wraps_aiohttp or isinstance(request.context.transport, AioHttpTransport):
+            options.pop("auth", None)
+            given = [each for each in options.get("middlewares") or () if not isinstance(each, _OwnAuthorization)]
+            options["middlewares"] = (*given, _OwnAuthorization(disguise.hide_authorization()))
+        elif "auth" not in self._not_taken:
+            options.setdefault("auth", _keep_headers)
+
+    def _failure(  # noqa: PLR0911 - one for each kind of error
+        self, error: Exception, request: PipelineRequest[HttpRequest], *, is_unsent: bool
+    ) -> _Failure | None:
+        """Return what to raise for a transport's error, or None if the request is to be sent with other options."""
+        options = request.context.options
+        if self._is_shut(request.context.transport):
+            return _Failure(ClientClosedError("The client is closed."), isinstance(error, AzureError))
+        if isinstance(error, AzureError):
+            return self._azure_failure(error, request, is_unsent=is_unsent)
+        if isinstance(error, TypeError) and (unknown := _UNKNOWN_KEYWORD.search(str(error))):
+            name, value = unknown.group(1), options.get(unknown.group(1))
+            if value is _keep_headers or (isinstance(value, _ReadOnce) and not value):
+                self._not_taken.add(name)
+                del options[name]
+                return None
+            return _Failure(
+                ValueError(f"unknown keyword {name!r}: neither the client nor its transport takes it"), False
+            )
+        if options.get("auth") is _keep_headers and isinstance(error, (TypeError, ValueError, Warning)):
+            # Only aiohttp refuses it.
+            self._wraps_aiohttp = True
+            return None
+        if isinstance(error, UnicodeEncodeError):
+            text = f"a header, or user or password of the proxy, cannot be encoded in {error.encoding}"
+            return _Failure(ServiceRequestError(f"The request was not sent: {text}."), False)
+        if isinstance(error, zlib.error):
+            failure = broken_encoding(error)
+            failure.__cause__ = error
+            return _Failure(failure, True)
+        if isinstance(error, OSError):
+            may_have_left = not never_left(error)
+            kind = ServiceResponseError if may_have_left else ServiceRequestError
+            return _Failure(kind(str(error), error=error), may_have_left)
+        return _Failure(error, True)
+
+    def _azure_failure(self, error: AzureError, request: PipelineRequest[HttpRequest], *, is_unsent: bool) -> _Failure:
+        cause, proxy = error.inner_exception, self._proxy(request)
+        may_have_left = not (is_unsent or never_left(error))
+        kind: type[AzureError] = type(error)
+        if not may_have_left and not isinstance(error, ServiceRequestError):
+            kind = ServiceRequestError
+        elif may_have_left and isinstance(error, ServiceRequestError) and cause is not None:
+            kind = ServiceResponseError
+        is_presentable = proxy is None and not _holds_request(cause)
+        if kind is type(error) and is_presentable:
+            return _Failure(error, may_have_left)
+        text = error.message if proxy is None else _through_proxy(error, proxy, is_unsent=is_unsent)
+        if not is_presentable:
+            text = redact(_without_user_info(text, cause), secrets_of(request.http_request))
+            return _Failure(kind(text), may_have_left)
+        failure = kind(text, error=cause)
+        failure.__cause__ = cause
+        return _Failure(failure, may_have_left)
+
+    def _is_shut(self, transport: Any) -> bool:
+        """Return whether a transport has closed its connections."""
+        try:
+            session = transport.session
+        except AttributeError:
+            # A transport of another make, or a wrapper.
+            return self.is_closed
+        return session is None or getattr(session, "closed", False) is True
+
+
+def _start_of(request: PipelineRequest[HttpRequest]) -> StartProgress | None:
+    """Return the start that a request is, or None if it is something else.
+
+    :raises AlreadySentError: If the service may have taken it already.
+    """
+    start: StartProgress | None = request.context.get(START_PROGRESS)
+    if start is None:
+        return None
+    if start.is_taken:
+        raise AlreadySentError
+    # Without a token the service does nothing.
+    return start if "Authorization" in request.http_request.headers else None
+
+
+def _holds_request(cause: Any) -> bool:
+    """Return whether an error of aiohttp, requests or urllib3 holds the request, or the URL of a proxy."""
+    if isinstance(cause, (aiohttp.ClientResponseError, aiohttp.InvalidURL)):
+        return True
+    return any(getattr(cause, name, None) is not None for name in ("request", "pool"))
+
+
+def _without_user_info(text: str, cause: Any) -> str:
+    """Return an error's text without the user and password of the URL that it shows."""
+    if isinstance(cause, aiohttp.ClientResponseError):
+        url = cause.request_info.real_url
+        return text.replace(str(url), str(url.with_user(None)))
+    if isinstance(cause, aiohttp.InvalidURL):
+        return text.replace(str(cause.url), shown_proxy(str(cause.url)))
+    return text
+
+
+def _through_proxy(error: AzureError, proxy: str, *, is_unsent: bool) -> str:
+    """Return the text of an error of a request to a proxy. What the proxy itself said isn't shown."""
+    shown = shown_proxy(proxy)
+    if is_proxy_refusal(error):
+        status = getattr(error.inner_exception, "status", None)
+        if found := _TUNNEL_STATUS.search(error.message):
+            status = int(found.group(1))
+        reason = f": {status} {_phrase(status)}".rstrip() if status else ""
+        return f"The proxy {shown} did not connect to the service{reason}."
+    if is_unsent:
+        return f"The connection to the proxy {shown} was lost before the request was sent."
+    user_info = proxy.rpartition("://")[2].rpartition("@")[0]
+    text = error.message.replace(f"{user_info}@", "") if user_info else error.message
+    return f"{text} (through the proxy {shown})"
+
+
+def _phrase(status: int) -> str:
+    try:
+        return HTTPStatus(status).phrase
+    except ValueError:
+        return ""
+
+
+def _netrc_names(host: str) -> bool:
+    """Return whether the user's ``.netrc`` has an entry for a host, which aiohttp and requests would use."""
+    path = os.environ.get("NETRC")
+    files = [Path(path).expanduser()] if path else [Path.home() / name for name in (".netrc", "_netrc")]
+    return any(_has_entry(file, host) for file in files)
+
+
+def _has_entry(file: Path, host: str) -> bool:
+    try:
+        return netrc.netrc(file).authenticators(host) is not None
+    except (OSError, ValueError, netrc.NetrcParseError):
+        # aiohttp and requests ignore such a file.
+        return False
+
+
+def _keep_headers(prepared: Any) -> Any:
+    """Return a prepared request as it is, which is all that requests asks of an ``auth``."""
+    return prepared
+
+
+class _OwnAuthorization:
+    """An aiohttp middleware: a request has this ``Authorization`` and no other.
+
+    :param value: The header's value, or None for no header.
+    """
+
+    def __init__(self, value: str | None) -> None:
+        self._value = value
+
+    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
+        request.headers.pop("Authorization", None)
+        if self._value is not None:
+            request.headers["Authorization"] = self._value
+        return await handler(request)
+
+
+class _ReadOnce(Mapping[str, Any]):
+    """The cookies of one request, which is sent once.
+
+    aiohttp reads a request's cookies each time that it is about to send it: the only moment at which every session and
+    every wrapped transport can be kept from sending it again. The usual way, a middleware for the request, would
+    replace those of the user's session. To other transports these are plain cookies.
+
+    :param cookies: The cookies of the call, if it has any.
+    """
+
+    def __init__(self, cookies: Mapping[str, Any] | None) -> None:
+        self.cookies = cookies or {}
+        self._was_read = False
+
+    def __getitem__(self, name: str) -> Any:
+        return self.cookies[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.cookies)
+
+    def __len__(self) -> int:
+        return len(self.cookies)
+
+    @override
+    def items(self) -> ItemsView[str, Any]:
+        if self._was_read:
+            raise ServiceResponseError("The connection was lost before the response arrived.")
+        self._was_read = True
+        return self.cookies.items()
+
+
+class _Disguise:
+    """What a request carries only while it is being sent.
+
+    :param request: The request.
+    """
+
+    def __init__(self, request: HttpRequest) -> None:
+        # Any: the name by which azure-core's transports ask for the body is missing from its newer type.
+        self._request: Any = request
+        self._authorization: str | None = None
+        self._content: Any = None
+        self._body: _WatchedBody | None = None
+
+    def hide_authorization(self) -> str | None:
+        """Take the request's ``Authorization`` out, and return it."""
+        self._authorization = self._request.headers.pop("Authorization", None)
+        return self._authorization
+
+    def watch_body(self) -> None:
+        """Give the request a body that knows whether it was sent.
+
+        Only that tells whether a proxy hung up before the request was sent to the service, or after that.
+        """
+        self._content = self._request.content
+        if isinstance(self._content, (str, bytes)):
+            content = self._content.encode() if isinstance(self._content, str) else self._content
+            self._body = self._request.data = _WatchedBody(content)
+
+    def is_unsent(self) -> bool:
+        """Return whether it is certain that the request was not sent."""
+        return self._body is not None and not self._body.is_begun
+
+    def take_off(self) -> None:
+        """Make the request what it was."""
+        if self._authorization is not None:
+            self._request.headers["Authorization"] = self._authorization
+        if self._body is not None:
+            self._request.data = self._content
+
+
+class _WatchedBody(aiohttp.BytesPayload):
+    """A body in aiohttp's terms, which knows whether aiohttp began to write it."""
+
+    is_begun = False
+
+    @override
+    async def write(self, writer: AbstractStreamWriter) -> None:
+        self.is_begun = True
+        await super().write(writer)
+
+    @override
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        self.is_begun = True
+        await super().write_with_length(writer, content_length)
