@@ -163,25 +163,17 @@ class RestClient:
             raise
 
     async def get(
-        self,
-        url: str,
-        *,
-        error_map: Mapping[int, type[HttpResponseError]] | None = None,
-        params: Mapping[str, Any] | None = None,
-        secrets: Iterable[str] = (),
-        **options: Any,
+        self, url: str, *, error_map: Mapping[int, type[HttpResponseError]] | None = None, **options: Any
     ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
         """Get a URL that the service itself named.
 
         :param url: An absolute URL.
         :keyword error_map: Exceptions by status code, in place of the usual ones.
-        :keyword params: Query parameters to add.
-        :keyword secrets: Secrets of earlier requests that an error must not show.
         :keyword options: Options of the pipeline.
         :raises ~azure.core.exceptions.HttpResponseError: If the status code isn't 200.
         """
-        request = HttpRequest("GET", with_query(url, params) if params else url, headers={"Accept": "application/json"})
-        return _checked(await self.pipeline.run(request, **options), _OK, error_map, secrets)
+        request = HttpRequest("GET", url, headers={"Accept": "application/json"})
+        return _checked(await self.pipeline.run(request, **options), _OK, error_map)
 
     def _address(self, request: HttpRequest, params: Mapping[str, Any] | None) -> None:
         """Complete a relative URL: this is the only place that adds the endpoint and the version."""
@@ -207,11 +199,10 @@ def _checked(
     response: PipelineResponse[HttpRequest, AsyncHttpResponse],
     expected_status: int,
     error_map: Mapping[int, type[HttpResponseError]] | None,
-    secrets: Iterable[str] = (),
 ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
     """Return a response with the expected status code, or raise the error of another one."""
     if response.http_response.status_code != expected_status:
-        raise status_error(response.http_response, error_map, secrets)
+        raise status_error(response.http_response, error_map)
     return response
 
 
