@@ -43,7 +43,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
 
     Other keywords are those of azure-core's clients, such as ``transport``, ``proxies``, ``connection_verify``,
     ``retry_total`` and ``logging_enable``. A method takes ``headers``, ``timeout``, ``retry_total``, ``logging_enable``
-    and the like for one call.
+    and the like for one call, and ``cls``: a function that gets the pipeline's response, the result and the response
+    headers, and whose value is returned instead of the result.
 
     :param str vault_url: URL of the HSM, for example ``https://<name>.managedhsm.azure.net``: its "DNS name".
     :param credential: An async credential, such as one of :mod:`azure.identity.aio`. The client does not close it.
@@ -84,8 +85,9 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :paramtype name: str or ~uuid.UUID or None
         :rtype: ~azure.keyvault.administration.KeyVaultRoleAssignment
         :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
-        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses: with code
-            ``MatchingRoleAssignmentExists`` if the principal has the role at the scope already.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses: with code ``RoleAssignmentExists`` if
+            this assignment exists, with ``MatchingRoleAssignmentExists`` if the principal has the role at the scope
+            under another name.
         """
         scope = role_scope(scope)
         name = _name_or_new(name)
@@ -151,6 +153,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :param name: The assignment's name.
         :type name: str or ~uuid.UUID
         :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
+        :raises ~azure.core.exceptions.ResourceNotFoundError: If a 404 came from something other than the service, such
+            as a gateway.
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
         """
         operation = operations.role_assignments_delete(role_scope(scope), path_name(name, "name"))
@@ -256,6 +260,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :param name: The definition's name.
         :type name: str or ~uuid.UUID
         :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
+        :raises ~azure.core.exceptions.ResourceNotFoundError: If a 404 came from something other than the service, such
+            as a gateway.
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
         """
         operation = operations.role_definitions_delete(role_scope(scope), path_name(name, "name"))
