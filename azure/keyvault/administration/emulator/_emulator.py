@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import AsyncExitStack
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self
 
 from . import _environment
 from ._assembly import CONTAINER, Running, Settings, assemble, parse_guid
@@ -16,12 +20,6 @@ from ._local.app import CONTROL_PATH, IDENTITY_PATH
 from ._loop_thread import LoopThread
 from ._net.addresses import LOOPBACK
 from ._state.clock import Clock
-
-if TYPE_CHECKING:
-    from os import PathLike
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 DEFAULT_NAME = "emulated-hsm"
 DEFAULT_ADMIN_OBJECT_ID = "4d5e3e6b-7a0c-4b8f-9a53-0d9c1f6a2b10"

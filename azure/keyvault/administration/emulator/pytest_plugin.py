@@ -10,14 +10,11 @@ runs on, be it pytest-asyncio's, anyio's or one of ``asyncio.run``, and also tes
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from ._emulator import ManagedHsmEmulator
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture

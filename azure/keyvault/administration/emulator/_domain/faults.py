@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from http import HTTPStatus
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from . import patterns
 from .records import FailedJobForm
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _FaultT = TypeVar("_FaultT", bound="Fault")
 
