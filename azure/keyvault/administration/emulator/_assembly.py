@@ -198,7 +198,7 @@ def _open_state(settings: Settings, directory: Path, clock: Clock, resources: As
     storage.remove_partial_folders()
     storage.create_container(CONTAINER)
     if is_kept:
-        tls = certificates.settle(data.certificates, settings.hsm_host)
+        tls = certificates.load_or_create(data.certificates, settings.hsm_host)
     else:
         tls = certificates.issue(settings.hsm_host)
     return _State(store, storage, domain, administrator, tls)
