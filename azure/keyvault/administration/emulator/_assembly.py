@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-    from ._domain.faults import Faults
+    from ._domain.faults import FaultMatcher
     from ._hsm.journal import Journal
     from ._state.certificates import Certificates
     from ._state.clock import Clock
@@ -124,7 +124,7 @@ class _State(NamedTuple):
 
 
 async def assemble(
-    settings: Settings, clock: Clock, journal: Journal, faults: Faults, resources: AsyncExitStack
+    settings: Settings, clock: Clock, journal: Journal, faults: FaultMatcher, resources: AsyncExitStack
 ) -> Running:
     """Build everything from the state on the disk to the sockets, and begin to serve.
 
@@ -192,7 +192,7 @@ def _open_state(settings: Settings, directory: Path, clock: Clock, resources: As
     if is_new:
         data.refuse_to_begin_anew()
     # First, so that there is no state without a security domain.
-    domain = security_domain.settle(data.security_domain, settings.security_domain, is_new=is_new)
+    domain = security_domain.load_or_create(data.security_domain, settings.security_domain, is_new=is_new)
     administrator = _load_or_create_administrator(store, settings.name, settings.admin_object_id)
     storage = Storage(data.storage, settings.storage_host, clock)
     storage.remove_partial_folders()
@@ -218,7 +218,7 @@ def _load_or_create_administrator(store: Store, name: str, object_id: str) -> st
     return object_id
 
 
-def _build_hsm(settings: Settings, state: _State, clock: Clock, journal: Journal, faults: Faults) -> Hsm:
+def _build_hsm(settings: Settings, state: _State, clock: Clock, journal: Journal, faults: FaultMatcher) -> Hsm:
     access = Access(state.store, clock, settings.propagation_delay)
     jobs = Jobs(
         hsm_name=settings.name,

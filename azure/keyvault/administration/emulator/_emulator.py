@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from . import _environment
 from ._assembly import CONTAINER, Running, Settings, assemble, parse_guid
 from ._credential import EmulatorCredential
-from ._domain.faults import Faults
+from ._domain.faults import FaultMatcher
 from ._hsm.journal import Journal
 from ._local.app import CONTROL_PATH, IDENTITY_PATH
 from ._loop_thread import LoopThread
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from typing_extensions import Self
+
+    from ._domain.faults import Faults
 
 DEFAULT_NAME = "emulated-hsm"
 DEFAULT_ADMIN_OBJECT_ID = "4d5e3e6b-7a0c-4b8f-9a53-0d9c1f6a2b10"
@@ -88,7 +90,7 @@ class ManagedHsmEmulator:
         )
         self._clock = Clock()
         self._journal = Journal()
-        self._faults = Faults()
+        self._faults = FaultMatcher()
         self._running: Running | None = None
         self._starting: asyncio.Event | None = None
         self._thread: LoopThread | None = None

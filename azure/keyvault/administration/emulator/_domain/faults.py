@@ -353,8 +353,8 @@ class FaultRule:
 
 
 @dataclass(slots=True)
-class Encounter:
-    """A request has met a fault. What only lists or jobs can show waits here until one of them takes it."""
+class FaultMatch:
+    """The fault that happens to a request. One that only a list or a job can show waits here until it is taken."""
 
     rule: FaultRule | None = None
     """The rule that fits the request, if any."""
@@ -367,7 +367,7 @@ class Encounter:
         return self.rule.fault.kind if self.rule and self.is_taken else None
 
     def take(self, kind: type[_FaultT]) -> _FaultT | None:
-        """Return the fault if it is of a kind; who asks shows it.
+        """Return the fault if it is of a kind; the caller shows it.
 
         :param kind: The class of the fault.
         :returns: The fault, or None.
@@ -445,38 +445,6 @@ class Faults(Collection[FaultRule]):
         with self._lock:
             self._rules.clear()
 
-    def meet(self, method: str, path: str, *, has_token: bool) -> Encounter:
-        """Return what happens to a request; whoever asks has to :meth:`settle` it.
-
-        :param method: Its method.
-        :param path: Its path, without the query and with single slashes.
-        :keyword has_token: Whether it bears a token.
-        :returns: The encounter; without a rule if nothing happens.
-        """
-        with self._lock:
-            for rule in self._rules.values():
-                if rule.is_spent or not rule.matches(method, path, has_token=has_token):
-                    continue
-                if rule.skip:
-                    rule.skip -= 1
-                    continue
-                rule.under_way += 1
-                return Encounter(rule)
-        return Encounter()
-
-    def settle(self, encounter: Encounter) -> None:
-        """Count the fault as delivered if it has been shown; one that has not waits for another request.
-
-        :param encounter: What :meth:`meet` returned.
-        """
-        if not (rule := encounter.rule):
-            return
-        with self._lock:
-            rule.under_way -= 1
-            rule.delivered += encounter.is_taken
-            if rule.delivered == rule.times:
-                self._rules.pop(rule.id, None)
-
     def __iter__(self) -> Iterator[FaultRule]:
         with self._lock:
             return iter(list(self._rules.values()))
@@ -489,6 +457,42 @@ class Faults(Collection[FaultRule]):
 
     def __repr__(self) -> str:
         return f"Faults({list(self)!r})"
+
+
+class FaultMatcher(Faults):
+    """What the emulator itself needs of its faults: which one happens to a request, and whether it did."""
+
+    def match(self, method: str, path: str, *, has_token: bool) -> FaultMatch:
+        """Return the fault that happens to a request; the caller has to :meth:`release` it.
+
+        :param method: Its method.
+        :param path: Its path, without the query and with single slashes.
+        :keyword has_token: Whether it bears a token.
+        :returns: The match; without a rule if nothing happens.
+        """
+        with self._lock:
+            for rule in self._rules.values():
+                if rule.is_spent or not rule.matches(method, path, has_token=has_token):
+                    continue
+                if rule.skip:
+                    rule.skip -= 1
+                    continue
+                rule.under_way += 1
+                return FaultMatch(rule)
+        return FaultMatch()
+
+    def release(self, match: FaultMatch) -> None:
+        """Count the fault as delivered if it has been shown; otherwise it waits for another request.
+
+        :param match: What :meth:`match` returned.
+        """
+        if not (rule := match.rule):
+            return
+        with self._lock:
+            rule.under_way -= 1
+            rule.delivered += match.is_taken
+            if rule.delivered == rule.times:
+                self._rules.pop(rule.id, None)
 
 
 def _require(condition: bool, name: str, value: object, wanted: str) -> None:

@@ -53,17 +53,17 @@ def begin(kind: JobKind, job_id: str, now: float, running: Job | None) -> Job:
     return Job(id=job_id, kind=kind, status=JobStatus.IN_PROGRESS, started=int(now))
 
 
-def doom(job: Job, now: float, fault: FailedJob) -> Job:
-    """Return a job that will fail in the form that a fault asks for, or that has failed if it asks for that.
+def with_injected_failure(job: Job, now: float, fault: FailedJob) -> Job:
+    """Return a job that is going to fail in the form that a fault asks for, or that has failed if it asks for that.
 
     :raises ServiceError: if it asks for a start that is refused.
     """
     if fault.form is FailedJobForm.START_REFUSED:
         raise errors.bad_request(fault.message)
-    doomed = replace(job, failed_form=fault.form)
+    failing = replace(job, failed_form=fault.form)
     if fault.form is FailedJobForm.AT_ONCE:
-        return fail(doomed, now, JobFailure(fault.code, fault.message))
-    return doomed
+        return fail(failing, now, JobFailure(fault.code, fault.message))
+    return failing
 
 
 def succeed(job: Job, now: float, *, details: str | None = None, folder_url: str | None = None) -> Job:

@@ -71,7 +71,7 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
         base_url=base_url(request),
         now=hsm.clock.now(),
         admit_again=admit,
-        encounter=exchange.encounter,
+        fault_match=exchange.fault_match,
     )
     return responses.success(await operation.handler(hsm, call))
 

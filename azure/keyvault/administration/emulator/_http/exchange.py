@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from .._domain.faults import Encounter
+from .._domain.faults import FaultMatch
 from .._hsm.hsm import Hsm
 from .operation import Service
 
@@ -39,7 +39,7 @@ class Exchange:
     principal: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
     service: Service = Service.FRONT_END
-    encounter: Encounter = field(default_factory=Encounter)
+    fault_match: FaultMatch = field(default_factory=FaultMatch)
     """The fault that the request has met; none in most cases."""
     is_answered: bool = True
     break_off: Callable[[web.Request, web.StreamResponse], Awaitable[web.StreamResponse]] | None = None

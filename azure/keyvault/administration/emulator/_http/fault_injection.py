@@ -50,23 +50,23 @@ async def misbehave(request: web.Request, handler: Handler) -> web.StreamRespons
     faults = request.app[HSM].faults
     if not faults:
         return await handler(request)
-    encounter = faults.meet(request.method, folded_path(request), has_token=hdrs.AUTHORIZATION in request.headers)
-    if encounter.rule is None:
+    fault_match = faults.match(request.method, folded_path(request), has_token=hdrs.AUTHORIZATION in request.headers)
+    if fault_match.rule is None:
         return await handler(request)
     exchange = exchange_of(request)
-    exchange.encounter = encounter
+    exchange.fault_match = fault_match
     # The journal names the caller, also of a request that never gets as far as to be authenticated.
     with suppress(ServiceError):
         exchange.principal = caller_of(request)
-    fault = encounter.rule.fault
+    fault = fault_match.rule.fault
     if not isinstance(fault, PageSize | JobFault):
-        encounter.is_taken = True
-        faults.settle(encounter)
+        fault_match.is_taken = True
+        faults.release(fault_match)
         return await _deliver(fault, request, handler)
     try:
         return await handler(request)
     finally:
-        faults.settle(encounter)
+        faults.release(fault_match)
 
 
 async def _deliver(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:

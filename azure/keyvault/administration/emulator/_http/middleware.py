@@ -33,7 +33,7 @@ async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
         request.rel_url.raw_path,
         exchange.principal,
         response.status if exchange.is_answered else None,
-        fault=exchange.encounter.shown,
+        fault=exchange.fault_match.shown,
         time=arrived,
     )
     hsm.journal.append(entry)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from .._domain.faults import Encounter
+    from .._domain.faults import FaultMatch
     from .._hsm.hsm import Hsm
     from .json_body import Members
 
@@ -49,7 +49,7 @@ class Call:
     now: float
     admit_again: Callable[[], None]
     """Refuses what is no longer allowed; for a handler that has waited, before it acts."""
-    encounter: Encounter
+    fault_match: FaultMatch
     """What is to go wrong, where the operation itself has to show it."""
 
 

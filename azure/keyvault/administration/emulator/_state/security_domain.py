@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SIZE = 32
 
 
-def settle(path: Path, given: bytes | None, *, is_new: bool) -> bytes:
+def load_or_create(path: Path, given: bytes | None, *, is_new: bool) -> bytes:
     """Return the security domain of an HSM.
 
     :param path: The file that keeps it.

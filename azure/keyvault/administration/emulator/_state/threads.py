@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 if TYPE_CHECKING:
@@ -22,14 +23,8 @@ async def run_in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwa
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        # However often it is cancelled. What became of the work interests nobody any more.
+        # However often it is cancelled. The outcome of the work no longer matters.
         while not running.done():
-            await _settled(running)
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait({running})
         raise
-
-
-async def _settled(running: asyncio.Future[_T]) -> None:
-    try:
-        await asyncio.wait({running})
-    except asyncio.CancelledError:
-        return

@@ -129,7 +129,7 @@ def _page(call: Call, items: list[dict[str, Any]]) -> Answer:
     """Return the whole list, as the service does, unless it is to come in pages."""
     token = call.query.get("$skiptoken")
     first, size = paging.parse_skip_token(token) if token else ("", len(items))
-    if fault := call.encounter.take(PageSize):
+    if fault := call.fault_match.take(PageSize):
         size = fault.items
     part, following = paging.page([item["name"] for item in items], first, size)
     body: dict[str, Any] = {"value": items[part]}

@@ -22,27 +22,29 @@ _MANAGED_IDENTITY_SINCE = "7.5-preview.1"
 
 async def full_backup(hsm: Hsm, call: Call) -> Answer:
     target, _ = _read_target(call)
-    return _accepted(hsm, call, hsm.jobs.start_backup(target, call.encounter))
+    return _accepted(hsm, call, hsm.jobs.start_backup(target, call.fault_match))
 
 
 async def pre_full_backup(hsm: Hsm, call: Call) -> Answer:
     target, _ = _read_target(call)
-    return _accepted(hsm, call, await hsm.jobs.check_backup(target, call.encounter))
+    return _accepted(hsm, call, await hsm.jobs.check_backup(target, call.fault_match))
 
 
 async def full_restore(hsm: Hsm, call: Call) -> Answer:
     target, folder = _read_target(call, "folderToRestore")
-    return _accepted(hsm, call, hsm.jobs.start_restore(target, folder, call.encounter))
+    return _accepted(hsm, call, hsm.jobs.start_restore(target, folder, call.fault_match))
 
 
 async def pre_full_restore(hsm: Hsm, call: Call) -> Answer:
     target, folder = _read_target(call, "folderToRestore")
-    return _accepted(hsm, call, await hsm.jobs.check_restore(target, folder, call.encounter))
+    return _accepted(hsm, call, await hsm.jobs.check_restore(target, folder, call.fault_match))
 
 
 async def selective_key_restore(hsm: Hsm, call: Call) -> Answer:
     target, folder = _read_target(call, "folder")
-    return _accepted(hsm, call, hsm.jobs.start_key_restore(target, folder, call.parameters["key_name"], call.encounter))
+    return _accepted(
+        hsm, call, hsm.jobs.start_key_restore(target, folder, call.parameters["key_name"], call.fault_match)
+    )
 
 
 async def backup_status(hsm: Hsm, call: Call) -> Answer:
@@ -54,7 +56,7 @@ async def restore_status(hsm: Hsm, call: Call) -> Answer:
 
 
 async def _status(hsm: Hsm, call: Call, *, is_backup: bool) -> Answer:
-    await hsm.jobs.settle()
+    await hsm.jobs.wait_if_due_soon()
     job = _find(hsm, call, is_backup=is_backup)
     if job.status is JobStatus.FAILED and job.failed_form is FailedJobForm.POLL_REFUSED:
         raise errors.bad_request(job.details or "")

@@ -191,7 +191,7 @@ def _page_size(call: Call) -> int:
     size = _PAGE_SIZES.get(call.query.get("maxresults", str(_LARGEST_PAGE)))
     if size is None:
         raise errors.bad_parameter(f"maxresults must be a number from 1 to {_LARGEST_PAGE}")
-    fault = call.encounter.take(PageSize)
+    fault = call.fault_match.take(PageSize)
     return min(size, fault.items) if fault else size
 
 
