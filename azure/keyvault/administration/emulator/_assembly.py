@@ -22,10 +22,10 @@ from ._hsm.hsm import Hsm
 from ._hsm.jobs import Jobs
 from ._http.app import make_app
 from ._local.app import make_local_app
-from ._local.control import Instrument
+from ._local.control import ControlTarget
 from ._local.identity import ManagedIdentity
 from ._net.addresses import PORTS
-from ._net.listen import Listeners, listen
+from ._net.listen import BoundAddresses, listen
 from ._net.loopback import LoopbackResolver, loopback_session, shared_transport
 from ._state import certificates, data_directory, security_domain
 from ._state.backup_storage import Storage
@@ -104,7 +104,7 @@ class Running:
     certificates: Certificates
     directory: Path
     """For the files that other programs need."""
-    listeners: Listeners
+    addresses: BoundAddresses
     identity_secret: str = field(repr=False)
     control_key: str = field(repr=False)
     security_domain: bytes = field(repr=False)
@@ -143,10 +143,10 @@ async def assemble(
     hsm.jobs.fail_interrupted()
     resources.push_async_callback(hsm.jobs.close)
     managed_identity = ManagedIdentity(hsm.authority, clock, state.administrator, secrets.token_hex())
-    instrument = Instrument(hsm, secrets.token_hex())
-    listeners = await listen(
+    control_target = ControlTarget(hsm, secrets.token_hex())
+    addresses = await listen(
         make_app(hsm),
-        make_local_app(managed_identity, instrument),
+        make_local_app(managed_identity, control_target),
         name=settings.hsm_host,
         host=settings.host,
         port=settings.port,
@@ -154,7 +154,7 @@ async def assemble(
         resources=resources,
     )
     session = loopback_session(
-        LoopbackResolver(settings.hsm_host, listeners.address, listeners.port), state.certificates.client_context()
+        LoopbackResolver(settings.hsm_host, addresses.address, addresses.port), state.certificates.client_context()
     )
     resources.push_async_callback(session.close)
     return Running(
@@ -162,9 +162,9 @@ async def assemble(
         administrator=state.administrator,
         certificates=state.certificates,
         directory=directory,
-        listeners=listeners,
+        addresses=addresses,
         identity_secret=managed_identity.secret,
-        control_key=instrument.key,
+        control_key=control_target.key,
         security_domain=state.security_domain,
         sas_token=sas.issue(b64encode(secrets.token_bytes(32)).decode(), clock.now()),
         transport=shared_transport(session),

@@ -164,12 +164,12 @@ class ManagedHsmEmulator:
 
         It leads here wherever the emulator listens; unless that is 127.0.0.1 or every IPv4 address, by another port.
         """
-        return f"https://localhost:{self._run.listeners.localhost_port}"
+        return f"https://localhost:{self._run.addresses.localhost_port}"
 
     @property
     def port(self) -> int:
         """Port that the emulator listens on."""
-        return self._run.listeners.port
+        return self._run.addresses.port
 
     @property
     def ca_certificate(self) -> bytes:
@@ -183,7 +183,7 @@ class ManagedHsmEmulator:
         if self._thread:
             # Connections belong to a loop. Here each client makes its own, in the loop that it is used on.
             return {
-                "proxies": _environment.proxies(run.listeners.proxy_port),
+                "proxies": _environment.proxies(run.addresses.proxy_port),
                 "connection_verify": str(_environment.authority_file(run.directory, run.certificates.authority)),
             }
         return {"transport": run.transport}
@@ -259,11 +259,11 @@ class ManagedHsmEmulator:
             "EMULATOR_LOCALHOST_URL": self.localhost_url,
             "EMULATOR_ADMIN_OBJECT_ID": run.administrator,
             "EMULATOR_CONTROL_URL": self.control_url,
-            "IDENTITY_ENDPOINT": f"http://{LOOPBACK}:{run.listeners.local_port}{IDENTITY_PATH}",
+            "IDENTITY_ENDPOINT": f"http://{LOOPBACK}:{run.addresses.local_port}{IDENTITY_PATH}",
             "IDENTITY_HEADER": run.identity_secret,
             "BLOB_CONTAINER_URL": self.container_url,
             "BLOB_SAS_TOKEN": run.sas_token,
-            **_environment.proxy_variables(run.listeners.proxy_port),
+            **_environment.proxy_variables(run.addresses.proxy_port),
             **_environment.trust_variables(run.directory, run.certificates.authority),
         }
 
@@ -274,7 +274,7 @@ class ManagedHsmEmulator:
         Whoever knows it may do so: its last part is a secret.
         """
         run = self._run
-        return f"http://{LOOPBACK}:{run.listeners.local_port}{CONTROL_PATH}/{run.control_key}"
+        return f"http://{LOOPBACK}:{run.addresses.local_port}{CONTROL_PATH}/{run.control_key}"
 
     @property
     def clock(self) -> Clock:
@@ -292,7 +292,7 @@ class ManagedHsmEmulator:
         return self._faults
 
     def __repr__(self) -> str:
-        state = f"port={self._running.listeners.port}" if self._running else "not running"
+        state = f"port={self._running.addresses.port}" if self._running else "not running"
         return f"<ManagedHsmEmulator {self._settings.name} {state}>"
 
     @property

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from .dispatch import MAX_BODY, dispatcher
 from .exchange import HSM
-from .fault_injection import break_off, misbehave
+from .fault_injection import break_off, inject_fault
 from .handlers import access_control, backup, keys
 from .handlers.not_emulated import not_emulated
 from .headers import stamp
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 MIDDLEWARES = (
     break_off,  # an answer that is not to arrive does not, once the journal knows of it
     record,  # every request has an Activity ID, and every answer is in the journal
-    misbehave,  # what is to go wrong does
+    inject_fault,  # a request that matches a fault meets it
     render_errors,  # nothing below answers with anything but the service's error shape
     authenticate,  # no token, no answer: a request without one is challenged whatever it asks for
 )

@@ -11,7 +11,7 @@ from yarl import URL
 from .._domain import errors, jobs, keys, rbac, versions
 from . import responses
 from .exchange import HSM, base_url, exchange_of, folded_path
-from .json_body import Members
+from .json_body import JsonBody
 from .operation import Body, Call, Operation
 
 if TYPE_CHECKING:
@@ -118,12 +118,12 @@ def _admit(hsm: Hsm, principal: str, operation: Operation, scope: str) -> None:
         jobs.refuse_while_restoring(hsm.store.running_job())
 
 
-def _parse(content: bytes, request: web.Request, operation: Operation) -> Members:
+def _parse(content: bytes, request: web.Request, operation: Operation) -> JsonBody:
     """Return the body that the operation has, or make sure that there is none."""
     if operation.body is Body.JSON:
         if request.content_type != "application/json" or hdrs.CONTENT_ENCODING in request.headers:
             raise errors.unsupported_media_type()
-        return Members.parse(content)
+        return JsonBody.parse(content)
     if operation.body is Body.NONE and content:
         raise errors.bad_request("This operation has no request body")
-    return Members({})
+    return JsonBody({})

@@ -1,4 +1,4 @@
-"""What a fault does to a request."""
+"""Fault injection: what a fault does to a request and to its response."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ async def break_off(request: web.Request, handler: Handler) -> web.StreamRespons
 
 
 @web.middleware
-async def misbehave(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let the fault happen that this request meets, if any."""
+async def inject_fault(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Inject the fault that matches this request, if any."""
     faults = request.app[HSM].faults
     if not faults:
         return await handler(request)

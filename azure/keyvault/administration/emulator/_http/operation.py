@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from .._domain.faults import FaultMatch
     from .._hsm.hsm import Hsm
-    from .json_body import Members
+    from .json_body import JsonBody
 
 
 class Service(Enum):
@@ -42,7 +42,7 @@ class Call:
     """The newest, where the operation needs none and got none."""
     scope: str
     """Where the operation's action was checked."""
-    body: Members
+    body: JsonBody
     """The members of the body; none where there is no body."""
     base_url: str
     """How the caller addresses the HSM: scheme and authority."""
@@ -54,15 +54,15 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A success."""
+class Result:
+    """The result of an operation that succeeded."""
 
     body: Mapping[str, Any] | None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-Handler: TypeAlias = "Callable[[Hsm, Call], Awaitable[Answer]]"
+Handler: TypeAlias = "Callable[[Hsm, Call], Awaitable[Result]]"
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ from . import control, identity
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
-    from .control import Instrument
+    from .control import ControlTarget
     from .identity import ManagedIdentity
 
 IDENTITY_PATH = "/identity/token"
@@ -48,12 +48,12 @@ async def refuse_web_pages(request: web.Request, handler: Handler) -> web.Stream
     return await handler(request)
 
 
-def make_local_app(managed_identity: ManagedIdentity, instrument: Instrument) -> web.Application:
+def make_local_app(managed_identity: ManagedIdentity, control_target: ControlTarget) -> web.Application:
     app = web.Application(middlewares=(refuse_web_pages,))
     app[identity.MANAGED_IDENTITY] = managed_identity
     app.router.add_get(IDENTITY_PATH, identity.get_token)
     controls = web.Application(middlewares=(control.require_key,))
-    controls[control.INSTRUMENT] = instrument
+    controls[control.CONTROL_TARGET] = control_target
     controls.router.add_routes(_CONTROLS)
     app.add_subapp(CONTROL_PATH, controls)
     return app

@@ -28,8 +28,8 @@ _CONTINUE = "100-continue"
 
 
 @dataclass(frozen=True, slots=True)
-class Listeners:
-    """The addresses that were had."""
+class BoundAddresses:
+    """Where the HSM, the proxy and the local services listen."""
 
     address: str
     port: int
@@ -48,7 +48,7 @@ async def listen(
     port: int,
     context: ssl.SSLContext,
     resources: AsyncExitStack,
-) -> Listeners:
+) -> BoundAddresses:
     """Start listening.
 
     :param hsm: What is served as the HSM, over TLS.
@@ -74,7 +74,7 @@ async def listen(
     proxy_port = await proxy.start()
     local_runner = await _prepare(local, resources)
     await web.TCPSite(local_runner, LOOPBACK, 0).start()
-    return Listeners(*addresses[0], localhost[1], proxy_port, local_runner.addresses[0][1])
+    return BoundAddresses(*addresses[0], localhost[1], proxy_port, local_runner.addresses[0][1])
 
 
 async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRunner:
