@@ -129,7 +129,7 @@ async def assemble(
     """Build everything from the state on the disk to the sockets, and begin to serve.
 
     :param resources: Gets what has to be closed; on success all of it belongs to the result.
-    :raises OSError: if the address, the port or the data directory cannot be had, or the data is damaged.
+    :raises OSError: if the address, the port or the data directory cannot be used, or the data is damaged.
     :raises ValueError: if the data directory holds another HSM, or its security domain is lost or damaged.
     """
     # Absolute, since other programs are told of it.
@@ -190,7 +190,7 @@ def _open_state(settings: Settings, directory: Path, clock: Clock, resources: As
     resources.callback(store.close)
     is_new = store.fact("administrator") is None
     if is_new:
-        data.refuse_to_begin_anew()
+        data.require_unused()
     # First, so that there is no state without a security domain.
     domain = security_domain.load_or_create(data.security_domain, settings.security_domain, is_new=is_new)
     administrator = _load_or_create_administrator(store, settings.name, settings.admin_object_id)

@@ -1,4 +1,4 @@
-"""What may go wrong with a request, and whom it happens to.
+"""What may go wrong with a request, and with which requests.
 
 A fault says what happens; a rule says to which requests and how often. Both are plain values: the server delivers them.
 """
@@ -64,9 +64,9 @@ class Status(Fault):
     """The request is answered with a status, and not done.
 
     :param status: The HTTP status, from 200 to 599.
-    :param body: The body: text as it is, or what is sent as JSON; the service's error shape unless given.
+    :param body: The body: text as it is, or what is sent as JSON. Defaults to the service's error shape.
     :param headers: Headers beyond the usual ones.
-    :param after_work: Whether the request is done all the same, so that only its answer is lost.
+    :param after_work: Whether the request is done anyway, so that only its response is lost.
     """
 
     kind: ClassVar[str] = "status"
@@ -139,7 +139,7 @@ class Delay(Fault):
 class Drop(Fault):
     """The connection is closed instead of an answer.
 
-    :param after_work: Whether the request is done all the same.
+    :param after_work: Whether the request is done anyway.
     """
 
     kind: ClassVar[str] = "drop"
@@ -154,7 +154,7 @@ class Drop(Fault):
 class Reset(Fault):
     """The connection is reset instead of an answer.
 
-    :param after_work: Whether the request is done all the same.
+    :param after_work: Whether the request is done anyway.
     """
 
     kind: ClassVar[str] = "reset"
@@ -174,7 +174,7 @@ class TruncatedBody(Fault):
 
 @dataclass(frozen=True, slots=True)
 class MalformedBody(Fault):
-    """The request is done, and the body of its answer is no JSON, though HTTP finds nothing wrong with it."""
+    """The request is done, and the body of its response is not valid JSON, though it is valid HTTP."""
 
     kind: ClassVar[str] = "malformed body"
 
@@ -311,7 +311,7 @@ class FaultRule:
     """
 
     id: int
-    """A number of its own."""
+    """A number that no other rule has."""
     fault: Fault
     """What happens."""
     method: str
@@ -319,7 +319,7 @@ class FaultRule:
     path: str
     """The path of the requests, as a pattern."""
     times: int | None
-    """How often it happens; None if there is no end to it."""
+    """How often it happens; None if it has no end."""
     skip: int
     """How many more requests it lets pass first."""
     anonymous: bool
@@ -406,12 +406,12 @@ class Faults(Collection[FaultRule]):
          stands for any text and every other character for itself.
         :keyword path: The path of the requests to which it happens, without the query and with single slashes: a
          pattern as well. No slash is special, and it begins with ``/`` or ``*``.
-        :keyword times: How often it happens, 1 unless given; None if until it is removed.
-        :keyword skip: How many requests that fit are let pass first; 0 unless given.
+        :keyword times: How often it happens, or None for until it is removed. Defaults to 1.
+        :keyword skip: How many matching requests pass first. Defaults to 0.
         :keyword anonymous: Whether it happens to requests without a token, too. Unless told so, the round in which a
          client asks for the challenge is left alone.
         :returns: The rule, which knows how often the fault has happened.
-        :raises ValueError: if a value is none that is wanted, or if there is no request to which it could ever happen.
+        :raises ValueError: if a value is invalid, or if the fault could never happen to any request.
         """
         _require(isinstance(fault, Fault), "fault", fault, "a fault")
         _require(isinstance(method, str), "method", method, "text")

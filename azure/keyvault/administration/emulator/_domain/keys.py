@@ -34,7 +34,7 @@ _DEFAULT_OPERATIONS = {
     "EC": ("verify", "deriveKey", "sign"),
     "oct": ("deriveKey", "wrapKey", "verify", "sign", "unwrapKey", "encrypt", "decrypt"),
 }
-# What any key may be meant for, beside what its kind can do.
+# What any key may be meant for, as well as what its kind can do.
 _TRANSFERS = ("import", "export")
 
 

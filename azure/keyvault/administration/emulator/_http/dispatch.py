@@ -112,7 +112,7 @@ def _check_key_name(parameters: Mapping[str, str]) -> None:
 
 
 def _admit(hsm: Hsm, principal: str, operation: Operation, scope: str) -> None:
-    """Refuse a caller who may not do this, or not now."""
+    """Refuse a caller that may not do this, or not now."""
     hsm.access.authorize(principal, operation.action, scope)
     if not operation.while_restoring:
         jobs.refuse_while_restoring(hsm.store.running_job())

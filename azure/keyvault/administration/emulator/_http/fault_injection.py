@@ -38,7 +38,7 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 @web.middleware
 async def break_off(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Break the connection off where a fault says so: last of all, so that a client cannot know before the journal."""
+    """Break the connection off if a fault says so; last of all, so that the journal has it before the client knows."""
     answer = await handler(request)
     act = exchange_of(request).break_off
     return answer if act is None else await act(request, answer)

@@ -1,4 +1,4 @@
-"""Reading a request's JSON object: every member has a type, and a member that nobody reads is refused."""
+"""Reading a request's JSON object: every member has a type, and a member that was not read is refused."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class JsonBody:
             self.finish()
 
     def finish(self) -> None:
-        """Refuse what nobody has read."""
+        """Refuse members that have not been read."""
         if self._left:
             names = ", ".join(ascii(self._where + name) for name in self._left)
             raise errors.bad_request(f"The request body has unknown members: {names}")

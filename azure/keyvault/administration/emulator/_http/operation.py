@@ -24,9 +24,9 @@ class Service(Enum):
 class Body(Enum):
     """What an operation does with a request's body."""
 
-    NONE = "there must be none"
+    NONE = "it must be empty"
     JSON = "a JSON object, which the handler reads"
-    IGNORED = "nobody looks at it"
+    IGNORED = "it is not read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Call:
     scope: str
     """Where the operation's action was checked."""
     body: JsonBody
-    """The members of the body; none where there is no body."""
+    """The body; without members if there is none."""
     base_url: str
     """How the caller addresses the HSM: scheme and authority."""
     now: float
@@ -67,7 +67,7 @@ Handler: TypeAlias = "Callable[[Hsm, Call], Awaitable[Result]]"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of the service: where it is, what it needs, who answers it."""
+    """One operation of the service: its path, what it needs, and its handler."""
 
     method: str
     path: str
@@ -77,7 +77,7 @@ class Operation:
     at: str = "/"
     """The scope at which it is needed; may use the named parts of the path."""
     query: frozenset[str] = frozenset()
-    """The query parameters that it knows beside api-version."""
+    """The query parameters that it knows besides api-version."""
     body: Body = Body.NONE
     service: Service = Service.FRONT_END
     since: str = "7.2-preview"

@@ -1,4 +1,4 @@
-"""What the emulator offers beside the HSM to the programs of this machine: plain HTTP, and on loopback only."""
+"""What the emulator offers to programs on this machine besides the HSM: plain HTTP, on loopback only."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ _OWN_HOSTS = re.compile(rf"(localhost|{re.escape(LOOPBACK)}|\[{LOOPBACK_IPV6}\])
 
 @web.middleware
 async def refuse_web_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Keep out what a browser on this machine does for somebody else.
+    """Keep out requests that a browser on this machine makes for a web page.
 
-    A web page can reach loopback under a name of its own (DNS rebinding), or send what it cannot read the answer of. Of
-    the former the Host header tells, of the latter the Origin header.
+    A web page can reach loopback under its own name (DNS rebinding), which the Host header shows, or send a request
+    without being able to read the response, which the Origin header shows.
     """
     if not _OWN_HOSTS.fullmatch(request.headers.get(hdrs.HOST, "")) or hdrs.ORIGIN in request.headers:
         raise web.HTTPForbidden(text="The emulator answers the programs of this machine only.\n")

@@ -41,7 +41,7 @@ _ENTRY = tuple(each.name for each in fields(JournalEntry))
 
 @web.middleware
 async def require_key(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let in who knows the key, whatever it asks for: other users of this machine reach loopback, too."""
+    """Let in callers that know the key: other users of this machine reach loopback, too."""
     # /control/<key>/...; not from what the router has found, which is nothing where there is no such thing.
     given = "".join(request.path.split("/")[2:3])
     if not secrets.compare_digest(given.encode("utf-8", "surrogateescape"), request.app[CONTROL_TARGET].key.encode()):

@@ -1,4 +1,4 @@
-"""Where an emulator listens: the HSM where it is told to, and what belongs to this machine on loopback only."""
+"""Where an emulator listens: the HSM where it is told to, everything else on loopback only."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-# Connections that are idle are closed at once; an answer that is under way gets this long to leave.
+# Idle connections are closed immediately; a response that is under way gets this long.
 _SHUTDOWN_SECONDS = 1.0
 _CONTINUE = "100-continue"
 
@@ -58,7 +58,7 @@ async def listen(
     :param port: The port for the HSM; 0 takes any free one.
     :param context: How the HSM does TLS.
     :param resources: Stops listening again.
-    :raises OSError: if the address or the port cannot be had.
+    :raises OSError: if the address or the port cannot be used.
     """
     hsm_runner = await _prepare(hsm, resources)
     # None only before the runner is set up.

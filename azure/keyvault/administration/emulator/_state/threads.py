@@ -1,4 +1,4 @@
-"""Work in threads that nobody leaves behind."""
+"""Work in threads that are never left running."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ _T = TypeVar("_T")
 async def run_in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
     """Run something in a thread, and do not return before the thread has ended.
 
-    ``asyncio.to_thread`` returns at once when it is cancelled, and the thread goes on: it would write into a directory
-    that its owner takes for closed, and may have removed.
+    ``asyncio.to_thread`` returns immediately when it is cancelled, and the thread goes on: it would write into a
+    directory that its owner considers closed, and may have removed.
     """
     running = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
     try:

@@ -166,7 +166,7 @@ def _permission(permission: Permission) -> dict[str, Any]:
 
 def _role_assignment(assignment: RoleAssignment) -> dict[str, Any]:
     return {
-        # The scope is no part of the id, not even for a single key.
+        # The scope is not part of the id, not even for a single key.
         "id": f"/providers/Microsoft.Authorization/roleAssignments/{assignment.name}",
         "name": assignment.name,
         "properties": {

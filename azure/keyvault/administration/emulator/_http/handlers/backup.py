@@ -72,7 +72,7 @@ def _find(hsm: Hsm, call: Call, *, is_backup: bool) -> Job:
 
 
 def _read_target(call: Call, folder_member: str | None = None) -> tuple[Target, str]:
-    """Read where the backup lies: at the top of the body, or one level down where a folder stands beside it."""
+    """Read where the backup lies: at the top of the body, or one level down next to a folder."""
     with call.body as body:
         if folder_member is None:
             storage = _read_storage(body, call.api_version)
@@ -82,7 +82,7 @@ def _read_target(call: Call, folder_member: str | None = None) -> tuple[Target, 
                 storage = _read_storage(parameters, call.api_version)
             folder = body.required_text(folder_member)
     container, folder = containers.locate(storage.resource, folder)
-    # A token beside the managed identity is not used, but must be one all the same.
+    # A token given with the managed identity is not used, but must be valid anyway.
     token = None if storage.token is None else sas.parse(storage.token)
     return Target(container, None if storage.uses_identity else token), folder
 
