@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 
 import trustme
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.x509.verification import PolicyBuilder
 
 from .._net.addresses import LOOPBACK, LOOPBACK_IPV6
@@ -80,6 +80,6 @@ def _parse(content: bytes) -> Certificates | None:
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
         kept.server_context()
         kept.client_context()
-    except (ValueError, TypeError, InvalidSignature, ssl.SSLError):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, ssl.SSLError):
         return None
     return kept if datetime.now(timezone.utc) < certificate.not_valid_after_utc - _RENEWAL else None
