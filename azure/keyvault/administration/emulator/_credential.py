@@ -1,4 +1,4 @@
-"""The credential that goes with an emulator: it asks nobody and never leaves the process."""
+"""The emulator's credential, which needs no identity service and never leaves the process."""
 
 from __future__ import annotations
 

@@ -4,7 +4,7 @@
 
     pytest_plugins = ["azure.keyvault.administration.emulator.pytest_plugin"]
 
-in ``conftest.py`` makes it known. It runs in a thread with an event loop of its own, so it serves whatever loop a test
+in ``conftest.py`` makes it known. It runs in a thread with its own event loop, so it serves whatever loop a test
 runs on, be it pytest-asyncio's, anyio's or one of ``asyncio.run``, and also tests that have none, and that block.
 """
 
