@@ -31,7 +31,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from .._challenge import Challenge, parse_challenge, resource_fits, resource_host
 from .._identifiers import hostname, origin, resource_domains
 from .errors import broken_encoding
-from .redaction import readable
+from .redaction import redacted_response
 from .single_flight import SingleFlight
 from .tokens import Audience, TokenSource
 
@@ -256,7 +256,7 @@ def _refusal(
 
     azure-core would put the service's words in the place of ours.
     """
-    said = ClientAuthenticationError(response=readable(response.http_response))
+    said = ClientAuthenticationError(response=redacted_response(response.http_response))
     error = error_type(message=f"{message} The service said: {said.error.message}" if said.error else message)
     error.response, error.status_code, error.reason, error.error = (
         said.response,

@@ -7,9 +7,7 @@ from typing import TYPE_CHECKING, Any
 from azure.core.pipeline import AsyncPipeline
 from azure.core.pipeline.policies import (
     CustomHookPolicy,
-    DistributedTracingPolicy,
     HeadersPolicy,
-    HttpLoggingPolicy,
     ProxyPolicy,
     SensitiveHeaderCleanupPolicy,
 )
@@ -18,11 +16,11 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from .auth import ChallengeAuthPolicy
 from .grouping import grouped
 from .headers import NewRequestIdPolicy, user_agent_policy
-from .redaction import RedactingTracePolicy
+from .logs import RedactingHttpLoggingPolicy, RedactingTracePolicy
 from .redirect import ParsableRedirectPolicy
 from .retry import START_OPTIONS, JobAwareRetryPolicy
 from .tls import own_tls
-from .tracing import INSTRUMENTATION
+from .tracing import INSTRUMENTATION, RedactingTracingPolicy
 from .transport import OneLoopPolicy, SendOncePolicy, default_transport, environment_proxies
 
 if TYPE_CHECKING:
@@ -87,9 +85,9 @@ def build_pipeline(
         options.get("custom_hook_policy") or CustomHookPolicy(**options),
         *_several(per_retry_policies),
         options.get("logging_policy") or RedactingTracePolicy(**options),
-        DistributedTracingPolicy(**{**options, "instrumentation_config": INSTRUMENTATION}),
+        RedactingTracingPolicy(**{**options, "instrumentation_config": INSTRUMENTATION}),
         SensitiveHeaderCleanupPolicy(**options),
-        options.get("http_logging_policy") or HttpLoggingPolicy(**options),
+        options.get("http_logging_policy") or RedactingHttpLoggingPolicy(**options),
         SendOncePolicy(tls, not_for_transport=START_OPTIONS),
     ]
     return AsyncPipeline(transport, grouped(policies))

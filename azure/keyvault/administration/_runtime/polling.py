@@ -16,7 +16,7 @@ from azure.core.polling import AsyncLROPoller, AsyncPollingMethod
 from .. import _identifiers
 from .._models import KeyVaultJobDetails
 from .errors import with_sentence
-from .redaction import readable, redact, secrets_of
+from .redaction import redact, redacted_response, secrets_of
 from .rest import RestClient, decode_object
 from .retry import JobAwareRetryPolicy
 
@@ -101,14 +101,14 @@ class JobPolling(AsyncPollingMethod[T]):
         except ValueError as error:
             raise DecodeError(
                 message="The service accepted the job, but its answer names no status URL in 'azure-asyncoperation'.",
-                response=readable(response, self._secrets),
+                response=redacted_response(response, self._secrets),
             ) from error
         own_origin = _identifiers.origin(self._client.endpoint)
         if job_origin != own_origin:
             raise DecodeError(
                 message=f"The service at {own_origin} named a status URL at {job_origin}: this client talks to its own"
                 " service only.",
-                response=readable(response, self._secrets),
+                response=redacted_response(response, self._secrets),
             )
 
     async def run(self) -> None:
@@ -149,7 +149,7 @@ class JobPolling(AsyncPollingMethod[T]):
             details.status_details = redact(details.status_details, self._secrets)
         if not details.status:
             raise DecodeError(
-                message="The service sent a job without a status.", response=readable(response, self._secrets)
+                message="The service sent a job without a status.", response=redacted_response(response, self._secrets)
             )
         if self.finished():
             # An answer that was under way for longer than the one that told the end.
@@ -196,7 +196,7 @@ class JobPolling(AsyncPollingMethod[T]):
         error = HttpResponseError(message=f"({reason.code}) {reason.message}\nThis was {self._job()}.")
         error.error = reason
         if self._response is not None:
-            error.response = readable(self._response, self._secrets)
+            error.response = redacted_response(self._response, self._secrets)
             error.status_code, error.reason = self._response.status_code, self._response.reason
         return error
 

@@ -16,8 +16,8 @@ from azure.core.exceptions import (
 )
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from .errors import with_sentence
-from .redaction import readable
+from .errors import with_model, with_sentence
+from .redaction import redacted_response
 from .request import JsonRequest
 from .retry import may_have_been_accepted, may_have_started, start_options
 
@@ -130,24 +130,24 @@ class RestClient:
 
 
 def decode_object(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the JSON object that an answer holds.
+    """Return the JSON object that a response holds.
 
-    :param response: An answer whose body was read.
+    :param response: A response whose body was read.
     :param secrets: Secrets that an error must not show, besides those of the request.
     :raises ~azure.core.exceptions.DecodeError: If the body is anything else.
     """
     try:
         body: Any = json.loads(response.content)
     except (ValueError, RecursionError) as error:
-        found = f"no JSON ({type(error).__name__})"
+        found = f"invalid JSON ({type(error).__name__})"
     else:
         if type(body) is dict:
             return cast("dict[str, Any]", body)
         found = f"JSON of type {type(body).__name__}"
-    # Raised out here: the error that json raises holds the whole body, secrets included, and would be its context.
+    # Raised outside of the handler because json's error, which would be its context, holds the whole body.
     raise DecodeError(
         message=f"The service answered with {found} where a JSON object was expected.",
-        response=readable(response, secrets),
+        response=redacted_response(response, secrets),
     )
 
 
@@ -164,15 +164,16 @@ def status_error(
     error_map: Mapping[int, type[HttpResponseError]] | None = None,
     secrets: Iterable[str] = (),
 ) -> HttpResponseError:
-    """Return the exception for an answer with an unexpected status.
+    """Return the exception for a response with an unexpected status.
 
-    :param response: The answer.
+    :param response: The response.
     :param error_map: Exceptions by status, in place of the usual ones.
     :param secrets: Secrets that the error must not show, besides those of the request.
     """
     status = response.status_code
     error_type = (error_map or {}).get(status) or _ERRORS.get(status, HttpResponseError)
-    return error_type(response=readable(response, secrets))
+    shown = redacted_response(response, secrets)
+    return with_model(error_type(response=shown), shown)
 
 
 def has_query_parameter(url: str, name: str) -> bool:

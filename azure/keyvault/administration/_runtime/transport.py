@@ -7,7 +7,7 @@ import urllib.request
 import zlib
 from typing import TYPE_CHECKING, Any, cast
 
-from aiohttp import ClientConnectionError, ClientConnectorError, ClientResponseError, InvalidURL, ServerTimeoutError
+from aiohttp import ClientConnectionError, ClientConnectorError, ServerTimeoutError
 from typing_extensions import override
 
 from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
@@ -16,8 +16,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .._identifiers import hostname
-from .errors import broken_encoding
-from .redaction import REDACTED
+from .errors import broken_encoding, safe_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -107,25 +106,11 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         try:
             return await self.next.send(request)
         except AzureError as error:
-            cause = error.inner_exception
-            if not isinstance(cause, (ClientResponseError, InvalidURL)):
-                raise
-            error_type, text = type(error), _without_user_info(error.message, cause)
+            failure = error
         except zlib.error as error:
             raise broken_encoding(error) from error
-        # Made out here, without a cause: aiohttp's error holds the request's headers, its repr shows the token, and
-        # an error of azure-core's keeps what is being handled where it is made.
-        raise error_type(text)
-
-
-def _without_user_info(text: str, error: ClientResponseError | InvalidURL) -> str:
-    """Return an error's text without the user and password of the URL that it shows, which may be a proxy's."""
-    if isinstance(error, ClientResponseError):
-        url = error.request_info.real_url
-        return text.replace(str(url), str(url.with_user(None)))
-    # Who could not read a URL cannot take it apart either.
-    before, at_sign, _ = str(error.url).rpartition("@")
-    return text.replace(f"{before}{at_sign}", f"{REDACTED}@") if at_sign else text
+        # Raised outside of the handler, because an exception keeps what is being handled.
+        raise safe_error(failure, request.http_request)
 
 
 async def _send_once(request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
