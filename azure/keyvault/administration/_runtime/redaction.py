@@ -53,13 +53,30 @@ def secrets_of(request: HttpRequest) -> list[str]:
 
     :param request: The request as it was sent.
     """
-    found = [value for name, value in request.headers.items() if name.lower() in _SECRET_HEADERS]
-    found += [value.partition(" ")[2] for value in found]
+    found = list(request.secrets) if isinstance(request, FollowUpRequest) else []
+    for name, value in request.headers.items():
+        if name.lower() in _SECRET_HEADERS:
+            # What comes before the first blank is the scheme, such as Bearer.
+            found.append(value.partition(" ")[2] or value)
     tokens = _sas_tokens(request)
     found += tokens
     for text in (*tokens, request.url):
         found += _SIGNATURE.findall(text)
-    return [secret for secret in found if secret]
+    return found
+
+
+class FollowUpRequest(HttpRequest):
+    """A request whose response may quote the secrets of an earlier one, as the status of a job may.
+
+    :param method: The method.
+    :param url: The URL.
+    :keyword secrets: The secrets of earlier requests.
+    :keyword headers: The headers.
+    """
+
+    def __init__(self, method: str, url: str, *, secrets: Iterable[str], headers: MutableMapping[str, str]) -> None:
+        super().__init__(method, url, headers=headers)
+        self.secrets = tuple(secrets)
 
 
 def redacted_request(request: HttpRequest, secrets: Iterable[str] = ()) -> HttpRequest:
@@ -97,13 +114,15 @@ def redacted_headers(headers: MutableMapping[str, str], secrets: Iterable[str]) 
     """
     # Transports have their own types, which all can be copied.
     shown: MutableMapping[str, str] = cast("Any", headers).copy()
-    for name, value in headers.items():
-        shown_name = redact(name, secrets)
-        if shown_name != name:
-            del shown[name]
-        shown_value = REDACTED if name.lower() in _SECRET_HEADERS else redact(value, secrets)
-        if (shown_name, shown_value) != (name, value):
-            shown[shown_name] = shown_value
+    secret = [name for name in shown if name.lower() in _SECRET_HEADERS]
+    for name in secret:
+        shown[name] = REDACTED
+    together = "\n".join(part for header in shown.items() for part in header)
+    if redact(together, secrets) != together:
+        for name, value in headers.items():
+            if name not in secret:
+                del shown[name]
+                shown[redact(name, secrets)] = redact(value, secrets)
     return shown
 
 
@@ -115,13 +134,18 @@ class RedactedHead:
     """
 
     def __init__(self, message: Any, request: HttpRequest) -> None:
-        secrets = secrets_of(request)
+        self._request = request
+        self._secrets = secrets_of(request)
         self.method = request.method
-        self.url = redact(request.url, secrets)
         self.status_code: int | None = getattr(message, "status_code", None)
-        self.headers = redacted_headers(message.headers, secrets)
+        self.headers = redacted_headers(message.headers, self._secrets)
         # The logs say whether there is one.
         self.body = "a body" if request.content else None
+
+    @property
+    def url(self) -> str:
+        """URL of the request."""
+        return redact(self._request.url, self._secrets)
 
 
 class RedactedResponse(AsyncHttpResponse):

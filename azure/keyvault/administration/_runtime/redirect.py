@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from azure.core.pipeline.policies import AsyncRedirectPolicy, RequestHistory
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from .redaction import redacted_request, redacted_response
+from .redaction import redacted_request, redacted_response, secrets_of
 
 
 class ParsableRedirectPolicy(AsyncRedirectPolicy[HttpRequest, AsyncHttpResponse]):
@@ -38,6 +38,7 @@ class ParsableRedirectPolicy(AsyncRedirectPolicy[HttpRequest, AsyncHttpResponse]
         is_allowed = super().increment(settings, response, redirect_location)
         # The error of too many redirects holds the history.
         last = settings["history"].pop()
-        shown = redacted_request(last.http_request), redacted_response(last.http_response)
-        settings["history"].append(RequestHistory(shown[0], http_response=shown[1]))
+        secrets = secrets_of(last.http_request)
+        shown = redacted_response(last.http_response, secrets)
+        settings["history"].append(RequestHistory(redacted_request(last.http_request, secrets), http_response=shown))
         return is_allowed

@@ -17,8 +17,7 @@ from azure.core.exceptions import (
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .errors import with_model, with_sentence
-from .redaction import redacted_response
-from .request import JsonRequest
+from .redaction import FollowUpRequest, redacted_response
 from .retry import may_have_been_accepted, may_have_started, start_options
 
 if TYPE_CHECKING:
@@ -106,19 +105,20 @@ class RestClient:
 
         :param url: An absolute URL.
         :keyword error_map: Exceptions by status, in place of the usual ones.
-        :keyword secrets: Secrets of earlier requests that an error must not show.
+        :keyword secrets: Secrets of earlier requests, which the response may quote.
         :raises ~azure.core.exceptions.HttpResponseError: If the status is not 200.
         """
-        request = JsonRequest("GET", url, headers={"Accept": "application/json"})
+        secrets = options.pop("secrets", ())
+        request = FollowUpRequest("GET", url, secrets=secrets, headers={"Accept": "application/json"})
         return await self._run_checked(request, _OK, options)
 
     async def _run_checked(
         self, request: HttpRequest, expected_status: int, options: dict[str, Any]
     ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        error_map, secrets = options.pop("error_map", None), options.pop("secrets", ())
+        error_map = options.pop("error_map", None)
         response = await self._run(request, options)
         if response.http_response.status_code != expected_status:
-            raise status_error(response.http_response, error_map, secrets)
+            raise status_error(response.http_response, error_map)
         return response
 
     async def _run(

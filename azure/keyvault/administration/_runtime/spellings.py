@@ -29,16 +29,16 @@ _LONGEST_SEARCHED = LONGEST_SHOWN + 16 * 1024
 # A shorter secret would be found in innocent words.
 _SHORTEST_SECRET = 6
 
-# How deep escapes are decoded in others of another kind. Those of one kind count once: see the repetitions below.
+# How deep escapes may be nested.
 _DEEPEST = 6
 
 _ESCAPE = re.compile(
     # UTF-16 and UTF-32 have zeros between the letters.
     rb"\0\0*"
-    rb"|%(?:25)*(?P<percent>[0-9A-Fa-f]{2})"
-    rb"|\\\\*(?:u(?P<json>[0-9A-Fa-f]{4})|x(?P<python>[0-9A-Fa-f]{2})|(?P<quoted>[^\\\0]))"
-    rb"|&(?:amp;)*(?:#(?P<decimal>[0-9]{1,7})|#[xX](?P<hex>[0-9A-Fa-f]{1,6}));?"
-    rb"|&(?P<name>[A-Za-z]{2,8});(?:amp;)*"
+    rb"|%(?P<percent>[0-9A-Fa-f]{2})"
+    # JSON in JSON doubles backslashes, so their number doesn't matter. Looking back, each run of them is tried once.
+    rb"|\\(?<!\\\\)\\*(?:u(?P<json>[0-9A-Fa-f]{4})|x(?P<python>[0-9A-Fa-f]{2})|(?P<quoted>[^\\\0]))"
+    rb"|&(?:#(?P<decimal>[0-9]{1,7});?|#[xX](?P<hex>[0-9A-Fa-f]{1,6});?|(?P<name>[A-Za-z]{2,8});)"
 )
 
 # Secrets that nobody told about, known by what stands before them. What is in the group is replaced.
@@ -63,10 +63,33 @@ def without_secrets(content: bytes, secrets: Iterable[str]) -> bytes:
     hidden: list[tuple[int, int]] = []
     for reading, origins in _readings(searched):
         folded = _folded(reading)
-        places = [match.span() for plain in known for match in re.finditer(re.escape(plain), folded)]
+        places = [place for plain in known for place in _places(folded, plain)]
         places += [match.span(match.lastgroup or 0) for match in _RECOGNIZED.finditer(reading)]
         hidden += [(origins[start], origins[end]) for start, end in places]
     return _shown(content, sorted(hidden))
+
+
+def _places(text: bytes, secret: bytes) -> Iterator[tuple[int, int]]:
+    """Yield where a text holds a secret, or its beginning and an ellipsis: aiohttp shortens what it quotes."""
+    start = text.find(secret[:_SHORTEST_SECRET])
+    while start >= 0:
+        end = start + _common(text, start, secret)
+        is_found = end - start == len(secret) or text.startswith(b"...", end)
+        if is_found:
+            yield start, end
+        start = text.find(secret[:_SHORTEST_SECRET], end if is_found else start + 1)
+
+
+def _common(text: bytes, start: int, secret: bytes) -> int:
+    """Return how much of a secret stands at a place in a text."""
+    common, end = 0, len(secret)
+    while common < end:
+        middle = (common + end + 1) // 2
+        if text.startswith(secret[common:middle], start + common):
+            common = middle
+        else:
+            end = middle - 1
+    return common
 
 
 def _shown(content: bytes, hidden: list[tuple[int, int]]) -> bytes:
