@@ -22,6 +22,7 @@ import pytest
 from aiohttp import ClientConnectorError
 from azure.core.credentials import AccessTokenInfo
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceResponseError
+from azure.core.pipeline.transport import AsyncioRequestsTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 from azure.core.settings import settings
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
@@ -379,6 +380,23 @@ async def test_an_answer_that_is_no_http_shows_no_secret(tmp_path: Path, answer:
         with pytest.raises(AzureError) as caught:
             await client.begin_backup(_CONTAINER, _SAS)
 
+    assert not _secrets_in(_texts(caught.value))
+
+
+async def test_an_error_of_another_transport_shows_no_secret(tmp_path: Path) -> None:
+    def hang_up(received: Received) -> Act:
+        challenge = http(401, b"OK", {"WWW-Authenticate": resource_challenge()})
+        return Act(b"", "close") if received.token else challenge
+
+    async with RawServer(tmp_path, hang_up) as server:
+        options = server.client_options()
+        await options["transport"].close()
+        options["transport"] = AsyncioRequestsTransport(connection_verify=server.ca_file, use_env_settings=False)
+        async with KeyVaultBackupClient(server.url, _Credential(), **options, retry_total=0) as client:
+            with pytest.raises(AzureError) as caught:
+                await client.begin_backup(_CONTAINER, _SAS)
+
+    assert server.authorized()
     assert not _secrets_in(_texts(caught.value))
 
 

@@ -35,7 +35,7 @@ _DEEPEST = 6
 _ESCAPE = re.compile(
     # UTF-16 and UTF-32 have zeros between the letters.
     rb"\0\0*"
-    rb"|%(?P<percent>[0-9A-Fa-f]{2})"
+    rb"|%(?:25)*(?P<percent>[0-9A-Fa-f]{2})"
     # JSON in JSON doubles backslashes, so their number doesn't matter. Looking back, each run of them is tried once.
     rb"|\\(?<!\\\\)\\*(?:u(?P<json>[0-9A-Fa-f]{4})|x(?P<python>[0-9A-Fa-f]{2})|(?P<quoted>[^\\\0]))"
     rb"|&(?:#(?P<decimal>[0-9]{1,7});?|#[xX](?P<hex>[0-9A-Fa-f]{1,6});?|(?P<name>[A-Za-z]{2,8});)"
