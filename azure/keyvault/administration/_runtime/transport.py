@@ -16,7 +16,8 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .._identifiers import hostname
-from .errors import broken_encoding, safe_error
+from .errors import broken_encoding
+from .transport_errors import safe_error
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
