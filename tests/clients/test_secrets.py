@@ -341,7 +341,7 @@ async def test_an_error_of_tls_through_a_proxy_does_not_show_its_password() -> N
         await writer.wait_closed()
 
     async with await asyncio.start_server(connect, "127.0.0.1", 0) as server:
-        proxy = f"http://user:canary@127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        proxy = f"http://user:'canary@127.0.0.1:{server.sockets[0].getsockname()[1]}"
         async with KeyVaultBackupClient(VAULT, FakeCredential(), proxies={"https": proxy}, retry_total=0) as client:
             with pytest.raises(AzureError) as caught:
                 await client.send_request(HttpRequest("GET", "/x"))

@@ -119,10 +119,10 @@ def redacted_headers(headers: MutableMapping[str, str], secrets: Iterable[str]) 
         shown[name] = REDACTED
     together = "\n".join(part for header in shown.items() for part in header)
     if redact(together, secrets) != together:
-        for name, value in headers.items():
+        for name in [*headers]:
             if name not in secret:
-                del shown[name]
-                shown[redact(name, secrets)] = redact(value, secrets)
+                shown.pop(name, None)
+                shown[redact(name, secrets)] = redact(headers[name], secrets)
     return shown
 
 
