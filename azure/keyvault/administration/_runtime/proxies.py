@@ -9,6 +9,9 @@ from urllib.parse import quote, unquote
 
 from .._identifiers import hostname
 
+PROXY_SCHEMES = ("http", "https")
+"""What aiohttp supports. Other transports may support more."""
+
 _EXAMPLE = "a URL such as http://proxy.example:3128"
 
 

@@ -12,7 +12,7 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from .proxies import usable_proxies
+from .proxies import PROXY_SCHEMES, usable_proxies
 from .starts import START_PROGRESS
 
 if TYPE_CHECKING:
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
 
 # What generated clients take out of a call's keywords. Here they have no effect: bodies are JSON in UTF-8.
 _WITHOUT_EFFECT = ("decompress", "response_encoding")
-
-# aiohttp's. Other transports may support more.
-PROXY_SCHEMES = ("http", "https")
 
 
 def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHttpResponse]:
