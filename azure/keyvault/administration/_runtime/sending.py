@@ -189,7 +189,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             failure.__cause__ = error
             return _Failure(failure, True)
         if isinstance(error, TypeError):
-            wrong = ValueError(f"a keyword of the call, or of the transport, has a wrong type: {error}")
+            wrong = ValueError(f"the transport does not take the request, or a keyword of the call: {error}")
             wrong.__cause__ = error
             return _Failure(wrong, may_have_left=True)
         if isinstance(error, OSError):

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 # What generated clients take out of a call's keywords. Here they have no effect: bodies are JSON in UTF-8.
 _WITHOUT_EFFECT = ("decompress", "response_encoding")
 
+_SECONDS = frozenset({"timeout", "connection_timeout", "read_timeout"})
+
 
 def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHttpResponse]:
     """Return azure-core's aiohttp transport.
@@ -64,6 +66,10 @@ class FirstPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             options.pop(name, None)
         if (content_type := options.pop("content_type", None)) and request.http_request.content is not None:
             request.http_request.headers["Content-Type"] = content_type
+        for name in _SECONDS & options.keys():
+            # None, and requests' pair of timeouts, are up to the transport.
+            if not isinstance(options[name], (int, float, tuple, type(None))):
+                raise ValueError(f"{name} must be a number of seconds, got {type(options[name]).__name__}")
         if options.get("proxies") is not None:
             schemes = PROXY_SCHEMES if uses_aiohttp else None
             options["proxies"] = usable_proxies(options["proxies"], "proxies", schemes=schemes)
