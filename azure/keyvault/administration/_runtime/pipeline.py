@@ -22,14 +22,14 @@ from .errors import ClientClosedError
 from .grouping import grouped
 from .headers import SDK_MONIKER, NewRequestIdPolicy
 from .logs import RedactingHttpLoggingPolicy, RedactingTracePolicy
-from .proxies import environment_proxies, usable_proxies
+from .proxies import PROXY_SCHEMES, environment_proxies, usable_proxies
 from .redirect import ParsableRedirectPolicy
 from .retry import JobAwareRetryPolicy
 from .sending import SendOncePolicy
 from .throttling import CallLimitsPolicy, ThrottlingPolicy
 from .tls import own_tls
 from .tracing import INSTRUMENTATION, RedactingTracingPolicy
-from .transport import PROXY_SCHEMES, FirstPolicy, default_transport
+from .transport import FirstPolicy, default_transport
 
 if TYPE_CHECKING:
     from types import TracebackType
