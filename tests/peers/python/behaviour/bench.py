@@ -173,9 +173,9 @@ class Hsm(AsyncHttpTransport):
         self.options.append(options)
         token = request.headers.get("Authorization")
         path, _, query = request.url.partition("?")
-        path = path.replace(self.url, "").replace("/providers/Microsoft.Authorization/", "/:").replace(NAME, "NAME").replace(JOB, "JOB")
-        entry = f"{request.method} {path}"
-        query = "&".join(sorted(part for part in query.split("&") if not part.startswith("api-version=")))
+        entry = plain(f"{request.method} {path.replace(self.url, '')}")
+        # Two spellings of the same parameters are no difference.
+        query = "&".join(sorted(f"{name}={value}" for name, value in parse_qsl(query, True) if name != "api-version"))
         self.seen.append(entry + (f"?{query}" if query else "") + ("" if token else " (no token)"))
         if self.authorized and not token:
             reply = (401, "", {"WWW-Authenticate": self.challenge})
@@ -280,9 +280,6 @@ def raised(error):
         outcome["status"] = error.status_code
         outcome["code"] = None if said is None else plain(said.code)
         outcome["tells the reason"] = "the service's reason" in str(error)
-        model = getattr(error, "model", None)
-        inside = getattr(model, "error", None)
-        outcome["model"] = None if inside is None else [inside.code, inside.message]
     return outcome
 
 
@@ -291,7 +288,9 @@ def plain(value):
     if isinstance(value, Enum):
         # What is a member is told where it matters, by `member`.
         return str(value.value)
-    if value is None or isinstance(value, (bool, int, float, str)):
+    if isinstance(value, str):
+        return value.replace("/providers/Microsoft.Authorization/", "/:").replace(NAME, "NAME").replace(JOB, "JOB")
+    if value is None or isinstance(value, (bool, int, float)):
         return value
     if isinstance(value, dict):
         return {str(key): plain(each) for key, each in value.items()}

@@ -1,6 +1,7 @@
 """Each operation: what it puts on the wire, and what it makes of a response."""
 
 import uuid
+from urllib.parse import parse_qsl
 
 from azure.keyvault.administration import KeyVaultDataAction, KeyVaultPermission, KeyVaultRoleScope
 
@@ -26,7 +27,7 @@ def sent(request):
     """Describe a request: where, which of the headers that matter, and its JSON."""
     url, _, query = request.url.partition("?")
     path = "/" + url.split("/", 3)[3]
-    query = "&".join("api-version" if part.startswith("api-version=") else part for part in query.split("&"))
+    query = [f"{name}={value}" for name, value in parse_qsl(query, True) if name != "api-version"]
     return [request.method, path.replace(NAME, "NAME"), query, {name: request.headers.get(name) for name in HEADERS}, request.content]
 
 
