@@ -1,1 +1,4 @@
-"""Behaviours of a package, be it the published one or this: tables of short programs, each with a JSON value for what came of it."""
+"""What a package does, in tables: a behaviour is a short program with a small JSON value for its outcome.
+
+It runs with the published async clients and with this library, and knows neither's private names.
+"""

@@ -1,270 +1,298 @@
 """Challenges, tokens and credentials."""
 
+import asyncio
 import base64
-import json
 import time
 
-from azure.core.credentials import AccessToken
+from azure.core.credentials import AccessToken, AccessTokenInfo
 from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
 
-from .bench import FAILURE, NAME, Credential, Hsm, InfoCredential, attempt, behaviour
+from .bench import (
+    FAILURE,
+    LOGIN,
+    NAME,
+    RESOURCE,
+    Credential,
+    Hsm,
+    InfoCredential,
+    SyncCredential,
+    attempt,
+    behaviour,
+    chosen,
+    words,
+)
 
-LOGIN = "https://login.microsoftonline.com/tenant"
-RESOURCE = "https://managedhsm.azure.net"
 CLAIMS = base64.b64encode(b'{"access_token":{"nbf":{"essential":true,"value":"1"}}}').decode()
+
+
+def bearer(login=LOGIN, resource=RESOURCE, more=""):
+    return f'Bearer authorization="{login}", resource="{resource}"{more}'
+
+
 GOOD = {
-    "authorization": f'Bearer authorization="{LOGIN}", resource="{RESOURCE}"', "authorization_uri": f'Bearer authorization_uri="{LOGIN}", resource="{RESOURCE}"', "scope": f'Bearer authorization="{LOGIN}", scope="{RESOURCE}/.default"',
-    "both": f'Bearer authorization="{LOGIN}", resource="{RESOURCE}", scope="{RESOURCE}/other"', "lower-bearer": f'bearer authorization="{LOGIN}", resource="{RESOURCE}"', "upper-bearer": f'BEARER authorization="{LOGIN}", resource="{RESOURCE}"', "no-quotes": f"Bearer authorization={LOGIN}, resource={RESOURCE}",
-    "no-blank": f'Bearer authorization="{LOGIN}",resource="{RESOURCE}"', "other-order": f'Bearer resource="{RESOURCE}", authorization="{LOGIN}"', "more": f'Bearer realm="x", authorization="{LOGIN}", resource="{RESOURCE}", error="x"', "upper-names": f'Bearer Authorization="{LOGIN}", Resource="{RESOURCE}"',
-    "tenant-slash": f'Bearer authorization="{LOGIN}/", resource="{RESOURCE}"', "tenant-oauth": f'Bearer authorization="{LOGIN}/oauth2/authorize", resource="{RESOURCE}"', "resource-slash": f'Bearer authorization="{LOGIN}", resource="{RESOURCE}/"', "upper-resource": f'Bearer authorization="{LOGIN}", resource="https://MANAGEDHSM.azure.net"',
-    "adfs": f'Bearer authorization="https://adfs.contoso.com/adfs", resource="{RESOURCE}"', "dsts": f'Bearer authorization="https://dsts.core/dstsv2/tenant", resource="{RESOURCE}"', "common": f'Bearer authorization="https://login.microsoftonline.com/common", resource="{RESOURCE}"', "no-tenant": f'Bearer authorization="https://login.microsoftonline.com", resource="{RESOURCE}"',
-    "no-tenant-slash": f'Bearer authorization="https://login.microsoftonline.com/", resource="{RESOURCE}"', "blanks": f'Bearer   authorization="{LOGIN}" ,  resource="{RESOURCE}"  ', "pop-first": f'PoP realm="", Bearer authorization="{LOGIN}", resource="{RESOURCE}"', "basic-after": f'Bearer authorization="{LOGIN}", resource="{RESOURCE}", Basic realm="x"', "tenant-guid": f'Bearer authorization="https://login.windows.net/{NAME}", resource="{RESOURCE}"',
-    "quoted-comma": f'Bearer realm="a, b", authorization="{LOGIN}", resource="{RESOURCE}"', "port": f'Bearer authorization="{LOGIN}", resource="{RESOURCE}:443"', "http-login": f'Bearer authorization="http://login.microsoftonline.com/tenant", resource="{RESOURCE}"', "with-claims": f'Bearer authorization="{LOGIN}", resource="{RESOURCE}", claims="{CLAIMS}"',
-    "parent": f'Bearer authorization="{LOGIN}", resource="https://azure.net"', "no-login": f'Bearer resource="{RESOURCE}"', "double-resource": f'Bearer authorization="{LOGIN}", resource="{RESOURCE}", resource="https://evil.example"', "login-path": f'Bearer authorization="{LOGIN}?x=1", resource="{RESOURCE}"', "resource-path": f'Bearer authorization="{LOGIN}", resource="{RESOURCE}/path"', "single-quotes": f"Bearer authorization='{LOGIN}', resource='{RESOURCE}'",
-    "semicolon": f'Bearer authorization="{LOGIN}"; resource="{RESOURCE}"', "equals-blank": f'Bearer authorization = "{LOGIN}", resource = "{RESOURCE}"', "two-bearers": f'Bearer authorization="{LOGIN}", resource="{RESOURCE}", Bearer authorization="{LOGIN}2", resource="{RESOURCE}"',
+    "usual": bearer(),
+    "authorization-uri": f'Bearer authorization_uri="{LOGIN}", resource="{RESOURCE}"',
+    "scope": f'Bearer authorization="{LOGIN}", scope="{RESOURCE}/.default"',
+    "scope-and-resource": bearer(more=f', scope="{RESOURCE}/other"'),
+    "lower-scheme": bearer().replace("Bearer", "bearer"),
+    "upper-scheme": bearer().replace("Bearer", "BEARER"),
+    "no-quotes": bearer().replace('"', ""),
+    "no-blanks": bearer().replace(", ", ","),
+    "more-blanks": bearer().replace(", ", " ,  ").replace("Bearer", "Bearer  "),
+    "other-order": f'Bearer resource="{RESOURCE}", authorization="{LOGIN}"',
+    "other-parameters": bearer(more=', realm="x", error="y"'),
+    "basic-after": bearer(more=', Basic realm="x"'),
+    "slash-after-tenant": bearer(f"{LOGIN}/"),
+    "path-after-tenant": bearer(f"{LOGIN}/oauth2/authorize"),
+    "guid-tenant": bearer(f"https://login.windows.net/{NAME}"),
+    "ad-fs": bearer("https://adfs.contoso.com/adfs"),
+    "no-tenant": bearer("https://login.microsoftonline.com"),
+    "no-tenant-slash": bearer("https://login.microsoftonline.com/"),
+    "http-login": bearer(LOGIN.replace("https", "http")),
+    "slash-after-resource": bearer(resource=f"{RESOURCE}/"),
+    "path-after-resource": bearer(resource=f"{RESOURCE}/path"),
+    "port": bearer(resource=f"{RESOURCE}:443"),
+    "upper-resource": bearer(resource="https://MANAGEDHSM.azure.net"),
+    "http-resource": bearer(resource=RESOURCE.replace("https", "http")),
+    "parent-domain": bearer(resource="https://azure.net"),
+    "top-domain": bearer(resource="https://net"),
+    "claims": bearer(more=f', claims="{CLAIMS}"'),
+}
+MORE = {
+    "upper-names": f'Bearer Authorization="{LOGIN}", Resource="{RESOURCE}"',
+    "other-scheme-first": f'PoP realm="", {bearer()}',
+    "query-after-tenant": bearer(f"{LOGIN}?x=1"),
+    "dsts": bearer("https://dsts.core/dstsv2/tenant"),
+    "common": bearer("https://login.microsoftonline.com/common"),
 }
 BAD = {
-    "empty": "", "blank": " ", "bearer": "Bearer", "bearer-blank": "Bearer ", "basic": "Basic realm=x", "junk": "junk", "no-resource": f'Bearer authorization="{LOGIN}"', "invalid-token": 'Bearer error="invalid_token"', "other-domain": f'Bearer authorization="{LOGIN}", resource="https://evil.example"', "vault": f'Bearer authorization="{LOGIN}", resource="https://vault.azure.net"',
-    "suffix": f'Bearer authorization="{LOGIN}", resource="https://hsm.azure.net"', "guid": f'Bearer authorization="{LOGIN}", resource="{NAME}"', "invalid": f'Bearer authorization="{LOGIN}", resource="invalid"', "empty-resource": f'Bearer authorization="{LOGIN}", resource=""', "bad-url": f'Bearer authorization="{LOGIN}", resource="https://["', "itself": f'Bearer authorization="{LOGIN}", resource="https://HOST"',
-    "bad-port": f'Bearer authorization="{LOGIN}", resource="https://managedhsm.azure.net:x"', "other-port": f'Bearer authorization="{LOGIN}", resource="https://managedhsm.azure.net:8443"', "empty-login": f'Bearer authorization="", resource="{RESOURCE}"', "bad-login": f'Bearer authorization="nothing", resource="{RESOURCE}"', "claims-only": f'Bearer authorization="{LOGIN}", error="insufficient_claims", claims="{CLAIMS}"',
-    "bad-scope": f'Bearer authorization="{LOGIN}", scope="invalid"', "urn": f'Bearer authorization="{LOGIN}", resource="urn:x"', "http-resource": f'Bearer authorization="{LOGIN}", resource="http://managedhsm.azure.net"', "userinfo": f'Bearer authorization="{LOGIN}", resource="https://me@managedhsm.azure.net"', "blank-inside": f'Bearer authorization="{LOGIN}", resource="https://managed hsm.azure.net"', "tld": f'Bearer authorization="{LOGIN}", resource="https://net"', "unclosed": f'Bearer authorization="{LOGIN}, resource={RESOURCE}',
+    "blank": " ",
+    "bare": "Bearer",
+    "basic": "Basic realm=x",
+    "junk": "junk",
+    "invalid-token": 'Bearer error="invalid_token"',
+    "no-resource": f'Bearer authorization="{LOGIN}"',
+    "empty-resource": bearer(resource=""),
+    "no-login": f'Bearer resource="{RESOURCE}"',
+    "other-domain": bearer(resource="https://evil.example"),
+    "vault": bearer(resource="https://vault.azure.net"),
+    "suffix": bearer(resource="https://hsm.azure.net"),
+    "itself": bearer(resource="https://HOST"),
+    "other-port": bearer(resource=f"{RESOURCE}:8443"),
+    "bad-port": bearer(resource=f"{RESOURCE}:x"),
+    "guid": bearer(resource=NAME),
+    "word": bearer(resource="invalid"),
+    "urn": bearer(resource="urn:x"),
+    "bracket": bearer(resource="https://["),
+    "userinfo": bearer(resource="https://me@managedhsm.azure.net"),
+    "blank-inside": bearer(resource="https://managed hsm.azure.net"),
+    "bad-scope": f'Bearer authorization="{LOGIN}", scope="invalid"',
+    "single-quotes": bearer().replace('"', "'"),
 }
 
 
-async def challenged(header, count=1, credential=None, **options):
-    hsm = Hsm(challenge="x")
-    hsm.challenge = header.replace("HOST", hsm.host)
-    if credential:
-        hsm.credential = credential()
+async def calls(hsm, count=1, **options):
+    """Return what came of some calls, what they asked for, and what the credential was asked for."""
     client = hsm.access(**options)
     results = [await attempt(client.get_role_definition("/", NAME)) for _ in range(count)]
-    return [[each if isinstance(each, Exception) else "ok" for each in results], hsm.seen, hsm.credential.asked]
+    told = [result if isinstance(result, Exception) else "ok" for result in results]
+    return [told, hsm.seen, getattr(hsm.credential, "asked", None)]
 
 
-behaviour("challenge", GOOD)(challenged)
-behaviour("challenge-bad", BAD)(challenged)
-behaviour("challenge-bad-twice", {name: (header, 2) for name, header in BAD.items()})(challenged)
-behaviour("challenge-unverified", {**BAD, "good": GOOD["authorization"]})(lambda header: challenged(header, verify_challenge_resource=False))
-behaviour("challenge-info", {name: GOOD[name] for name in ("authorization", "with-claims", "adfs", "no-tenant")})(lambda header: challenged(header, credential=InfoCredential))
+async def challenged(header, count=1, credential=Credential, **options):
+    hsm = Hsm()
+    hsm.challenge = header.replace("HOST", hsm.host)
+    hsm.credential = credential()
+    return await calls(hsm, count, **options)
 
 
-@behaviour("challenge-text", {name: BAD[name] for name in ("other-domain", "vault", "suffix", "guid", "invalid", "itself", "bad-url", "urn", "tld", "other-port", "userinfo", "bad-scope")})
+behaviour("challenge", {**GOOD, **BAD})(challenged)
+behaviour("more-challenges", MORE)(challenged)
+behaviour("challenge-of-claims-alone")(lambda: challenged(f'Bearer authorization="{LOGIN}", error="insufficient_claims", claims="{CLAIMS}"'))
+behaviour("challenge-twice", {case: (header, 2) for case, header in BAD.items()})(challenged)
+behaviour("challenge-unverified", {**BAD, "usual": bearer()})(lambda header: challenged(header, verify_challenge_resource=False))
+behaviour("challenge-with-info", chosen(GOOD, "usual claims ad-fs no-tenant"))(lambda header: challenged(header, credential=InfoCredential))
+behaviour("verify-challenge-resource", {"true": True, "false": False, "none": None, "zero": 0})(
+    lambda value: challenged(BAD["other-domain"], verify_challenge_resource=value)
+)
+
+
+@behaviour("challenge-text", chosen(BAD, "other-domain vault suffix itself other-port userinfo"))
 async def challenge_text(header):
     hsm = Hsm()
     hsm.challenge = header.replace("HOST", hsm.host)
-    error = str(await attempt(hsm.access().get_role_definition("/", NAME)))
-    return ["does not match the requested domain" in error, "verify_challenge_resource" in error, "aka.ms" in error]
+    text = str(await attempt(hsm.access().get_role_definition("/", NAME)))
+    return [part in text for part in ("does not match the requested domain", "verify_challenge_resource", "aka.ms")]
 
 
-@behaviour("challenge-none")
-async def no_challenge():
-    hsm = Hsm(*[(401, FAILURE)] * 3, authorized=False)
-    client = hsm.access()
-    return [await attempt(client.get_role_definition("/", NAME)), await attempt(client.get_role_definition("/", NAME)), hsm.seen, hsm.credential.asked]
+@behaviour("unauthorized-without-challenge")
+async def without_challenge():
+    return await calls(Hsm(*[(401, FAILURE)] * 2, challenge=None), 2)
 
 
-LATER = {**{name: {"WWW-Authenticate": header} for name, header in BAD.items()}, "no-header": {}, "same": {"WWW-Authenticate": GOOD["authorization"]}, "other-tenant": {"WWW-Authenticate": GOOD["authorization"].replace("tenant", "moved")}, "claims": {"WWW-Authenticate": GOOD["with-claims"]},
-         "bad-claims": {"WWW-Authenticate": f'Bearer authorization="{LOGIN}", error="insufficient_claims", claims="%%%"'}, "claims-no-padding": {"WWW-Authenticate": BAD["claims-only"].replace("=\"", "\"") if False else f'Bearer authorization="{LOGIN}", error="insufficient_claims", claims="{CLAIMS.rstrip("=")}"'}, "claims-no-error": {"WWW-Authenticate": f'Bearer authorization="{LOGIN}", claims="{CLAIMS}"'},
-         "claims-twice-error": {"WWW-Authenticate": f'Bearer authorization="{LOGIN}", resource="{RESOURCE}", error="insufficient_claims", claims="{CLAIMS}"'}}
+@behaviour("ip-host", {"verified": (8443, True), "unverified": (8444, False)})
+async def ip_host(port, verify):
+    hsm = Hsm()
+    hsm.url = f"https://127.0.0.1:{port}"
+    return await calls(hsm, verify_challenge_resource=verify)
 
 
-@behaviour("rejected-once", LATER)
-async def rejected_once(headers):
-    hsm = Hsm((401, FAILURE, headers))
-    client = hsm.access()
-    first = await attempt(client.get_role_definition("/", NAME))
-    second = await attempt(client.get_role_definition("/", NAME))
-    return [[each if isinstance(each, Exception) else "ok" for each in (first, second)], hsm.seen, hsm.credential.asked]
+# A 401 to a request that had a token.
+REJECTIONS = {
+    "no-header": None,
+    **chosen(BAD, "blank bare basic junk invalid-token no-resource other-domain guid word bracket"),
+    "same": bearer(),
+    "other-tenant": bearer(f"{LOGIN}2"),
+}
+CLAIMS_WANTED = {
+    "alone": f'Bearer authorization="{LOGIN}", error="insufficient_claims", claims="{CLAIMS}"',
+    "with-resource": bearer(more=f', error="insufficient_claims", claims="{CLAIMS}"'),
+    "no-padding": f'Bearer authorization="{LOGIN}", error="insufficient_claims", claims="{CLAIMS.rstrip("=")}"',
+    "no-error": f'Bearer authorization="{LOGIN}", claims="{CLAIMS}"',
+}
 
 
-@behaviour("rejected-later", LATER)
-async def rejected_later(headers):
-    hsm = Hsm((200, {}), (401, FAILURE, headers))
-    client = hsm.access()
-    results = [await attempt(client.get_role_definition("/", NAME)) for _ in range(3)]
-    return [[each if isinstance(each, Exception) else "ok" for each in results], hsm.seen, hsm.credential.asked]
+def rejection(header):
+    return 401, FAILURE, {} if header is None else {"WWW-Authenticate": header}
 
 
-@behaviour("rejected-always", LATER)
-async def rejected_always(headers):
-    hsm = Hsm(*[(401, FAILURE, headers)] * 20)
-    client = hsm.access()
-    results = [await attempt(client.get_role_definition("/", NAME)) for _ in range(2)]
-    return [[each if isinstance(each, Exception) else "ok" for each in results], hsm.seen, len(hsm.credential.asked)]
+for code, table in {"rejected": REJECTIONS, "claims-wanted": CLAIMS_WANTED}.items():
+    behaviour(f"{code}-first", table)(lambda header: calls(Hsm(rejection(header)), 2))
+    behaviour(f"{code}-later", table)(lambda header: calls(Hsm((200, {}), rejection(header)), 3))
+    behaviour(f"{code}-always", table)(lambda header: calls(Hsm(*[rejection(header)] * 9), 2))
+behaviour("broken-claims")(lambda: calls(Hsm(rejection(f'Bearer authorization="{LOGIN}", error="insufficient_claims", claims="%%%"')), 2))
 
 
-@behaviour("rejected-put", {name: LATER[name] for name in ("same", "claims", "invalid-token", "no-header")})
-async def rejected_put(headers):
-    hsm = Hsm((401, FAILURE, headers))
+@behaviour("rejected-write", {**chosen(REJECTIONS, "same no-header invalid-token"), **chosen(CLAIMS_WANTED, "alone")})
+async def rejected_write(header):
+    hsm = Hsm(rejection(header))
     result = await attempt(hsm.access().set_role_definition("/", name=NAME, role_name="r"))
-    return [result if isinstance(result, Exception) else "ok", hsm.seen, hsm.bodies]
+    return [result, hsm.seen, hsm.bodies]
 
 
-class Sync(Credential):
-    def get_token(self, *scopes, **options):
-        self.asked.append([list(scopes), options])
-        return AccessToken("token", int(time.time()) + self.lifetime)
+# Credentials.
+class Giving(Credential):
+    """Gives whatever it was made with."""
+
+    def __init__(self, given):
+        super().__init__()
+        self.given = given
+
+    async def get_token(self, *scopes, **options):
+        return self.given
+
+
+class Plain(Credential):
+    async def get_token(self, *scopes):
+        return self.give(AccessToken, scopes, {})
 
 
 class SyncInfo(Credential):
     get_token = None
 
     def get_token_info(self, *scopes, options=None):
-        from azure.core.credentials import AccessTokenInfo
-
-        self.asked.append([list(scopes), options])
-        return AccessTokenInfo("token", int(time.time()) + self.lifetime)
+        return self.give(AccessTokenInfo, scopes, options or {})
 
 
-class NoKeywords(Credential):
-    async def get_token(self, *scopes):
-        self.asked.append(list(scopes))
-        return AccessToken("token", int(time.time()) + self.lifetime)
+class Like:
+    token, expires_on = "token", time.time() + 3600.5
 
 
-class Tenant(Credential):
-    async def get_token(self, *scopes, tenant_id=None, claims=None, **_):
-        self.asked.append([list(scopes), tenant_id, claims])
-        return AccessToken("token", int(time.time()) + self.lifetime)
-
-
-class NoneToken(Credential):
-    async def get_token(self, *scopes, **options):
-        self.asked.append(list(scopes))
-
-
-class TupleToken(Credential):
-    async def get_token(self, *scopes, **options):
-        return ("token", int(time.time()) + 3600)
-
-
-class DuckToken(Credential):
-    async def get_token(self, *scopes, **options):
-        class Token:
-            token, expires_on = "token", int(time.time()) + 3600
-
-        return Token()
-
-
-class FloatToken(Credential):
-    async def get_token(self, *scopes, **options):
-        return AccessToken("token", time.time() + 3600.5)
-
-
-class EmptyToken(Credential):
-    async def get_token(self, *scopes, **options):
-        return AccessToken("", int(time.time()) + 3600)
+def failing(error):
+    return lambda: Credential(error=error)
 
 
 CREDENTIALS = {
-    "async": Credential, "info": InfoCredential, "sync": Sync, "sync-info": SyncInfo, "no-keywords": NoKeywords, "tenant": Tenant, "none": NoneToken, "tuple": TupleToken, "duck": DuckToken, "float": FloatToken, "empty": EmptyToken,
-    "raises-auth": lambda: Credential(error=ClientAuthenticationError("no")), "raises-value": lambda: Credential(error=ValueError("no")), "raises-http": lambda: Credential(error=HttpResponseError("no")), "raises-timeout": lambda: Credential(error=TimeoutError("no")), "raises-key": lambda: Credential(error=KeyError("no")),
+    "usual": Credential,
+    "info": InfoCredential,
+    "sync": SyncCredential,
+    "sync-info": SyncInfo,
+    "like-a-token": lambda: Giving(Like),
+    "fails": failing(ClientAuthenticationError("no")),
+    "fails-with-http": failing(HttpResponseError("no")),
+    "fails-with-value": failing(ValueError("no")),
+    "fails-with-key": failing(KeyError("no")),
 }
+for count in (1, 3):
+    behaviour("credential", {f"{case}-{count}": (CREDENTIALS[case], count) for case in CREDENTIALS})(
+        lambda make, count: challenged(bearer(), count, make)
+    )
+behaviour("plain-credential")(lambda: challenged(bearer(), 3, Plain))
+behaviour("odd-token", {"none": None, "tuple": ("token", 2**40), "empty": AccessToken("", 2**40)})(
+    lambda given: challenged(bearer(), 1, lambda: Giving(given))
+)
+LIFETIMES = {"expired": -5, "30-seconds": 30, "200-seconds": 200, "310-seconds": 310, "hour": 3600}
+behaviour("token-lifetime", {f"{case}-{make.__name__}": (make, LIFETIMES[case]) for case in LIFETIMES for make in (Credential, InfoCredential)})(
+    lambda make, lifetime: challenged(bearer(), 3, lambda: make(lifetime))
+)
+behaviour("sync-credential-renewal", chosen(LIFETIMES, "expired 200-seconds"))(
+    lambda lifetime: challenged(bearer(), 3, lambda: SyncCredential(lifetime))
+)
 
 
-@behaviour("credential", {f"{name}-{count}": (make, count) for name, make in CREDENTIALS.items() for count in (1, 3)})
-async def with_credential(make, count):
-    hsm = Hsm()
-    hsm.credential = make()
-    client = hsm.access()
-    results = [await attempt(client.get_role_definition("/", NAME)) for _ in range(count)]
-    return [[each if isinstance(each, Exception) else "ok" for each in results], hsm.seen, hsm.credential.asked]
-
-
-@behaviour("token-lifetime", {f"{name}-{lifetime}": (make, lifetime) for name, make in {"async": Credential, "info": InfoCredential, "sync": Sync}.items() for lifetime in (-5, 0, 30, 200, 290, 310, 400, 3600)})
-async def lifetime_of(make, lifetime):
-    hsm = Hsm()
-    hsm.credential = make()
-    hsm.credential.lifetime = lifetime
-    client = hsm.access()
-    results = [await attempt(client.get_role_definition("/", NAME)) for _ in range(3)]
-    return [[each if isinstance(each, Exception) else "ok" for each in results], len(hsm.seen), len(hsm.credential.asked)]
-
-
-@behaviour("token-refresh-fails", {"valid": 200, "expired": -5})
-async def refresh_fails(lifetime):
+@behaviour("token-renewal-fails", {"valid": 200, "expired": -5})
+async def renewal_fails(lifetime):
     hsm = Hsm()
     hsm.credential.lifetime = lifetime
     client = hsm.access()
-    first = await attempt(client.get_role_definition("/", NAME))
+    await client.get_role_definition("/", NAME)
     hsm.credential.error = ClientAuthenticationError("no")
-    second = await attempt(client.get_role_definition("/", NAME))
-    return [[each if isinstance(each, Exception) else "ok" for each in (first, second)], len(hsm.seen)]
+    return [await attempt(client.get_role_definition("/", NAME)), len(hsm.seen)]
 
 
 @behaviour("refresh_on", {"past": -10, "future": 3000})
-async def refresh_on(when):
-    from azure.core.credentials import AccessTokenInfo
-
+async def refresh_on(seconds):
     class Refreshing(Credential):
         async def get_token_info(self, *scopes, options=None):
             self.asked.append(1)
-            return AccessTokenInfo("token", int(time.time()) + 3600, refresh_on=int(time.time()) + when)
+            return AccessTokenInfo("token", int(time.time()) + 3600, refresh_on=int(time.time()) + seconds)
 
     hsm = Hsm()
     hsm.credential = Refreshing()
-    client = hsm.access()
-    for _ in range(3):
-        await client.get_role_definition("/", NAME)
-    return len(hsm.credential.asked)
+    return len((await calls(hsm, 3))[2])
 
 
-@behaviour("token-type", {name: name for name in ("Bearer", "pop", "mtls")})
+@behaviour("token-type", words("Bearer pop"))
 async def token_type(kind):
-    from azure.core.credentials import AccessTokenInfo
-
     class Typed(Credential):
         async def get_token_info(self, *scopes, options=None):
-            return AccessTokenInfo("token", int(time.time()) + 3600, token_type=kind)
+            return AccessTokenInfo("token", 2**40, token_type=kind)
 
     hsm = Hsm()
     hsm.credential = Typed()
-    result = await attempt(hsm.access().get_role_definition("/", NAME))
-    return [result if isinstance(result, Exception) else "ok", hsm.requests[-1].headers.get("Authorization")]
+    await calls(hsm)
+    return hsm.requests[-1].headers.get("Authorization")
 
 
-@behaviour("cold-calls", {str(count): count for count in (1, 2, 10)})
-async def cold(count):
-    import asyncio
+@behaviour("credential-error-is-raised-as-it-is")
+async def credential_error():
+    error = ClientAuthenticationError("no")
+    hsm = Hsm()
+    hsm.credential.error = error
+    return await attempt(hsm.access().get_role_definition("/", NAME)) is error
 
+
+@behaviour("cold-calls", {str(count): count for count in (2, 10)})
+async def cold_calls(count):
     hsm = Hsm()
     client = hsm.access()
     await asyncio.gather(*(client.get_role_definition("/", NAME) for _ in range(count)))
-    return [sum("no token" in each for each in hsm.seen), len(hsm.seen), len(hsm.credential.asked)]
+    return [len(hsm.seen), len(hsm.credential.asked)]
 
 
-@behaviour("error-of-credential-in-result")
-async def error_of_credential():
+# Redirects.
+TARGETS = {"same": lambda url: f"{url}/moved", "relative": lambda _: "/moved", "none": lambda _: None}
+behaviour("redirect", {f"{status}-{case}": (status, TARGETS[case]) for status in (301, 302, 303, 307, 308) for case in TARGETS})(
+    lambda status, target: redirected(status, target)
+)
+behaviour("other-origin/redirect", {"host": lambda _: "https://evil.example/x", "http": lambda url: url.replace("https", "http")})(
+    lambda target: redirected(307, target)
+)
+
+
+async def redirected(status, target):
     hsm = Hsm()
-    hsm.credential = Credential(error=ClientAuthenticationError("the very error"))
-    return [str(await attempt(hsm.access().get_role_definition("/", NAME))), len(hsm.seen)]
-
-
-@behaviour("authorization-scheme")
-async def scheme():
-    hsm = Hsm()
-    await hsm.access().get_role_definition("/", NAME)
-    return hsm.requests[-1].headers["Authorization"]
-
-
-@behaviour("verify-challenge", {name: value for name, value in {"true": True, "false": False, "none": None, "zero": 0}.items()})
-async def verify(value):
-    return await challenged(BAD["other-domain"], verify_challenge_resource=value)
-
-
-@behaviour("ip-host", {"verified": True, "unverified": False})
-async def ip_host(value):
-    hsm = Hsm()
-    hsm.url = "https://127.0.0.1:8443"
-    hsm.challenge = f'Bearer authorization="{LOGIN}", resource="{RESOURCE}"'
-    result = await attempt(hsm.access(verify_challenge_resource=value).get_role_definition("/", NAME))
-    return [result if isinstance(result, Exception) else "ok", hsm.seen]
-
-
-@behaviour("redirect", {f"{status}-{where}": (status, where) for status in (301, 302, 303, 307, 308) for where in ("same", "other", "none", "http")})
-async def redirected(status, where):
-    hsm = Hsm()
-    target = {"same": f"{hsm.url}/moved", "other": "https://evil.example/moved", "none": None, "http": hsm.url.replace("https", "http") + "/moved"}[where]
-    hsm.script = [(status, "", {"Location": target} if target else {})]
-    result = await attempt(hsm.access().get_role_definition("/", NAME))
-    return [result if isinstance(result, Exception) else "ok", [each.replace("https://evil.example", "EVIL").replace(hsm.url.replace("https", "http"), "HTTP") for each in hsm.seen]]
+    location = target(hsm.url)
+    hsm.script = [(status, "", {"Location": location} if location else {})]
+    told, seen, _ = await calls(hsm)
+    return [told, [each.replace("https://evil.example", "EVIL") for each in seen]]

@@ -1,359 +1,366 @@
-"""Each operation: what it puts on the wire, and what it makes of a response."""
+"""Each operation of access control: what it puts on the wire, and what it makes of a response."""
 
 import uuid
-from urllib.parse import parse_qsl
+from enum import Enum
 
 from azure.keyvault.administration import KeyVaultDataAction, KeyVaultPermission, KeyVaultRoleScope
 
 from .bench import (
-    ASSIGNMENT, CONTAINER, DEFINITION_ID, FAILURE, FOLDER, NAME, ROLE, SAS, Hsm, attempt, behaviour, collect, job, member, plain,
+    ASSIGNMENT,
+    DEFINITION_ID,
+    FAILURE,
+    NAME,
+    ROLE,
+    Hsm,
+    attempt,
+    behaviour,
+    changed,
+    chosen,
+    collect,
+    plain,
 )
 
-UUID = uuid.UUID(NAME)
+P = KeyVaultPermission
 OPERATIONS = {
-    "get-role": lambda c: c.get_role_definition("/", NAME),
-    "set-role": lambda c: c.set_role_definition("/", name=NAME, role_name="r", permissions=[KeyVaultPermission(data_actions=["x"])]),
-    "delete-role": lambda c: c.delete_role_definition("/", NAME),
-    "list-roles": lambda c: collect(c.list_role_definitions("/")),
-    "get-assignment": lambda c: c.get_role_assignment("/", NAME),
-    "create-assignment": lambda c: c.create_role_assignment("/", DEFINITION_ID, "p", name=NAME),
-    "delete-assignment": lambda c: c.delete_role_assignment("/", NAME),
-    "list-assignments": lambda c: collect(c.list_role_assignments("/")),
+    "get-role": lambda c, scope="/", name=NAME, **o: c.get_role_definition(scope, name, **o),
+    "set-role": lambda c, scope="/", name=NAME, **o: c.set_role_definition(scope, name=name, role_name="r", **o),
+    "delete-role": lambda c, scope="/", name=NAME, **o: c.delete_role_definition(scope, name, **o),
+    "list-roles": lambda c, scope="/", **o: collect(c.list_role_definitions(scope, **o)),
+    "get-assignment": lambda c, scope="/", name=NAME, **o: c.get_role_assignment(scope, name, **o),
+    "create-assignment": lambda c, scope="/", name=NAME, **o: c.create_role_assignment(
+        scope, DEFINITION_ID, "p", name=name, **o
+    ),
+    "delete-assignment": lambda c, scope="/", name=NAME, **o: c.delete_role_assignment(scope, name, **o),
+    "list-assignments": lambda c, scope="/", **o: collect(c.list_role_assignments(scope, **o)),
 }
-HEADERS = ("Accept", "Content-Type", "Content-Length", "Authorization")
+NAMED = {name: act for name, act in OPERATIONS.items() if "list" not in name}
 
 
-def sent(request):
-    """Describe a request: where, which of the headers that matter, and its JSON."""
-    url, _, query = request.url.partition("?")
-    path = "/" + url.split("/", 3)[3]
-    query = [f"{name}={value}" for name, value in parse_qsl(query, True) if name != "api-version"]
-    return [request.method, path.replace(NAME, "NAME"), query, {name: request.headers.get(name) for name in HEADERS}, request.content]
-
-
-async def wire(act, kind="access", script=(), **options):
+async def wire(act, *script, **options):
+    """Return what an operation sent with a token, and its result."""
     hsm = Hsm(*script)
-    result = await attempt(act(getattr(hsm, kind)(**options)))
-    return [hsm.seen, hsm.bodies, result]
+    result = await attempt(act(hsm.access(), **options))
+    return [[each for each in hsm.seen if "(no token)" not in each], hsm.bodies, result]
 
 
-behaviour("result", OPERATIONS)(lambda act: wire(act))
+async def got(body, operation="get-role", status=200, headers=None):
+    """Return what an operation makes of a response."""
+    return (await wire(OPERATIONS[operation], (status, body, headers)))[2]
 
 
-@behaviour("headers", OPERATIONS)
+behaviour("operation", OPERATIONS)(wire)
+
+
+@behaviour("operation-headers", OPERATIONS)
 async def headers(act):
     hsm = Hsm()
     await act(hsm.access())
-    return [sent(request)[3] for request in hsm.authorized_requests]
+    names = ("Accept", "Content-Type", "Authorization")
+    return [{name: request.headers.get(name) for name in names} for request in hsm.authorized]
 
 
-@behaviour("headers-names", OPERATIONS)
-async def header_names(act):
-    hsm = Hsm()
-    await act(hsm.access())
-    return sorted(name.lower() for name in hsm.requests[-1].headers)
-
-
-@behaviour("body-text", {name: OPERATIONS[name] for name in ("set-role", "create-assignment")})
-async def body_text(act):
-    hsm = Hsm()
-    await act(hsm.access())
-    return hsm.requests[-1].content
-
-
-@behaviour("probe", OPERATIONS)
+@behaviour("operation-probe", OPERATIONS)
 async def probe(act):
     hsm = Hsm()
     await act(hsm.access())
-    return [hsm.seen, hsm.requests[0].content, hsm.requests[0].method]
+    return [hsm.seen, hsm.requests[0].content]
 
 
 SCOPES = {
-    "slash": "/", "member": KeyVaultRoleScope.GLOBAL, "keys": "/keys", "keys-member": KeyVaultRoleScope.KEYS, "key": "/keys/k",
-    "no-slash": "keys/k", "end-slash": "/keys/", "double-slash": "//keys", "upper": "/KEYS", "three": "/keys/k/v",
+    "global": "/",
+    "global-member": KeyVaultRoleScope.GLOBAL,
+    "keys": "/keys",
+    "keys-member": KeyVaultRoleScope.KEYS,
+    "key": "/keys/k",
+    "no-slash": "keys/k",
+    "two-slashes": "//keys",
+    "upper": "/KEYS",
 }
 ODD_SCOPES = {
-    "empty": "", "none": None, "blank": " ", "query": "/keys?x=1", "fragment": "/keys#x", "percent": "/keys/%41", "blank-inside": "/keys/a b",
-    "dots": "/keys/..", "url": "https://contoso.managedhsm.azure.net/keys", "number": 5, "newline": "/keys\n", "non-ascii": "/keys/ö",
+    "slash-at-the-end": "/keys/",
+    "query": "/keys?x=1",
+    "fragment": "/keys#x",
+    "percent": "/keys/%41",
+    "blank-inside": "/keys/a b",
+    "newline": "/keys\n",
+    "dots": "/keys/..",
+    "url": "https://contoso.managedhsm.azure.net/keys",
 }
-for kind, table in (("scope", SCOPES), ("scope-odd", ODD_SCOPES)):
-    behaviour(f"{kind}/get", table)(lambda scope: wire(lambda c: c.get_role_assignment(scope, NAME)))
-    behaviour(f"{kind}/list", table)(lambda scope: wire(lambda c: collect(c.list_role_definitions(scope))))
-behaviour("scope/create", SCOPES)(lambda scope: wire(lambda c: c.create_role_assignment(scope, DEFINITION_ID, "p", name=NAME)))
+for operation in ("get-role", "set-role", "create-assignment", "list-assignments"):
+    behaviour("scope", {f"{operation}-{case}": (OPERATIONS[operation], SCOPES[case]) for case in SCOPES})(
+        lambda act, scope: wire(act, scope=scope)
+    )
+behaviour("odd-scope", ODD_SCOPES)(lambda scope: wire(OPERATIONS["get-assignment"], scope=scope))
+behaviour("scope-none")(lambda: wire(OPERATIONS["get-assignment"], scope=None))
 
-NAMES = {"text": NAME, "uuid": UUID, "upper": NAME.upper(), "no-uuid": "my-name", "slash": "a/b", "blank-inside": "a b", "percent": "a%41", "non-ascii": "ö"}
-ODD_NAMES = {"empty": "", "blank": " ", "none": None, "number": 5, "blanks-around": f" {NAME} ", "dots": "..", "bytes": b"x"}
-ALL = {"get-role": lambda c, n: c.get_role_definition("/", n), "delete-role": lambda c, n: c.delete_role_definition("/", n),
-       "get-assignment": lambda c, n: c.get_role_assignment("/", n), "delete-assignment": lambda c, n: c.delete_role_assignment("/", n)}
-for kind, table in (("name", NAMES), ("name-odd", ODD_NAMES)):
-    for operation, act in ALL.items():
-        behaviour(f"{kind}/{operation}", table)(lambda name, act=act: wire(lambda c: act(c, name)))
+NAMES = {"text": NAME, "uuid": uuid.UUID(NAME), "upper": NAME.upper(), "plain": "my-name", "slash": "a/b", "blank-inside": "a b", "percent": "a%41", "non-ascii": "ö"}
+behaviour("name", {f"{operation}-{case}": (NAMED[operation], NAMES[case]) for operation in NAMED for case in NAMES})(
+    lambda act, name: wire(act, name=name)
+)
+READ_OR_DELETE = chosen(NAMED, "get-role delete-role get-assignment delete-assignment")
+for code, names in {
+    "blank-argument": {"empty": "", "blank": " ", "none": None},
+    "odd-name": {"blanks-around": f" {NAME} ", "dots": ".."},
+    "integer-name": {"number": 5},
+    "wrong-type": {"bytes": b"x"},
+}.items():
+    behaviour(code, {f"{operation}-name-{case}": (READ_OR_DELETE[operation], names[case]) for operation in READ_OR_DELETE for case in names})(
+        lambda act, name: wire(act, name=name)
+    )
+MAKERS = chosen(NAMED, "set-role create-assignment")
+behaviour("integer-name", {f"{operation}-name": act for operation, act in MAKERS.items()})(lambda act: wire(act, name=5))
+for case, name in {"empty": "", "blank": " "}.items():
+    behaviour("blank-argument", {f"{operation}-name-{case}": (act, name) for operation, act in MAKERS.items()})(
+        lambda act, name: made_name(act, name)
+    )
+behaviour("name-made-up", MAKERS)(lambda act: made_name(act, None))
 
 
-def without_made_up(requests):
-    """Replace a name that was made up by what it is."""
-    path = requests[-1].url.partition("?")[0].rpartition("/")[2]
-    return str(uuid.UUID(path)) == path and uuid.UUID(path).version
-
-
-MAKERS = {"assignment": lambda c, **o: c.create_role_assignment("/", DEFINITION_ID, "p", **o), "role": lambda c, **o: c.set_role_definition("/", **o)}
-
-
-@behaviour("name-made-up", {f"{kind}-{form}": (act, options) for kind, act in MAKERS.items()
-                            for form, options in {"left-out": {}, "none": {"name": None}, "empty": {"name": ""}}.items()})
-async def made_up(act, options):
+async def made_name(act, given):
+    """Return what kind of a UUID an operation makes up."""
     hsm = Hsm()
-    await act(hsm.access(), **options)
-    return without_made_up(hsm.requests)
+    await act(hsm.access(), name=given)
+    name = hsm.requests[-1].url.partition("?")[0].rpartition("/")[2]
+    return uuid.UUID(name).version if str(uuid.UUID(name)) == name else name
 
 
-MADE_NAMES = {f"{kind}-{form}": (act, value) for kind, act in MAKERS.items() for form, value in {"text": NAME, "uuid": UUID, "no-uuid": "x"}.items()}
-behaviour("name-given", MADE_NAMES)(lambda act, name: wire(lambda c: act(c, name=name)))
-behaviour("name-given-odd", {f"{kind}-{form}": (act, value) for kind, act in MAKERS.items() for form, value in {"number": 5, "blank": " "}.items()})(
-    lambda act, name: wire(lambda c: act(c, name=name)))
-
-IDS = {"plain": (DEFINITION_ID, "p"), "upper": (DEFINITION_ID.upper(), "P"), "uuid-principal": (DEFINITION_ID, UUID), "leading-slash": (f"/{DEFINITION_ID}", "p")}
-ODD_IDS = {"empty-definition": ("", "p"), "empty-principal": (DEFINITION_ID, ""), "blank-definition": (" ", "p"), "none-definition": (None, "p"), "none-principal": (DEFINITION_ID, None),
-           "number-definition": (5, "p"), "number-principal": (DEFINITION_ID, 5), "uuid-definition": (UUID, "p")}
-behaviour("assign", IDS)(lambda definition, principal: wire(lambda c: c.create_role_assignment("/", definition, principal, name=NAME)))
-behaviour("assign-odd", ODD_IDS)(lambda definition, principal: wire(lambda c: c.create_role_assignment("/", definition, principal, name=NAME)))
-
-P = KeyVaultPermission
+behaviour("blank-argument/scope", {"empty": "", "blank": " "})(lambda scope: wire(OPERATIONS["get-role"], scope=scope))
 
 
-class Duck:
-    actions, not_actions, data_actions, not_data_actions = None, None, ["a"], []
+async def assign(definition, principal):
+    return await wire(lambda client: client.create_role_assignment("/", definition, principal, name=NAME))
 
 
+behaviour("assign", {"plain": (DEFINITION_ID, "p"), "upper": (DEFINITION_ID.upper(), "P"), "slash": (f"/{DEFINITION_ID}", "p")})(assign)
+behaviour("blank-argument/assign", {"no-definition": ("", "p"), "no-principal": (DEFINITION_ID, ""), "definition-blank": (" ", "p"), "definition-none": (None, "p"), "principal-none": (DEFINITION_ID, None)})(assign)
+behaviour("wrong-type/assign", {"definition": (5, "p"), "principal": (DEFINITION_ID, 5)})(assign)
+behaviour("uuid-principal")(lambda: assign(DEFINITION_ID, uuid.UUID(NAME)))
+
+DUCK = type("Duck", (), {"actions": None, "not_actions": None, "data_actions": ["a"], "not_data_actions": []})
 ROLES = {
-    "nothing": {}, "role-name": {"role_name": "r"}, "description": {"description": "d"}, "empty-texts": {"role_name": "", "description": ""},
+    "nothing": {},
+    "role-name": {"role_name": "r"},
+    "description": {"description": "d"},
+    "empty-texts": {"role_name": "", "description": ""},
     "nones": {"role_name": None, "description": None, "permissions": None, "assignable_scopes": None},
-    "no-permissions": {"permissions": []}, "empty-permission": {"permissions": [P()]}, "two-permissions": {"permissions": [P(actions=["a"]), P(data_actions=["b"])]},
+    "no-permissions": {"permissions": []},
+    "empty-permission": {"permissions": [P()]},
+    "two-permissions": {"permissions": [P(actions=["a"]), P(data_actions=["b"])]},
     "all-actions": {"permissions": [P(actions=["a"], not_actions=["b"], data_actions=["c"], not_data_actions=["d"])]},
     "empty-lists": {"permissions": [P(actions=[], not_actions=[], data_actions=[], not_data_actions=[])]},
-    "member-action": {"permissions": [P(data_actions=[KeyVaultDataAction.READ_HSM_KEY, "own/action"])]},
-    "scopes": {"assignable_scopes": ["/", "/keys"]}, "member-scope": {"assignable_scopes": [KeyVaultRoleScope.GLOBAL]}, "no-scopes": {"assignable_scopes": []},
-    "duck-permission": {"permissions": [Duck()]}, "tuple-permissions": {"permissions": (P(),)}, "tuple-scopes": {"assignable_scopes": ("/",)},
-    "generator": {"permissions": (P() for _ in range(1))}, "tuple-actions": {"permissions": [P(data_actions=("a",))]},
-    "long-name": {"role_name": "x" * 300}, "non-ascii": {"role_name": "ö\U0001f511"}, "quotes": {"description": '"\\\n'},
+    "member": {"permissions": [P(data_actions=[KeyVaultDataAction.READ_HSM_KEY, "own/action"])]},
+    "scopes": {"assignable_scopes": ["/", "/keys"]},
+    "scope-member": {"assignable_scopes": [KeyVaultRoleScope.GLOBAL]},
+    "no-scopes": {"assignable_scopes": []},
+    "like-a-permission": {"permissions": [DUCK()]},
+    "tuples": {"permissions": (P(),), "assignable_scopes": ("/",)},
+    "tuple-of-actions": {"permissions": [P(data_actions=("a",))]},
+    "generator": {"permissions": iter([P()])},
+    "non-ascii": {"role_name": "ö\U0001f511"},
+    "quotes": {"description": '"\\\n'},
+    "long": {"role_name": "x" * 300},
+    "number": {"role_name": 5, "description": 5},
+    "none-action": {"permissions": [P(data_actions=[None])]},
+    "number-action": {"permissions": [P(data_actions=[5])]},
 }
-ODD_ROLES = {
-    "number-name": {"role_name": 5}, "number-description": {"description": 5}, "string-permissions": {"permissions": "x"}, "number-permissions": {"permissions": 5},
-    "string-permission": {"permissions": ["x"]}, "none-permission": {"permissions": [None]}, "dict-permission": {"permissions": [{"dataActions": ["a"]}]},
-    "one-permission": {"permissions": P()}, "string-scopes": {"assignable_scopes": "/"}, "number-scopes": {"assignable_scopes": [5]}, "none-scope": {"assignable_scopes": [None]},
-    "none-action": {"permissions": [P(data_actions=[None])]}, "number-action": {"permissions": [P(data_actions=[5])]}, "string-actions": {"permissions": [type("D", (Duck,), {"data_actions": "abc"})()]},
+WRONG_ROLES = {
+    "permissions-text": {"permissions": "x"},
+    "permission-text": {"permissions": ["x"]},
+    "permission-none": {"permissions": [None]},
+    "permission-dict": {"permissions": [{"dataActions": ["a"]}]},
+    "scopes-text": {"assignable_scopes": "/"},
+    "scopes-number": {"assignable_scopes": [5]},
+    "scopes-none": {"assignable_scopes": [None]},
+    "actions-text": {"permissions": [type("Text", (DUCK,), {"data_actions": "abc"})()]},
 }
-behaviour("set-role", ROLES)(lambda options: wire(lambda c: c.set_role_definition("/", name=NAME, **options)))
-behaviour("set-role-odd", ODD_ROLES)(lambda options: wire(lambda c: c.set_role_definition("/", name=NAME, **options)))
+for code, table in {"set-role": ROLES, "wrong-type": WRONG_ROLES}.items():
+    behaviour(code, table)(lambda options: wire(lambda client: client.set_role_definition("/", name=NAME, **options)))
 
 CALLS = {
-    "role-needs-scope": lambda c: c.set_role_definition(), "role-name-positional": lambda c: c.set_role_definition("/", NAME),
-    "assignment-name-positional": lambda c: c.create_role_assignment("/", "d", "p", NAME), "get-needs-name": lambda c: c.get_role_definition("/"),
-    "keywords": lambda c: c.get_role_definition(scope="/", name=NAME), "wrong-keyword": lambda c: c.get_role_definition(role_scope="/", role_name=NAME),
-    "list-keyword": lambda c: collect(c.list_role_assignments(scope="/")), "assignment-keywords": lambda c: c.create_role_assignment(scope="/", definition_id="d", principal_id="p", name=NAME),
-    "old-assignment-keywords": lambda c: c.create_role_assignment(role_scope="/", role_definition_id="d", principal_id="p"), "list-positional": lambda c: collect(c.list_role_definitions("/", "x")),
+    "set-role-without-scope": lambda c: c.set_role_definition(),
+    "set-role-name-by-position": lambda c: c.set_role_definition("/", NAME),
+    "create-name-by-position": lambda c: c.create_role_assignment("/", "d", "p", NAME),
+    "get-without-name": lambda c: c.get_role_definition("/"),
+    "get-by-keywords": lambda c: c.get_role_definition(scope="/", name=NAME),
+    "get-by-wrong-keywords": lambda c: c.get_role_definition(role_scope="/", role_name=NAME),
+    "create-by-keywords": lambda c: c.create_role_assignment(scope="/", definition_id="d", principal_id="p", name=NAME),
+    "list-by-keyword": lambda c: collect(c.list_role_assignments(scope="/")),
+    "list-by-two-positions": lambda c: collect(c.list_role_definitions("/", "x")),
 }
-behaviour("call", CALLS)(lambda act: wire(act))
-
-
-# What a response makes.
-def changed(base, **members):
-    return {**base, "properties": {**base["properties"], **members}}
-
+behaviour("call", CALLS)(wire)
 
 ROLE_BODIES = {
-    "null-members": {"id": None, "name": None, "type": None, "properties": None}, "empty": {}, "only-name": {"name": "n"}, "extra": {**ROLE, "more": 1},
-    "null-permissions": changed(ROLE, permissions=None), "no-permissions": changed(ROLE, permissions=[]), "no-scopes": changed(ROLE, assignableScopes=[]),
-    "null-scopes": changed(ROLE, assignableScopes=None), "empty-properties": {**ROLE, "properties": {}}, "empty-permission": changed(ROLE, permissions=[{}]),
-    "built-in": changed(ROLE, type="AKVBuiltInRole"), "custom": changed(ROLE, type="CustomRole"), "unknown-type": changed(ROLE, type="NewRole"), "null-type": changed(ROLE, type=None),
-    "known-scopes": changed(ROLE, assignableScopes=["/", "/keys", "/keys/k"]), "upper-scope": changed(ROLE, assignableScopes=["/KEYS"]),
-    "unknown-action": changed(ROLE, permissions=[{"dataActions": ["own/action"]}]), "upper-action": changed(ROLE, permissions=[{"dataActions": ["MICROSOFT.KEYVAULT/managedHsm/keys/create"]}]),
-    "plain-actions": changed(ROLE, permissions=[{"actions": ["Microsoft.KeyVault/managedHsm/keys/create"]}]),
-    "unknown-resource-type": {**ROLE, "type": "Microsoft.Authorization/other"}, "null-permission": changed(ROLE, permissions=[None]), "null-actions": changed(ROLE, permissions=[{"actions": None, "dataActions": None}]),
-    "new-actions": changed(ROLE, permissions=[{"dataActions": ["Microsoft.KeyVault/managedHsm/keys/rotate/action", "Microsoft.KeyVault/managedHsm/settings/read/action"]}]),
+    "only-lists": {"properties": {"permissions": [], "assignableScopes": []}},
+    "more": {**ROLE, "more": 1},
+    "no-permissions": changed(ROLE, permissions=[]),
+    "no-scopes": changed(ROLE, assignableScopes=[]),
+    "built-in": changed(ROLE, type="AKVBuiltInRole"),
+    "unknown-type": changed(ROLE, type="New"),
+    "null-texts": changed(ROLE, roleName=None, description=None, type=None),
+    "scopes": changed(ROLE, assignableScopes=["/", "/keys", "/keys/k"]),
+    "unknown-resource-type": {**ROLE, "type": "other"},
 }
+MISSING_LISTS = {
+    "nothing": {},
+    "nulls": {"id": None, "name": None, "type": None, "properties": None},
+    "no-properties": {"name": "n"},
+    "empty-properties": {**ROLE, "properties": {}},
+    "null-permissions": changed(ROLE, permissions=None),
+    "null-scopes": changed(ROLE, assignableScopes=None),
+    "empty-permission": changed(ROLE, permissions=[{}]),
+    "null-actions": changed(ROLE, permissions=[{"actions": None, "dataActions": None}]),
+}
+for code, table in {"role": ROLE_BODIES, "missing-lists": MISSING_LISTS}.items():
+    behaviour(f"{code}-of" if code == "role" else code, table)(got)
+    behaviour(f"{code}-of-list" if code == "role" else code, {f"list-{name}" if code != "role" else name: body for name, body in table.items()})(
+        lambda body: got({"value": [body]}, "list-roles")
+    )
 ASSIGNMENT_BODIES = {
-    "null-members": {"id": None, "name": None, "type": None, "properties": None}, "empty": {}, "extra": {**ASSIGNMENT, "more": 1}, "empty-properties": {**ASSIGNMENT, "properties": {}},
-    "keys": changed(ASSIGNMENT, scope="/keys"), "key": changed(ASSIGNMENT, scope="/keys/k"), "null-scope": changed(ASSIGNMENT, scope=None), "unknown-type": {**ASSIGNMENT, "type": "other"},
-    "null-principal": changed(ASSIGNMENT, principalId=None),
+    "nothing": {},
+    "nulls": {"id": None, "name": None, "type": None, "properties": None},
+    "more": {**ASSIGNMENT, "more": 1},
+    "empty-properties": {**ASSIGNMENT, "properties": {}},
+    "keys": changed(ASSIGNMENT, scope="/keys"),
+    "key": changed(ASSIGNMENT, scope="/keys/k"),
+    "null-members": changed(ASSIGNMENT, scope=None, principalId=None),
+    "unknown-type": {**ASSIGNMENT, "type": "other"},
 }
+behaviour("assignment-of", ASSIGNMENT_BODIES)(lambda body: got(body, "get-assignment"))
+behaviour("assignment-of-list", ASSIGNMENT_BODIES)(lambda body: got({"value": [body]}, "list-assignments"))
+behaviour("assignment-of-created", chosen(ASSIGNMENT_BODIES, "nothing keys"))(
+    lambda body: got(body, "create-assignment", 201)
+)
+JSON, HTML = {"Content-Type": "application/json"}, {"Content-Type": "text/html"}
+TEXT = '{"properties": {"permissions": [], "assignableScopes": []}}'
+TYPED = {"none": {}, "text": {"Content-Type": "text/plain"}, "charset": {"Content-Type": "application/json; charset=utf-8"}, "problem": {"Content-Type": "application/problem+json"}}
+behaviour("content-type", TYPED)(lambda headers: got(TEXT, headers=headers))
+behaviour("byte-order-mark")(lambda: got(f"\ufeff{TEXT}", headers=JSON))
 ODD_BODIES = {
-    "number-name": {**ROLE, "name": 5}, "list": [], "null": None, "text": "text", "number": 5, "string-properties": {**ROLE, "properties": "x"}, "object-permissions": changed(ROLE, permissions={}),
-    "string-permission": changed(ROLE, permissions=["x"]), "string-actions": changed(ROLE, permissions=[{"dataActions": "x"}]), "list-properties": {**ROLE, "properties": []},
+    "empty": "",
+    "null": None,
+    "list": [],
+    "number": 5,
+    "text": "\"text\"",
+    "properties-text": {**ROLE, "properties": "x"},
+    "permissions-object": changed(ROLE, permissions={}),
+    "permission-text": changed(ROLE, permissions=["x"]),
+    "permission-null": changed(ROLE, permissions=[None]),
+    "actions-text": changed(ROLE, permissions=[{"dataActions": "x"}]),
+    "name-number": {**ROLE, "name": 5},
 }
-TEXTS = {
-    "empty": "", "html": ("<html>", {"Content-Type": "text/html"}), "half": '{"name": "n"', "bom": ('\ufeff{"name": "n"}', {"Content-Type": "application/json"}), "no-type": ('{"name": "n"}', {}),
-    "text-type": ('{"name": "n"}', {"Content-Type": "text/plain"}), "charset": ('{"name": "n"}', {"Content-Type": "application/json; charset=utf-8"}), "odd-type": ('{"name": "n"}', {"Content-Type": "application/problem+json"}),
-    "html-type": ('{"name": "n"}', {"Content-Type": "text/html"}), "bad-utf8": (b'{"name": "\xff"}', {"Content-Type": "application/json"}), "xml": ("<a/>", {"Content-Type": "application/xml"}),
-}
-behaviour("role-of", ROLE_BODIES)(lambda body: wire(lambda c: c.get_role_definition("/", NAME), script=[(200, body)]))
-behaviour("role-of-list", ROLE_BODIES)(lambda body: wire(lambda c: collect(c.list_role_definitions("/")), script=[(200, {"value": [body]})]))
-behaviour("role-set-of", {name: ROLE_BODIES[name] for name in ("custom", "empty", "known-scopes")})(lambda body: wire(lambda c: c.set_role_definition("/", name=NAME), script=[(201, body)]))
-behaviour("assignment-of", ASSIGNMENT_BODIES)(lambda body: wire(lambda c: c.get_role_assignment("/", NAME), script=[(200, body)]))
-behaviour("assignment-of-list", ASSIGNMENT_BODIES)(lambda body: wire(lambda c: collect(c.list_role_assignments("/")), script=[(200, {"value": [body]})]))
-behaviour("assignment-created-of", {name: ASSIGNMENT_BODIES[name] for name in ("keys", "empty")})(lambda body: wire(lambda c: c.create_role_assignment("/", "d", "p", name=NAME), script=[(201, body)]))
-behaviour("body-odd", ODD_BODIES)(lambda body: wire(lambda c: c.get_role_definition("/", NAME), script=[(200, body)]))
-behaviour("body-text-of", TEXTS)(lambda given: wire(lambda c: c.get_role_definition("/", NAME), script=[(200, *(given if isinstance(given, tuple) and len(given) == 2 else (given, {})))]))
-for name in ("delete-role", "delete-assignment"):
-    behaviour(f"{name}-body", {"empty": (200, ""), "null": (200, None), "html": (200, "<html>", {"Content-Type": "text/html"}), "list": (200, []), "204": (204, "")})(
-        lambda *reply, name=name: wire(OPERATIONS[name], script=[reply]))
+behaviour("odd-body", ODD_BODIES)(got)
+BROKEN = {"html": ("<html>", HTML), "html-as-json": ("<html>", JSON), "half": ('{"name":', JSON), "not-utf-8": (b'{"name": "\xff"}', JSON)}
+behaviour("broken-body", BROKEN)(lambda body, headers: got(body, headers=headers))
+DELETED = {"empty": ("", None), "null": (None, None), "list": ([], None), "html": ("<html>", HTML)}
+behaviour("deleted-body", {f"{operation}-{case}": (*DELETED[case], operation) for operation in ("delete-role", "delete-assignment") for case in DELETED})(
+    lambda body, headers, operation: got(body, operation, headers=headers)
+)
 
 
-# Pages.
-def pages(*bodies):
-    return [(200, body) for body in bodies]
+def member(value):
+    """Tell whether strings are members, and of what."""
+    if isinstance(value, list):
+        return [member(each) for each in value]
+    return ["member" if isinstance(value, Enum) else "text", plain(value)]
 
 
-LINK = "/providers/Microsoft.Authorization/roleDefinitions?$skiptoken=a%2Fb"
-ONE, TWO = {"value": [ROLE]}, {"value": [ROLE, ROLE]}
-LINKS = {
-    "none": None, "empty": "", "relative": LINK, "relative-no-slash": LINK[1:], "no-query": LINK.partition("?")[0],
-    "with-version": f"{LINK}&api-version=7.2", "plus": f"{LINK}+x", "twice": f"{LINK}&x=1&x=2", "blank-value": f"{LINK}&x=", "fragment": f"{LINK}#x",
-}
-behaviour("next-link", LINKS)(lambda link: listed(lambda _: link))
-behaviour("next-link-absolute", {name: link for name, link in LINKS.items() if link and link.startswith("/")})(lambda link: listed(lambda hsm: hsm.url + link))
-behaviour("next-link-other-origin", {"host": "https://evil.example/x", "port": ":8443/x", "http": "http"})(
-    lambda link: listed(lambda hsm: link if "/" in link and link.startswith("https") else hsm.url + link if link[0] == ":" else hsm.url.replace("https", "http") + LINK))
-behaviour("next-link-odd", {"number": 5, "list": [], "object": {}, "true": True})(lambda link: listed(lambda _: link))
-
-
-async def listed(make_link):
-    hsm = Hsm()
-    hsm.script += [(200, {"value": [ROLE], "nextLink": make_link(hsm)}), (200, {"value": [ROLE]})]
-    result = await attempt(collect(hsm.access().list_role_definitions("/")))
-    return [[sent(request)[:3] for request in hsm.authorized_requests], len(result) if isinstance(result, list) else result]
-
-
-PAGES = {
-    "empty": ({"value": []},), "null": ({"value": None},), "no-value": ({},), "two": ({**ONE, "nextLink": LINK}, TWO), "empty-between": ({"value": [], "nextLink": LINK}, {"value": [], "nextLink": LINK}, ONE),
-    "null-item": ({"value": [None]},), "number-item": ({"value": [5]},), "object-value": ({"value": {}},), "string-value": ({"value": "x"},), "null-page": (None,), "list-page": ([ROLE],), "upper-link": ({**ONE, "NextLink": LINK},),
-}
-
-
-@behaviour("pages", PAGES)
-async def paged(*bodies):
-    hsm = Hsm(*pages(*bodies))
-    found = []
-    error = None
-    try:
-        async for page in hsm.access().list_role_definitions("/").by_page():
-            found.append(len([item async for item in page]))
-    except Exception as raised:
-        error = raised
-    return [found, hsm.seen[1:], error]
-
-
-@behaviour("page-error-second", {str(status): status for status in (401, 403, 404, 500)})
-async def second_page(status):
-    hsm = Hsm((200, {**ONE, "nextLink": LINK}), *[(status, FAILURE)] * 9)
-    found = []
-    try:
-        async for item in hsm.access().list_role_definitions("/"):
-            found.append(item.name)
-    except Exception as raised:
-        return [found, raised, len(hsm.seen)]
-
-
-@behaviour("by-page-token")
-async def by_page_token():
-    hsm = Hsm((200, {**ONE, "nextLink": LINK}), (200, TWO))
-    first = hsm.access().list_role_definitions("/").by_page()
-    page = await first.__anext__()
-    token = first.continuation_token
-    hsm.script = [(200, TWO)]
-    rest = [len([item async for item in page]) async for page in hsm.access().list_role_definitions("/").by_page(token)]
-    return [len([item async for item in page]), token, rest, hsm.seen]
-
-
-TOKENS = {"none": None, "empty": "", "link": LINK, "junk": "junk"}
-
-
-@behaviour("by-page-from", TOKENS)
-async def by_page_from(token):
-    hsm = Hsm()
-    paged = hsm.access().list_role_definitions("/").by_page(continuation_token=token)
-    return [[len([item async for item in page]) async for page in paged], hsm.seen]
-
-
-@behaviour("by-page-token-at-end")
-async def token_at_end():
-    hsm = Hsm()
-    paged = hsm.access().list_role_definitions("/").by_page()
-    before = paged.continuation_token
-    async for page in paged:
-        pass
-    return [before, paged.continuation_token]
-
-
-@behaviour("list-lazy")
-async def lazy():
-    hsm = Hsm()
-    hsm.access().list_role_definitions("/")
-    return hsm.seen
-
-
-@behaviour("list-type")
-async def list_type():
-    paged = Hsm().access().list_role_definitions("/")
-    page = [page async for page in Hsm().access().list_role_definitions("/").by_page()][0]
-    return [[base.__name__ for base in type(paged).__mro__], hasattr(page, "__aiter__"), type(page).__name__]
-
-
-@behaviour("list-iterated-twice")
-async def iterated_twice():
-    hsm = Hsm()
-    paged = hsm.access().list_role_definitions("/")
-    return [len(await collect(paged)), len(await collect(paged)), len(hsm.seen)]
-
-
-@behaviour("list-after-end")
-async def after_end():
-    paged = Hsm().access().list_role_definitions("/")
-    await collect(paged)
-    return await attempt(paged.__anext__())
-
-
-@behaviour("list-not-awaitable")
-async def not_awaitable():
-    return await Hsm().access().list_role_definitions("/")
-
-
-FILTERS = {"text": "principalId eq 'p'", "none": None, "empty": ""}
-behaviour("list-filter", FILTERS)(lambda text: wire(lambda c: collect(c.list_role_assignments("/", filter=text))))
-behaviour("list-definitions-filter", FILTERS)(lambda text: wire(lambda c: collect(c.list_role_definitions("/", filter=text))))
-
-
-@behaviour("list-filter-next-page")
-async def filter_next():
-    hsm = Hsm((200, {**ONE, "nextLink": LINK}))
-    await collect(hsm.access().list_role_definitions("/", filter="x"))
-    return hsm.seen
-
-
-BUILT_IN = changed(ROLE, type="AKVBuiltInRole", assignableScopes=["/", "/keys", "/keys/k"], permissions=[{"actions": ["Microsoft.KeyVault/managedHsm/keys/create"], "dataActions": ["Microsoft.KeyVault/managedHsm/keys/create", "own/action"]}])
+KNOWN = changed(
+    ROLE,
+    type="AKVBuiltInRole",
+    assignableScopes=["/", "/keys", "/keys/k"],
+    permissions=[{"actions": ["Microsoft.KeyVault/managedHsm/keys/create"], "dataActions": ["Microsoft.KeyVault/managedHsm/keys/create", "own"]}],
+)
 MEMBERS = {
-    "role-type": lambda role: role.role_type, "type": lambda role: role.type, "scopes": lambda role: role.assignable_scopes,
-    "data-actions": lambda role: role.permissions[0].data_actions, "actions": lambda role: role.permissions[0].actions,
+    "role-type": lambda role: role.role_type,
+    "type": lambda role: role.type,
+    "scopes": lambda role: role.assignable_scopes,
+    "data-actions": lambda role: role.permissions[0].data_actions,
+    "actions": lambda role: role.permissions[0].actions,
 }
 
 
-@behaviour("member", {**MEMBERS})
+@behaviour("member-of-role", MEMBERS)
 async def members(read):
-    return member(read(await Hsm((200, BUILT_IN)).access().get_role_definition("/", NAME)))
+    return member(read(await Hsm((200, KNOWN)).access().get_role_definition("/", NAME)))
 
 
-@behaviour("member-unknown", {"role-type": "role_type", "type": "type"})
-async def unknown_member(name):
-    body = {**changed(ROLE, type="New"), "type": "New"}
-    return member(getattr(await Hsm((200, body)).access().get_role_definition("/", NAME), name))
-
-
-@behaviour("member-other-case", {"role-type": "role_type", "type": "type"})
-async def other_case(name):
-    body = {**changed(ROLE, type="CUSTOMROLE"), "type": ROLE["type"].upper()}
-    return member(getattr(await Hsm((200, body)).access().get_role_definition("/", NAME), name))
+@behaviour("unknown-member", MEMBERS)
+async def unknown_members(read):
+    body = {**changed(KNOWN, type="New", assignableScopes=["x"], permissions=[{"actions": ["x"], "dataActions": ["x"]}]), "type": "New"}
+    return member(read(await Hsm((200, body)).access().get_role_definition("/", NAME)))
 
 
 @behaviour("member-of-assignment", {"type": lambda one: one.type, "scope": lambda one: one.properties.scope})
-async def assignment_member(read):
+async def assignment_members(read):
     return member(read(await Hsm().access().get_role_assignment("/", NAME)))
+
+
+# Pages.
+PATH = "/providers/Microsoft.Authorization/roleDefinitions"
+LINK = f"{PATH}?$skiptoken=a%2Fb"
+ONE, TWO = {"value": [ROLE]}, {"value": [ROLE, ROLE]}
+
+
+async def listed(*script, by_page=None, **options):
+    """Return what a list holds page by page, and what it asked for."""
+    hsm = Hsm(*[reply if isinstance(reply, tuple) else (200, reply) for reply in script])
+    pages, error = [], None
+    try:
+        async for page in hsm.access().list_role_definitions("/", **options).by_page(*by_page or ()):
+            pages.append(len([item async for item in page]))
+    except Exception as raised:  # noqa: BLE001
+        error = raised
+    return [pages, [each for each in hsm.seen if "(no token)" not in each], error]
+
+
+async def linked(make_link):
+    """Return what a list asks for when its first page has a link."""
+    hsm = Hsm()
+    hsm.script = [(200, {**ONE, "nextLink": make_link(hsm.url)}), (200, TWO)]
+    result = await attempt(collect(hsm.access().list_role_definitions("/")))
+    return [[each.replace("https://evil.example", "EVIL") for each in hsm.seen], len(result) if isinstance(result, list) else result]
+
+
+LINKS = {
+    "none": lambda _: None,
+    "empty": lambda _: "",
+    "relative": lambda _: LINK,
+    "absolute": lambda url: url + LINK,
+    "no-query": lambda url: url + PATH,
+    "version": lambda url: f"{url}{LINK}&api-version=7.2",
+    "plus": lambda url: f"{url}{LINK}%2B",
+    "twice": lambda url: f"{url}{LINK}&x=1&x=2",
+    "fragment": lambda url: f"{url}{LINK}#x",
+}
+OTHER_ORIGINS = {
+    "host": lambda _: f"https://evil.example{LINK}",
+    "port": lambda url: f"{url}:8443{LINK}",
+    "http": lambda url: url.replace("https", "http") + LINK,
+}
+behaviour("next-link", LINKS)(linked)
+behaviour("other-origin/next-link", OTHER_ORIGINS)(linked)
+behaviour("odd-page/next-link", {"number": 5, "true": True})(lambda link: linked(lambda _: link))
+behaviour("pages", {"empty": ({"value": []},), "no-value": ({},), "two": ({**ONE, "nextLink": LINK}, TWO), "empty-between": ({"value": [], "nextLink": LINK}, ONE), "link-with-other-case": ({**ONE, "NextLink": LINK},)})(listed)
+behaviour("odd-page", {"null-value": {"value": None}, "object-value": {"value": {}}, "text-value": {"value": "x"}, "null-item": {"value": [None]}, "number-item": {"value": [5]}, "null": None, "list": [ROLE]})(listed)
+behaviour("second-page-refused", {str(status): status for status in (401, 403, 404, 500)})(
+    lambda status: listed({**ONE, "nextLink": LINK}, *[(status, FAILURE)] * 9)
+)
+behaviour("by-page-of-token", {"none": None, "link": LINK, "junk": "junk"})(lambda token: listed(TWO, by_page=(token,)))
+behaviour("blank-argument/page-token")(lambda: listed(TWO, by_page=("",)))
+behaviour("list-filter", {"text": "x", "none": None, "empty": ""})(lambda text: listed({**ONE, "nextLink": LINK}, TWO, filter=text))
+
+
+@behaviour("list-token")
+async def token():
+    pages = Hsm((200, {**ONE, "nextLink": LINK}), (200, TWO)).access().list_role_definitions("/").by_page()
+    tokens = [pages.continuation_token]
+    async for _ in pages:
+        tokens.append(pages.continuation_token)
+    return tokens
+
+
+@behaviour("list-is-lazy")
+async def lazy():
+    hsm = Hsm()
+    paged = hsm.access().list_role_definitions("/")
+    return [hsm.seen, len(await collect(paged)), len(await collect(paged)), hasattr(paged, "__await__"), len(hsm.seen)]
