@@ -1,6 +1,5 @@
 """Making, sharing and closing clients; their annotations."""
 
-import asyncio
 import copy
 import inspect
 import typing
@@ -8,7 +7,7 @@ import typing
 from azure.keyvault.administration import ApiVersion
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 
-from .bench import NAME, Credential, Hsm, InfoCredential, SyncCredential, attempt, behaviour, words
+from .bench import NAME, Credential, Hsm, InfoCredential, SyncCredential, behaviour, words
 
 URL = "https://contoso.managedhsm.azure.net"
 CLIENTS = {"access": KeyVaultAccessControlClient, "backup": KeyVaultBackupClient}
@@ -166,15 +165,6 @@ async def two_clients():
         await hsm.access().get_role_definition("/", NAME)
         await hsm.backup().begin_backup("https://account.blob.core.windows.net/c", "sig=1")
     return [hsm.seen, len(hsm.credential.asked)]
-
-
-@behaviour("two-event-loops")
-async def two_event_loops():
-    hsm = Hsm()
-    client = hsm.access()
-    first = await attempt(asyncio.to_thread(asyncio.run, client.get_role_definition("/", NAME)))
-    second = await attempt(asyncio.to_thread(asyncio.run, client.get_role_definition("/", NAME)))
-    return [first, second]
 
 
 # Annotations: dependency injection and validators evaluate them.
