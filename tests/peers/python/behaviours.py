@@ -4,12 +4,17 @@
 """
 
 import asyncio
+import importlib
 import json
 import logging
+import pkgutil
 import sys
 
-from behaviour import auth, clients, errors, jobs, keywords, models, operations, policies, send_request, transports
+import behaviour
 from behaviour.bench import BEHAVIOURS, outcome_of
+
+for module in pkgutil.iter_modules(behaviour.__path__):
+    importlib.import_module(f"behaviour.{module.name}")
 
 
 async def main():

@@ -52,8 +52,8 @@ BEHAVIOURS = {}
 _NUMBERS = itertools.count()
 _ATTRIBUTES = {
     "KeyVaultPermission": ("actions", "not_actions", "data_actions", "not_data_actions"),
-    "KeyVaultRoleDefinition": tuple(
-        "id name role_name description role_type type permissions assignable_scopes".split()
+    "KeyVaultRoleDefinition": (
+        *("id", "name", "role_name", "description", "role_type", "type", "permissions", "assignable_scopes"),
     ),
     "KeyVaultRoleAssignment": ("name", "role_assignment_id", "type", "properties"),
     "KeyVaultRoleAssignmentProperties": ("principal_id", "role_definition_id", "scope"),
@@ -61,25 +61,31 @@ _ATTRIBUTES = {
 }
 
 
-def behaviour(code, cases=None):
-    """Add a function to the behaviours, or one for each case: ``{case: argument, or a tuple of arguments}``.
+def behaviour(code, *tables):
+    """Add a function to the behaviours, with each case of a table, or of several tables crossed.
 
-    README names a code where the two packages differ: it stands for all cases of its table.
+    README names a code where the two packages differ: it stands for all cases of its tables.
+
+        :param code: What is done.
+    :param tables: ``{case: argument, or a tuple of arguments}``, or values that are their own cases.
     """
+    rows = [_table(table).items() for table in tables]
 
     def add(function):
-        for case, arguments in (cases or {None: ()}).items():
-            name = f"{code}/{case}" if case else code
+        for cells in itertools.product(*rows):
+            name = "/".join([code, "-".join(case for case, _ in cells if case)]).rstrip("/")
             assert name not in BEHAVIOURS, name
-            BEHAVIOURS[name] = partial(function, *(arguments if isinstance(arguments, tuple) else (arguments,)))
+            arguments = [given if isinstance(given, tuple) else (given,) for _, given in cells]
+            BEHAVIOURS[name] = partial(function, *itertools.chain(*arguments))
         return function
 
     return add
 
 
-def words(text):
-    """Return a table in which each case is its own argument."""
-    return {word: word for word in text.split()}
+def _table(given):
+    if isinstance(given, dict):
+        return given
+    return {str(value): value for value in (given.split() if isinstance(given, str) else given)}
 
 
 def chosen(table, names):
@@ -109,7 +115,7 @@ async def collect(paged):
     return [item async for item in paged]
 
 
-def plain(value):
+def plain(value):  # noqa: PLR0911 - one for each kind
     """Return JSON for a result: a model by its attributes, an error by what catches it."""
     if isinstance(value, BaseException):
         return _error(value)

@@ -3,7 +3,6 @@
 from azure.core.exceptions import ServiceRequestError, ServiceResponseError
 
 from .bench import (
-    ASSIGNMENT,
     DEFINITION_ID,
     FAILURE,
     NAME,
@@ -34,7 +33,13 @@ BODIES = {
 }
 # What says that it is JSON, and is not.
 BROKEN_BODIES = {"half": (f'{{"error": {{"code": "C", "message": "{REASON}"', JSON), "html": (f"<html>{REASON}", JSON)}
-ODD_BODIES = {"null": (None,), "list": ([],), "string": (f'"{REASON}"', JSON), "error-text": ({"error": REASON},), "code-number": ({"error": {"code": 5, "message": REASON}},)}
+ODD_BODIES = {
+    "null": (None,),
+    "list": ([],),
+    "string": (f'"{REASON}"', JSON),
+    "error-text": ({"error": REASON},),
+    "code-number": ({"error": {"code": 5, "message": REASON}},),
+}
 STATUSES = (204, 206, 302, 304, 400, 401, 403, 405, 408, 409, 410, 412, 422, 500, 502, 503, 504)
 
 
@@ -45,26 +50,34 @@ async def refused(operation, *reply, times=20, **options):
     return [error, len(hsm.seen)]
 
 
-for operation in OPERATIONS:
-    behaviour("status", {f"{operation}-{status}": (operation, status, FAILURE) for status in STATUSES})(refused)
-behaviour("status", {f"{name}-404": (name, 404, FAILURE) for name in OPERATIONS if "delete" not in name})(refused)
-for status in (400, 401, 404, 500):
-    behaviour(f"error-body-{status}", {case: ("get-role", status, *BODIES[case]) for case in BODIES})(refused)
-behaviour("broken-error-body", {f"{status}-{case}": ("get-role", status, *BROKEN_BODIES[case]) for status in (400, 404, 500) for case in BROKEN_BODIES})(refused)
-behaviour("odd-error-body", {case: ("get-role", 403, *ODD_BODIES[case]) for case in ODD_BODIES})(refused)
+behaviour("status", list(OPERATIONS), STATUSES)(lambda operation, status: refused(operation, status, FAILURE))
+behaviour("status-404", [name for name in OPERATIONS if "delete" not in name])(
+    lambda operation: refused(operation, 404, FAILURE)
+)
+behaviour("error-body", ["get-role"], (400, 401, 404, 500), BODIES)(refused)
+behaviour("broken-error-body", ["get-role"], (400, 404, 500), BROKEN_BODIES)(refused)
+behaviour("odd-error-body", ["get-role"], [403], ODD_BODIES)(refused)
 DELETES = {"delete-role": "RoleDefinitionNotFound", "delete-assignment": "RoleAssignmentNotFound"}
-behaviour("delete-of-missing", {f"{name}-{code}": (name, 404, {"error": {"code": code, "message": "m"}}) for name, code in DELETES.items()})(refused)
-behaviour("delete-of-missing", {f"{name}-other-code": (name, 404, FAILURE) for name in DELETES})(refused)
-behaviour("foreign-404", {f"{name}-{case}": (name, 404, *BODIES[case]) for name in DELETES for case in ("html", "empty", "text")})(refused)
+behaviour(
+    "delete-of-missing",
+    {name: (name, 404, {"error": {"code": code, "message": "m"}}) for name, code in DELETES.items()},
+)(refused)
+behaviour("delete-of-missing-with-other-code", list(DELETES))(lambda name: refused(name, 404, FAILURE))
+behaviour(
+    "foreign-404",
+    list(DELETES),
+    [404],
+    chosen(BODIES, "html empty text"),
+)(refused)
 
 
-@behaviour("foreign-404", {f"{name}-without-token": name for name in DELETES})
+@behaviour("foreign-404/without-token", list(DELETES))
 async def unauthorized_404(name):
     hsm = Hsm(404, 404, challenge=None)
     return [await attempt(OPERATIONS[name](hsm.access())), hsm.seen]
 
 
-@behaviour("status-of-probe", {f"{name}-{status}": (name, status) for name in ("get-role", "set-role") for status in (200, 201, 400, 403, 404, 500, 503)})
+@behaviour("status-of-probe", "get-role set-role", (200, 201, 400, 403, 404, 500, 503))
 async def status_of_probe(name, status):
     body = FAILURE if status > 299 else {"properties": {"permissions": [], "assignableScopes": []}}
     hsm = Hsm(*[(status, body)] * 9, challenge=None)
@@ -98,16 +111,18 @@ async def error_attribute(read):
 
 async def model(*reply):
     """Return what the model of an error says."""
-    error = await attempt(Hsm(reply).access().get_role_definition("/", NAME))
+    error = await attempt(Hsm(*[reply] * 9).access().get_role_definition("/", NAME))
     said = getattr(error.model, "error", None)
     inner = getattr(said, "inner_error", None)
     return said and [said.code, said.message, inner and [inner.code, inner.message, inner.inner_error]]
 
 
-
 behaviour("error-model", {case: (403, *BODIES[case]) for case in BODIES})(model)
-behaviour("error-model-of-status", {str(status): (status, FAILURE) for status in (302, 304, 400, 401, 404, 409, 500, 503)})(model)
-deep = {"error": {"code": "C", "message": "m", "innererror": {"code": "D", "message": "n", "innererror": {"code": "E"}}}}
+behaviour("error-model-of-status", {str(status): (status, FAILURE) for status in (302, 400, 412, 500, 503)})(model)
+behaviour("more-error-models", {str(status): (status, FAILURE) for status in (401, 404, 409)})(model)
+deep = {
+    "error": {"code": "C", "message": "m", "innererror": {"code": "D", "message": "n", "innererror": {"code": "E"}}}
+}
 behaviour("error-model-inner")(lambda: inner_code(403, deep))
 
 
@@ -122,7 +137,11 @@ async def lost(operation, kind, times):
     return [await attempt(OPERATIONS[operation](hsm.access())), len(hsm.seen)]
 
 
-for case, (kind, times) in {"not-sent": (ServiceRequestError, 20), "lost": (ServiceResponseError, 20), "lost-once": (ServiceResponseError, 1)}.items():
+for case, (kind, times) in {
+    "not-sent": (ServiceRequestError, 20),
+    "lost": (ServiceResponseError, 20),
+    "lost-once": (ServiceResponseError, 1),
+}.items():
     behaviour(case, {operation: (operation, kind, times) for operation in OPERATIONS})(lost)
 behaviour("error-of-transport", {"value": ("get-role", ValueError, 1), "key": ("get-role", KeyError, 1)})(lost)
 
@@ -147,14 +166,13 @@ async def retry(status, headers):
     return [plain(result).get("is", "refused"), len(hsm.seen), hsm.waits]
 
 
-behaviour("retry-after-junk")(lambda: retry(503, {"Retry-After": "soon"}))
-# How long and how often is up to the client; what matters is what the caller gets.
-THROTTLED = {"once": 1, "eight-times": 8}
+behaviour("odd-retry-after/of-refusal")(lambda: retry(503, {"Retry-After": "soon"}))
+# How long it waits is up to the client; what matters is what the caller gets.
 
 
-@behaviour("throttled", {f"{operation}-{case}": (operation, THROTTLED[case]) for operation in ("get-role", "set-role") for case in THROTTLED})
-async def throttled(operation, times):
-    hsm = Hsm(*[(429, FAILURE)] * times)
+@behaviour("throttled", "get-role set-role")
+async def throttled(operation):
+    hsm = Hsm(*[(429, FAILURE)] * 8)
     result = await attempt(OPERATIONS[operation](hsm.access()))
     return plain(result).get("is", "refused")
 
@@ -170,10 +188,14 @@ OPTIONS = {
 }
 
 
-@behaviour("retry-option", {f"{case}-of-{where}": (OPTIONS[case], where) for case in OPTIONS for where in ("client", "call")})
+@behaviour("retry-option", OPTIONS, "client call")
 async def retry_option(options, where):
     hsm = Hsm(*[(403 if "retry_on_status_codes" in options else 503, FAILURE)] * 9)
-    error = await attempt(hsm.access(**options if where == "client" else {}).get_role_definition("/", NAME, **options if where == "call" else {}))
+    error = await attempt(
+        hsm.access(**options if where == "client" else {}).get_role_definition(
+            "/", NAME, **options if where == "call" else {}
+        )
+    )
     return [error, len(hsm.seen), hsm.waits]
 
 
@@ -187,9 +209,14 @@ EXISTS = {
 }
 
 
-@behaviour("lost-create", {f"{how}-{case}": (how, EXISTS[case]) for how in ("503", "lost") for case in ("same-name", "conflict")})
-async def lost_create(how, then):
-    hsm = Hsm((503, FAILURE) if how == "503" else ServiceResponseError("lost"), then)
+@behaviour(
+    "lost-create",
+    {"503": ((503, FAILURE),), "lost": ServiceResponseError("lost")},
+    {case: (EXISTS[case],) for case in ("same-name", "conflict")},
+)
+async def lost_create(*replies):
+    hsm = Hsm(*replies)
+
     result = await attempt(hsm.access().create_role_assignment("/", DEFINITION_ID, "p", name=NAME))
     return [result, hsm.seen]
 

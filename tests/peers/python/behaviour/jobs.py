@@ -5,7 +5,7 @@ import inspect
 
 from azure.core.exceptions import ServiceResponseError
 
-from .bench import CONTAINER, FAILURE, FOLDER, JOB, REASON, SAS, Hsm, attempt, behaviour, chosen, job, plain, words
+from .bench import CONTAINER, FAILURE, FOLDER, JOB, REASON, SAS, Hsm, attempt, behaviour, chosen, job, plain
 
 BEGINS = {
     "backup": lambda c, **o: c.begin_backup(CONTAINER, SAS, **o),
@@ -60,7 +60,7 @@ def polls_of(hsm):
     return sum("pending" in each for each in hsm.seen)
 
 
-@behaviour("job-begins", words(" ".join(BEGINS)))
+@behaviour("job-begins", list(BEGINS))
 async def begins(kind):
     hsm, poller = await begun(kind)
     return [poller, poller.status(), poller.done(), hsm.seen, hsm.bodies]
@@ -72,14 +72,18 @@ async def result_of(kind, polls):
     return [result, poller.status(), await attempt(poller.wait()), polls_of(hsm)]
 
 
-behaviour("job", {f"backup-{case}": ("backup", polls) for case, polls in POLLS.items()})(result_of)
-behaviour("job", {f"{kind}-{case}": (kind, POLLS[case]) for kind in BEGINS if kind != "backup" for case in ("first", "third")})(result_of)
-behaviour("job-fails", {f"{kind}-error": (kind, FAILURES["error"]) for kind in BEGINS})(result_of)
-behaviour("job-refused", {case: ("backup", polls) for case, polls in REFUSALS.items()})(result_of)
+behaviour("job", ["backup"], POLLS)(result_of)
+behaviour("job", [kind for kind in BEGINS if kind != "backup"], chosen(POLLS, "first third"))(result_of)
+behaviour("job-fails", list(BEGINS), chosen(FAILURES, "error"))(result_of)
+behaviour("job-refused", ["backup"], REFUSALS)(result_of)
 behaviour("job-status-after-500")(lambda: result_of("backup", UNDECIDED))
-behaviour("odd-poll", {case: ("backup", polls) for case, polls in ODD_POLLS.items()})(result_of)
-behaviour("failure-has-a-code", {case: ("backup", FAILURES[case]) for case in ("details", "no-reason", "canceled")})(result_of)
-behaviour("job-poll-of-other-success", {"201": ("backup", [(201, job("Succeeded"))]), "202": ("backup", [(202, job())])})(result_of)
+behaviour("odd-poll", ["backup"], ODD_POLLS)(result_of)
+behaviour("failure-has-a-code", {case: ("backup", FAILURES[case]) for case in ("details", "no-reason", "canceled")})(
+    result_of
+)
+behaviour(
+    "job-poll-of-other-success", {"201": ("backup", [(201, job("Succeeded"))]), "202": ("backup", [(202, job())])}
+)(result_of)
 behaviour("job-with-one-more-l")(lambda: result_of("backup", [(200, job("Cancelled"))]))
 
 
@@ -114,15 +118,26 @@ async def waits(polls, options=None, **headers):
 
 INTERVALS = {"2": 2, "half": 0.5, "thousand": 1000}
 behaviour("job-waits", {"first": [], "third": POLLS["third"]})(waits)
-behaviour("private-polling-interval", {**INTERVALS, "zero": 0})(lambda value: waits(POLLS["third"], {"_polling_interval": value}))
-behaviour("polling-interval", {**INTERVALS, "zero": 0})(lambda value: waits(POLLS["third"], {"polling_interval": value}))
-ODD_INTERVALS = {"negative": -1, "text": "x", "not-a-number": float("nan")}
-behaviour("odd-polling-interval", {f"{name}-{case}": (name, value) for name in ("polling_interval", "_polling_interval") for case, value in ODD_INTERVALS.items()})(
-    lambda name, value: waits(POLLS["third"], {name: value})
+behaviour("private-polling-interval", {**INTERVALS, "zero": 0})(
+    lambda value: waits(POLLS["third"], {"_polling_interval": value})
 )
+behaviour("polling-interval", {**INTERVALS, "zero": 0})(
+    lambda value: waits(POLLS["third"], {"polling_interval": value})
+)
+ODD_INTERVALS = {"negative": -1, "text": "x", "not-a-number": float("nan")}
+behaviour(
+    "odd-polling-interval",
+    {
+        f"{name}-{case}": (name, value)
+        for name in ("polling_interval", "_polling_interval")
+        for case, value in ODD_INTERVALS.items()
+    },
+)(lambda name, value: waits(POLLS["third"], {name: value}))
 AFTER = {"3": "3", "zero": "0", "negative": "-1", "date": "Wed, 21 Oct 2015 07:28:00 GMT"}
 behaviour("retry-after-of-poll", AFTER)(lambda value: waits([(200, job(), {"Retry-After": value})] * 2))
-behaviour("retry-after-of-start", chosen(AFTER, "3 zero negative"))(lambda value: waits([(200, job())], **{"Retry-After": value}))
+behaviour("retry-after-of-start", chosen(AFTER, "3 zero negative"))(
+    lambda value: waits([(200, job())], **{"Retry-After": value})
+)
 behaviour("odd-retry-after/poll")(lambda: waits([(200, job(), {"Retry-After": "soon"})]))
 behaviour("odd-retry-after/start", {"float": "1.5", "word": "soon", "date": "Wed, 21 Oct 2015 07:28:00 GMT"})(
     lambda value: waits([(200, job())], **{"Retry-After": value})
@@ -135,11 +150,17 @@ async def started(kind, *reply):
     return [await attempt(BEGINS[kind](hsm.backup())), len(hsm.seen)]
 
 
-behaviour("start-refused", {f"{kind}-{status}": (kind, status, FAILURE) for kind in BEGINS for status in (200, 204, 400, 401, 403, 404, 409)})(started)
+behaviour("start-refused", list(BEGINS), (200, 204, 400, 401, 403, 404, 409))(
+    lambda kind, status: started(kind, status, FAILURE)
+)
 UNSURE = {"500": (500, FAILURE), "503": (503, FAILURE)}
-behaviour("start-sent-once", {f"{kind}-{case}": (kind, *UNSURE[case]) for kind in BEGINS for case in UNSURE})(started)
-behaviour("start-sent-once", {f"{kind}-lost": (kind, ServiceResponseError("lost")) for kind in BEGINS if "restore" in kind})(started)
-behaviour("start-lost", {kind: (kind, ServiceResponseError("lost")) for kind in BEGINS if "restore" not in kind})(started)
+behaviour("start-sent-once", list(BEGINS), UNSURE)(started)
+behaviour("start-sent-once", [kind for kind in BEGINS if "restore" in kind], {"lost": ServiceResponseError("lost")})(
+    started
+)
+behaviour("start-lost", {kind: (kind, ServiceResponseError("lost")) for kind in BEGINS if "restore" not in kind})(
+    started
+)
 
 
 @behaviour("start-throttled", {"backup": "backup", "pre-backup": "pre-backup"})
@@ -160,11 +181,14 @@ async def start_with(body, headers=None):
     return [first, await attempt(poller.result()), poller.status(), hsm.seen[2:]]
 
 
-behaviour("start-body", {"succeeded": (job("Succeeded"),), "failed": (FAILED[1],), "empty": ({},), "no-status": ({"jobId": JOB},)})(start_with)
+behaviour(
+    "start-body",
+    {"succeeded": (job("Succeeded"),), "failed": (FAILED[1],), "empty": ({},), "no-status": ({"jobId": JOB},)},
+)(start_with)
 behaviour("odd-start-body", {"null": (None,), "list": ([],)})(start_with)
-behaviour("ended-at-start/done")(lambda: done_at_start())
 
 
+@behaviour("ended-at-start/done")
 async def done_at_start():
     hsm = Hsm()
     hsm.script = [(202, job("Succeeded"), hsm.started()[2])]
@@ -176,13 +200,24 @@ async def status_url(make):
     hsm.script = [(202, job(), make(hsm))]
     poller = await attempt(BEGINS["backup"](hsm.backup()))
     result = poller if isinstance(poller, Exception) else await attempt(poller.result())
-    return [isinstance(poller, Exception), result, [each.replace("https://evil.example", "EVIL") for each in hsm.seen[2:]]]
+    return [
+        isinstance(poller, Exception),
+        result,
+        [each.replace("https://evil.example", "EVIL") for each in hsm.seen[2:]],
+    ]
 
 
-NAMES = {name: lambda hsm, name=name: {name: hsm.status_url()} for name in ("Azure-AsyncOperation", "azure-asyncoperation", "Operation-Location", "Location")}
+NAMES = {
+    name: lambda hsm, name=name: {name: hsm.status_url()}
+    for name in ("Azure-AsyncOperation", "azure-asyncoperation", "Operation-Location", "Location")
+}
 behaviour("status-url-in", {**NAMES, "none": lambda _: {}})(status_url)
-URLS = {"query": "{url}/backup/x/pending?a=1", "upper-host": "https://{upper}/backup/x/pending", "other-path": "{url}/elsewhere"}
-OTHER_URLS = {"host": "https://evil.example/backup/x/pending", "port": "{url}:8443/backup/x/pending", "http": "http://{host}/backup/x/pending"}
+URLS = {"upper-host": "https://{upper}/backup/x/pending", "other-path": "{url}/elsewhere"}
+OTHER_URLS = {
+    "host": "https://evil.example/backup/x/pending",
+    "port": "{url}:8443/backup/x/pending",
+    "http": "http://{host}/backup/x/pending",
+}
 ODD_URLS = {"empty": "", "relative": "/backup/x/pending", "word": "word"}
 
 
@@ -191,13 +226,18 @@ def named(url):
 
 
 behaviour("status-url", URLS)(lambda url: status_url(named(url)))
+behaviour("status-url-query")(lambda: status_url(named("{url}/backup/x/pending?a=1")))
 behaviour("other-origin/status-url", OTHER_URLS)(lambda url: status_url(named(url)))
 behaviour("odd-status-url", ODD_URLS)(lambda url: status_url(named(url)))
 
 # The poller and its method.
 POLLER = {
     "class": lambda poller: "AsyncLROPoller" in [base.__name__ for base in type(poller).__mro__],
-    "members": lambda poller: [name for name in ("result", "wait", "done", "status", "continuation_token", "polling_method", "add_done_callback") if hasattr(poller, name)],
+    "members": lambda poller: [
+        name
+        for name in ("result", "wait", "done", "status", "continuation_token", "polling_method", "add_done_callback")
+        if hasattr(poller, name)
+    ],
     "awaitable": inspect.isawaitable,
     "token": lambda poller: base64.b64decode(poller.continuation_token()).decode().partition(".net")[2],
 }
@@ -209,7 +249,7 @@ METHOD = {
 }
 
 
-@behaviour("poller", {f"{case}-{when}": (POLLER[case], when) for case in POLLER for when in ("before", "after")})
+@behaviour("poller", POLLER, "before after")
 async def poller_of(read, when):
     _, poller = await begun()
     if when == "after":
@@ -217,7 +257,7 @@ async def poller_of(read, when):
     return read(poller)
 
 
-@behaviour("polling-method", {f"{case}-{when}": (METHOD[case], when) for case in METHOD for when in ("before", "after")})
+@behaviour("polling-method", METHOD, "before after")
 async def method_of(read, when):
     _, poller = await begun()
     if when == "after":
@@ -225,9 +265,7 @@ async def method_of(read, when):
     return [read(poller.polling_method()), poller.polling_method() is poller.polling_method()]
 
 
-behaviour("job-details/poller", words("details update_status"))(lambda name: has_attribute(name))
-
-
+@behaviour("job-details/poller", "details update_status")
 async def has_attribute(name):
     _, poller = await begun()
     return hasattr(poller, name)
@@ -284,14 +322,25 @@ async def resume(kind, polls, act):
 
 
 UNDER_WAY = chosen(POLLS, "third error-of-nulls")
-behaviour("resume", {f"{kind}-{case}": (kind, polls, None) for kind in BEGINS for case, polls in {"succeeded": [], "failed": [FAILED], **UNDER_WAY}.items()})(resume)
-behaviour("resume", {f"backup-{case}": ("backup", polls, None) for case, polls in {**REFUSALS, "500": UNDECIDED, **chosen(POLLS, "503-once lost-once odd-status"), **FAILURES}.items()})(resume)
-behaviour("resume-and-wait", {f"{kind}-{case}": (kind, UNDER_WAY[case], "result") for kind in BEGINS for case in UNDER_WAY})(resume)
-behaviour("resume-ended/result", {f"{kind}-{case}": (kind, polls, "result") for kind in BEGINS for case, polls in {"succeeded": [], "failed": [FAILED]}.items()})(resume)
+behaviour("resume", list(BEGINS), {"succeeded": [], "failed": [FAILED], **UNDER_WAY}, {"": None})(resume)
+behaviour(
+    "resume",
+    {
+        f"backup-{case}": ("backup", polls, None)
+        for case, polls in {
+            **REFUSALS,
+            "500": UNDECIDED,
+            **chosen(POLLS, "503-once lost-once odd-status"),
+            **FAILURES,
+        }.items()
+    },
+)(resume)
+behaviour("resume-and-wait", list(BEGINS), UNDER_WAY, ["result"])(resume)
+behaviour("resume-ended/result", list(BEGINS), {"succeeded": [], "failed": [FAILED]}, ["result"])(resume)
 behaviour("resume-ended/wait", {"succeeded": ("backup", [], "wait"), "failed": ("backup", [FAILED], "wait")})(resume)
-behaviour("resume-ended/done")(lambda: done_after_resume())
 
 
+@behaviour("resume-ended/done")
 async def done_after_resume():
     hsm = Hsm()
     return (await BEGINS["backup"](hsm.backup(), continuation_token=hsm.token())).done()
@@ -316,13 +365,22 @@ def encoded(text):
 
 behaviour("resume-with", {"none": lambda _: None, "not-base64": lambda _: "%%%", "junk": encoded("junk")})(resume_with)
 behaviour("resume-empty-token")(lambda: resume_with(lambda _: ""))
-behaviour("resume-foreign-token", {"other-hsm": encoded("https://evil.example/backup/x/pending"), "http": encoded("http://evil.example/backup/x/pending"), "path": encoded("/backup/x/pending"), "restore": lambda hsm: hsm.token("restore")})(resume_with)
+behaviour(
+    "resume-foreign-token",
+    {
+        "other-hsm": encoded("https://evil.example/backup/x/pending"),
+        "http": encoded("http://evil.example/backup/x/pending"),
+        "path": encoded("/backup/x/pending"),
+        "restore": lambda hsm: hsm.token("restore"),
+    },
+)(resume_with)
 behaviour("wrong-type/token", {"number": lambda _: 5, "bytes": lambda _: b"x"})(resume_with)
-behaviour("resume-ignores", {"no-url": ("", SAS), "no-sas": (CONTAINER, None), "expired-sas": (CONTAINER, "se=2020-01-01&sig=x")})(
-    lambda url, sas: resume_without(url, sas)
+
+
+@behaviour(
+    "resume-ignores",
+    {"no-url": ("", SAS), "no-sas": (CONTAINER, None), "expired-sas": (CONTAINER, "se=2020-01-01&sig=x")},
 )
-
-
 async def resume_without(url, sas):
     hsm = Hsm((200, job()))
     poller = await attempt(hsm.backup().begin_backup(url, sas, continuation_token=hsm.token()))
@@ -369,22 +427,73 @@ ODD_STORAGE = {
     "http": ("http://account.blob.core.windows.net/c",),
 }
 for code, table in {"start": ARGUMENTS, "storage-trimmed": TRIMMED, "no-storage-access": NO_ACCESS}.items():
-    behaviour(code, {f"{kind}-{case}": (METHODS[kind], *table[case]) for kind in METHODS for case in table})(start)
+    behaviour(code, METHODS, table)(start)
 behaviour("odd-storage-url", {case: ("begin_backup", (*url, SAS)) for case, url in ODD_STORAGE.items()})(start)
 behaviour("wrong-type/storage", {"sas": ("begin_backup", (CONTAINER, 5)), "url": ("begin_backup", (5, SAS))})(start)
-behaviour("start", {"by-position": ("begin_backup", (CONTAINER, SAS)), "restore-by-position": ("begin_restore", (FOLDER, SAS))})(start)
-behaviour("third-argument", {"backup": ("begin_backup", (CONTAINER, SAS, True)), "restore": ("begin_restore", (FOLDER, SAS, True))})(start)
-behaviour("pre-check-by-position", {"backup": ("begin_pre_backup", (CONTAINER, SAS)), "restore": ("begin_pre_restore", (FOLDER, SAS))})(start)
+behaviour(
+    "start",
+    {"by-position": ("begin_backup", (CONTAINER, SAS)), "restore-by-position": ("begin_restore", (FOLDER, SAS))},
+)(start)
+behaviour(
+    "third-argument",
+    {"backup": ("begin_backup", (CONTAINER, SAS, True)), "restore": ("begin_restore", (FOLDER, SAS, True))},
+)(start)
+behaviour(
+    "pre-check-by-position",
+    {"backup": ("begin_pre_backup", (CONTAINER, SAS)), "restore": ("begin_pre_restore", (FOLDER, SAS))},
+)(start)
 FOLDERS = {"plain": FOLDER, "slash": f"{FOLDER}/", "deeper": f"{CONTAINER}/a/b", "percent": f"{CONTAINER}/a%20b"}
-ODD_FOLDERS = {"no-folder": CONTAINER, "empty": "", "none": None, "word": "folder", "blank": " ", "two-slashes": f"{CONTAINER}//f"}
-RESTORES = {"restore": ("begin_restore", {}), "key": ("begin_restore", {"key_name": "k"}), "pre-restore": ("begin_pre_restore", {})}
-behaviour("folder", {f"{kind}-{case}": (method, (FOLDERS[case],), {"sas_token": SAS, **more}) for kind, (method, more) in RESTORES.items() for case in FOLDERS})(start)
-behaviour("odd-storage-url", {f"{kind}-{case}": (method, (ODD_FOLDERS[case],), {"sas_token": SAS, **more}) for kind, (method, more) in RESTORES.items() for case in ODD_FOLDERS})(start)
-behaviour("storage-trimmed", {f"{kind}-sas-in-url": (method, (f"{FOLDER}?{SAS}",), {"sas_token": SAS, **more}) for kind, (method, more) in RESTORES.items()})(start)
-behaviour("folder-with-account-in-path", {kind: (method, ("https://127.0.0.1:10000/account/container/folder",), {"sas_token": SAS, **more}) for kind, (method, more) in RESTORES.items()})(start)
+ODD_FOLDERS = {
+    "no-folder": CONTAINER,
+    "empty": "",
+    "none": None,
+    "word": "folder",
+    "blank": " ",
+    "two-slashes": f"{CONTAINER}//f",
+}
+RESTORES = {
+    "restore": ("begin_restore", {}),
+    "key": ("begin_restore", {"key_name": "k"}),
+    "pre-restore": ("begin_pre_restore", {}),
+}
+behaviour(
+    "folder",
+    {
+        f"{kind}-{case}": (method, (FOLDERS[case],), {"sas_token": SAS, **more})
+        for kind, (method, more) in RESTORES.items()
+        for case in FOLDERS
+    },
+)(start)
+behaviour(
+    "odd-storage-url",
+    {
+        f"{kind}-{case}": (method, (ODD_FOLDERS[case],), {"sas_token": SAS, **more})
+        for kind, (method, more) in RESTORES.items()
+        for case in ODD_FOLDERS
+    },
+)(start)
+behaviour(
+    "storage-trimmed",
+    {
+        f"{kind}-sas-in-url": (method, (f"{FOLDER}?{SAS}",), {"sas_token": SAS, **more})
+        for kind, (method, more) in RESTORES.items()
+    },
+)(start)
+behaviour(
+    "folder-with-account-in-path",
+    {
+        kind: (method, ("https://127.0.0.1:10000/account/container/folder",), {"sas_token": SAS, **more})
+        for kind, (method, more) in RESTORES.items()
+    },
+)(start)
 KEYS = {"plain": "k", "none": None, "slash": "a/b", "blank-inside": "a b", "non-ascii": "ö"}
-behaviour("key-name", {case: ("begin_restore", (FOLDER, SAS), {"key_name": name}) for case, name in KEYS.items()})(start)
-behaviour("blank-argument/key-name", {case: ("begin_restore", (FOLDER, SAS), {"key_name": name}) for case, name in {"empty": "", "blank": " "}.items()})(start)
+behaviour("key-name", {case: ("begin_restore", (FOLDER, SAS), {"key_name": name}) for case, name in KEYS.items()})(
+    start
+)
+behaviour(
+    "blank-argument/key-name",
+    {case: ("begin_restore", (FOLDER, SAS), {"key_name": name}) for case, name in {"empty": "", "blank": " "}.items()},
+)(start)
 behaviour("odd-name/key", {"dots": ("begin_restore", (FOLDER, SAS), {"key_name": ".."})})(start)
 behaviour("integer-name/key", {"number": ("begin_restore", (FOLDER, SAS), {"key_name": 5})})(start)
 
@@ -400,7 +509,7 @@ NEEDED = {"pre-backup": ("begin_pre_backup", CONTAINER), "pre-restore": ("begin_
 IDENTITY = {"use_managed_identity": True}
 
 
-@behaviour("version-needed", {f"{case}-{version}": (*NEEDED[case], version) for case in NEEDED for version in ("7.5", "7.6")})
+@behaviour("version-needed", NEEDED, "7.5 7.6")
 async def version_needed(method, url, version):
     hsm = Hsm()
     started = await attempt(getattr(hsm.backup(api_version=version), method)(url, sas_token=SAS))
@@ -425,11 +534,18 @@ KEYWORDS = {
 }
 
 
-@behaviour("job-keyword", {f"{case}-{kind}": (KEYWORDS[case], kind) for case in KEYWORDS for kind in ("backup", "restore")})
+@behaviour("job-keyword", KEYWORDS, "backup restore")
 async def job_keyword(options, kind):
     hsm, poller = await begun(kind, [], options)
     result = await poller.result()
-    return [result, hsm.seen, [[request.headers.get("x-mine"), request.headers["x-ms-client-request-id"] == "mine"] for request in hsm.authorized]]
+    return [
+        result,
+        hsm.seen,
+        [
+            [request.headers.get("x-mine"), request.headers["x-ms-client-request-id"] == "mine"]
+            for request in hsm.authorized
+        ],
+    ]
 
 
 @behaviour("poll-headers")
@@ -442,11 +558,13 @@ async def poll_headers():
 TIMES = {"integers": {}, "nulls": {"startTime": None, "endTime": None}}
 ODD_TIMES = {"float": {"startTime": 1.5}, "text": {"endTime": "1652132788"}, "word": {"startTime": "x"}}
 FOLDER_URLS = {"null": {"azureStorageBlobContainerUri": None}, "empty": {"azureStorageBlobContainerUri": ""}}
-for code, table in {"times": TIMES, "odd-times": ODD_TIMES, "folder-url": FOLDER_URLS}.items():
-    behaviour(code, table)(lambda members: ended(members))
-behaviour("odd-poll/folder-url", {"number": {"azureStorageBlobContainerUri": 5}, "list": {"azureStorageBlobContainerUri": []}})(lambda members: ended(members))
+ODD_FOLDER_URLS = {"number": {"azureStorageBlobContainerUri": 5}, "list": {"azureStorageBlobContainerUri": []}}
 
 
+@behaviour("times", TIMES)
+@behaviour("odd-times", ODD_TIMES)
+@behaviour("folder-url", FOLDER_URLS)
+@behaviour("odd-poll/folder-url", ODD_FOLDER_URLS)
 async def ended(members):
     _, poller = await begun("backup", [(200, job("Succeeded", **members))])
     return await attempt(poller.result())

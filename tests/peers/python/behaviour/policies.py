@@ -13,7 +13,7 @@ from azure.core.pipeline.policies import (
     UserAgentPolicy,
 )
 
-from .bench import CONTAINER, FAILURE, NAME, SAS, Hsm, attempt, behaviour, chosen, plain, words
+from .bench import CONTAINER, FAILURE, NAME, SAS, Hsm, attempt, behaviour, chosen, plain
 from .operations import OPERATIONS
 
 PLACES = ("per_call_policies", "per_retry_policies")
@@ -50,7 +50,13 @@ class Around(AsyncHTTPPolicy):
         return response
 
 
-SCRIPTS = {"ok": [], "503-once": [(503, FAILURE)], "503": [(503, FAILURE)] * 9, "403": [(403, FAILURE)], "401": [(401, FAILURE)]}
+SCRIPTS = {
+    "ok": [],
+    "503-once": [(503, FAILURE)],
+    "503": [(503, FAILURE)] * 9,
+    "403": [(403, FAILURE)],
+    "401": [(401, FAILURE)],
+}
 ACTS = chosen(OPERATIONS, "get-role set-role delete-role list-roles")
 
 
@@ -61,13 +67,13 @@ async def watched(place, *script, act=OPERATIONS["get-role"], make=lambda seen: 
     return seen
 
 
-behaviour("policy-sees", {f"{place}-{script}": (place, *SCRIPTS[script]) for place in PLACES for script in SCRIPTS})(watched)
-behaviour("policy-sees-operation", {f"{place}-{operation}": (place, ACTS[operation]) for place in PLACES for operation in ACTS})(
-    lambda place, act: watched(place, act=act)
-)
-behaviour("policy-around", {f"{place}-{operation}": (place, ACTS[operation]) for place in PLACES for operation in ACTS})(
-    lambda place, act: watched(place, (503, FAILURE), act=act, make=lambda seen: Around(seen))
-)
+behaviour("policy-sees", PLACES, SCRIPTS)(lambda place, script: watched(place, *script))
+behaviour(
+    "policy-sees-operation",
+    PLACES,
+    ACTS,
+)(lambda place, act: watched(place, act=act))
+behaviour("policy-around", PLACES, ACTS)(lambda place, act: watched(place, (503, FAILURE), act=act, make=Around))
 FORMS = {
     "one": lambda seen: Watch(seen, "a"),
     "list": lambda seen: [Watch(seen, "a"), Watch(seen, "b")],
@@ -75,16 +81,24 @@ FORMS = {
     "empty": lambda _: [],
     "none": lambda _: None,
 }
-behaviour("policy-form", {f"{place}-{form}": (place, FORMS[form]) for place in PLACES for form in FORMS})(
-    lambda place, make: watched(place, make=make)
-)
-HEADERS = "User-Agent x-ms-client-request-id x-mine Accept Authorization"
-behaviour("policy-sees-header", {f"{place}-{name}": (place, name) for place in PLACES for name in HEADERS.split()})(
-    lambda place, name: watched(
-        place, make=lambda seen: Watch(seen, look=lambda request: name in request.http_request.headers), headers={"x-mine": "1"}
+behaviour("policy-form", PLACES, FORMS)(lambda place, make: watched(place, make=make))
+EARLY = "User-Agent x-ms-client-request-id"
+
+
+behaviour("early-headers", EARLY)(lambda name: sees_header("per_call_policies", name))
+
+
+async def sees_header(place, name):
+    return await watched(
+        place,
+        make=lambda seen: Watch(seen, look=lambda request: name in request.http_request.headers),
+        headers={"x-mine": "1"},
     )
-)
-behaviour("policy-takes-option", words(" ".join(PLACES)))(
+
+
+behaviour("policy-sees-header", PLACES, "x-mine Accept Authorization")(sees_header)
+behaviour("policy-sees-header", ["per_retry_policies"], EARLY)(sees_header)
+behaviour("policy-takes-option", PLACES)(
     lambda place: watched(
         place, make=lambda seen: Watch(seen, look=lambda request: request.context.options.pop("mine", None)), mine=1
     )
@@ -100,14 +114,14 @@ async def order():
     return seen
 
 
-@behaviour("policy-of-job", words(" ".join(PLACES)))
+@behaviour("policy-of-job", PLACES)
 async def of_job(place):
     seen = []
     await (await Hsm().backup(**{place: Watch(seen)}).begin_backup(CONTAINER, SAS)).wait()
     return seen
 
 
-@behaviour("policy-sets-header", {f"{place}-{name}": (place, name) for place in PLACES for name in ("x-mine", "Authorization")})
+@behaviour("policy-sets-header", PLACES, "x-mine Authorization")
 async def sets_header(place, name):
     class Set(SansIOHTTPPolicy):
         def on_request(self, request):
@@ -118,7 +132,7 @@ async def sets_header(place, name):
     return [result, [request.headers.get(name) for request in hsm.requests]]
 
 
-@behaviour("policy-raises", {f"{place}-{kind.__name__}": (place, kind) for place in PLACES for kind in (KeyError, ValueError)})
+@behaviour("policy-raises", PLACES, {"key": KeyError, "value": ValueError})
 async def raises(place, kind):
     class Raise(SansIOHTTPPolicy):
         def on_request(self, request):
@@ -144,7 +158,7 @@ CONTEXT = {
     "transport": lambda context: type(context.transport).__name__,
     "history": lambda context: len(context.get("history", [])),
 }
-behaviour("policy-context", {f"{place}-{case}": (place, CONTEXT[case]) for place in PLACES for case in CONTEXT})(
+behaviour("policy-context", PLACES, CONTEXT)(
     lambda place, read: watched(place, (503, FAILURE), make=lambda seen: Keep(seen, read))
 )
 behaviour("context-data")(
@@ -162,7 +176,11 @@ CUSTOM = {
 }
 
 
-@behaviour("policy-in-place-of", {f"{name}-{script}": (name, CUSTOM[name], SCRIPTS[script]) for name in CUSTOM for script in ("ok", "503", "403")})
+@behaviour(
+    "policy-in-place-of",
+    {name: (name, make) for name, make in CUSTOM.items()},
+    chosen(SCRIPTS, "ok 503 403"),
+)
 async def custom(name, make, script):
     hsm = Hsm(*script)
     result = await attempt(hsm.access(**{name: make()}).get_role_definition("/", NAME))
@@ -170,7 +188,7 @@ async def custom(name, make, script):
     return [result, hsm.seen, hsm.waits, headers.get("x-mine"), headers["User-Agent"].partition("/")[0]]
 
 
-@behaviour("policy-none", words(" ".join(CUSTOM)))
+@behaviour("policy-none", list(CUSTOM))
 async def no_policy(name):
     hsm = Hsm((503, FAILURE))
     return [await attempt(hsm.access(**{name: None}).get_role_definition("/", NAME)), len(hsm.seen)]

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import io
 import json
 import logging
 import os
@@ -21,7 +22,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from requests.adapters import BaseAdapter
 
-from .bench import CONTAINER, FAILURE, NAME, ROLE, SAS, Hsm, attempt, behaviour, collect, plain, words
+from .bench import CONTAINER, FAILURE, NAME, ROLE, SAS, Hsm, attempt, behaviour, collect, plain
 
 PATH = f"/providers/Microsoft.Authorization/roleDefinitions/{NAME}"
 
@@ -38,7 +39,7 @@ class Adapter(BaseAdapter):
         response = requests.Response()
         response.status_code, response.url, response.request = status, request.url, request
         response.headers.update({"Content-Type": "application/json", **headers})
-        response._content = json.dumps(body).encode() if body else b""
+        response.raw = io.BytesIO(json.dumps(body).encode() if body else b"")
         return response
 
     def close(self):
@@ -81,7 +82,10 @@ async def several_on_trio():
         names.append((await client.get_role_definition("/", NAME)).name)
 
     async def all_calls():
-        async with hsm.access(transport=TrioRequestsTransport(session=session(hsm))) as client, trio.open_nursery() as nursery:
+        async with (
+            hsm.access(transport=TrioRequestsTransport(session=session(hsm))) as client,
+            trio.open_nursery() as nursery,
+        ):
             for _ in range(5):
                 nursery.start_soon(call, client)
 
@@ -166,7 +170,13 @@ async def serving(*script):
 
 
 def client(server, kind="access", **options):
-    options = {"connection_verify": False, "verify_challenge_resource": False, "retry_total": 0, "transport": None, **options}
+    options = {
+        "connection_verify": False,
+        "verify_challenge_resource": False,
+        "retry_total": 0,
+        "transport": None,
+        **options,
+    }
     return getattr(Hsm(), kind)(vault_url=server.url, **options)
 
 
@@ -194,13 +204,24 @@ async def over_aiohttp(*script):
 
 
 behaviour("sent-again-by-aiohttp")(lambda: over_aiohttp(None))
-behaviour("aiohttp-keyword", {name: {name: value} for name, value in {"content_type": "application/json", "decompress": True, "response_encoding": "utf-8", "connection_timeout": 5, "read_timeout": 5, "cls": lambda _response, made, _headers: made.name and made}.items()})(
-    lambda options: with_keyword(options)
-)
-behaviour("aiohttp-unknown-keyword")(lambda: with_keyword({"no_such_keyword": 1}))
+behaviour(
+    "aiohttp-keyword",
+    {
+        name: {name: value}
+        for name, value in {
+            "decompress": True,
+            "response_encoding": "utf-8",
+            "connection_timeout": 5,
+            "read_timeout": 5,
+            "cls": lambda _response, made, _headers: made.name and made,
+        }.items()
+    },
+)(lambda options: with_keyword(**options))
+behaviour("more-keywords/content_type")(lambda: with_keyword(content_type="application/json"))
+behaviour("unknown-keyword")(lambda: with_keyword(no_such_keyword=1))
 
 
-async def with_keyword(options):
+async def with_keyword(**options):
     async with serving() as server:
         result = plain(await get(server, options))
         return [result.get("name", result.get("raised")), len(server.seen)]
@@ -239,7 +260,7 @@ async def dropped_restore():
         return [plain(error)["raised"], sum(each[0] == "PUT" for each in server.seen)]
 
 
-@behaviour("aiohttp-refused")
+@behaviour("aiohttp-unreachable")
 async def connection_refused():
     async with serving() as server:
         pass
@@ -248,24 +269,35 @@ async def connection_refused():
 
 @behaviour("two-event-loops")
 async def two_event_loops():
-    async def main():
-        first = await asyncio.to_thread(asyncio.run, attempt(made.get_role_definition("/", NAME)))
-        second = await asyncio.to_thread(asyncio.run, attempt(made.get_role_definition("/", NAME)))
-        return [plain(each).get("raised", "ok") for each in (first, second)]
+    def use(made):
+        loops = [asyncio.new_event_loop() for _ in range(2)]
+        results = [loop.run_until_complete(attempt(made.get_role_definition("/", NAME))) for loop in loops]
+        loops[0].run_until_complete(made.close())
+        for loop in loops:
+            loop.close()
+        return [plain(each).get("raised", "ok") for each in results]
 
     async with serving() as server:
-        made = client(server)
-        return await main()
+        return await asyncio.to_thread(use, client(server))
 
 
-@behaviour("proxy-of-environment", {"before": True, "after": False})
-async def environment_proxy(before):
-    """When a client looks for the environment's proxy: here the proxy is the server, which hears no CONNECT it knows."""
+@behaviour("proxy-set-before-client")
+async def proxy_before():
+    return await proxied(before=True)
+
+
+@behaviour("proxy-set-after-client")
+async def proxy_after():
+    return await proxied(before=False)
+
+
+async def proxied(*, before):
+    """Return what a proxy hears that is set in the environment before or after the client is made."""
     async with serving() as server:
-        proxied = []
+        heard = []
 
         async def proxy(reader, writer):
-            proxied.append((await reader.readline()).split()[0].decode())
+            heard.append((await reader.readline()).split()[0].decode())
             writer.close()
 
         async with await asyncio.start_server(proxy, "localhost", 0) as listening:
@@ -278,7 +310,7 @@ async def environment_proxy(before):
                     await attempt(made.get_role_definition("/", NAME))
             finally:
                 del os.environ["HTTPS_PROXY"]
-        return proxied[:1]
+        return heard[:1]
 
 
 @behaviour("netrc")
@@ -314,7 +346,9 @@ async def logged(level):
     logger.setLevel(logging.NOTSET)
 
 
-@behaviour("log-header", words("x-ms-keyvault-region x-ms-keyvault-network-info x-ms-keyvault-service-version x-ms-request-id"))
+@behaviour(
+    "log-header", "x-ms-keyvault-region x-ms-keyvault-network-info x-ms-keyvault-service-version x-ms-request-id"
+)
 async def log_header(name):
     async with logged(logging.INFO) as records:
         await Hsm((200, ROLE, {name: "shown"})).access().get_role_definition("/", NAME)
