@@ -182,9 +182,6 @@ METHODS = {
 }
 behaviour("annotations-of-method", METHODS)(lambda method: isinstance(typing.get_type_hints(method), dict))
 behaviour("annotations-of-client", CLIENTS)(lambda kind: isinstance(typing.get_type_hints(kind), dict))
-behaviour("annotations-of-property", "vault_url api_version")(
-    lambda name: str(typing.get_type_hints(getattr(KeyVaultBackupClient, name).fget))
-)
 behaviour("signature-evaluated", METHODS)(lambda method: bool(inspect.signature(method, eval_str=True)))
 behaviour("method-documented", METHODS)(lambda method: bool(method.__doc__))
 behaviour("method-bound", {name: METHODS[name] for name in METHODS if "begin" not in name})(
