@@ -117,7 +117,7 @@ async def model(*reply):
     return said and [said.code, said.message, inner and [inner.code, inner.message, inner.inner_error]]
 
 
-behaviour("error-model", {case: (403, *BODIES[case]) for case in BODIES})(model)
+behaviour("error-model", {case: (403, *body) for case, body in BODIES.items() if case != "not-utf-8"})(model)
 behaviour("error-model-of-status", {str(status): (status, FAILURE) for status in (302, 400, 412, 500, 503)})(model)
 behaviour("more-error-models", {str(status): (status, FAILURE) for status in (401, 404, 409)})(model)
 deep = {

@@ -337,7 +337,8 @@ behaviour(
 )(resume)
 behaviour("resume-and-wait", list(BEGINS), UNDER_WAY, ["result"])(resume)
 behaviour("resume-ended/result", list(BEGINS), {"succeeded": [], "failed": [FAILED]}, ["result"])(resume)
-behaviour("resume-ended/wait", {"succeeded": ("backup", [], "wait"), "failed": ("backup", [FAILED], "wait")})(resume)
+behaviour("resume-ended/wait", {"failed": ("backup", [FAILED], "wait")})(resume)
+behaviour("resume-and-wait-for-nothing", {"succeeded": ("backup", [], "wait")})(resume)
 
 
 @behaviour("resume-ended/done")
@@ -404,6 +405,7 @@ ARGUMENTS = {
     "keywords": ((), {"blob_storage_url": CONTAINER, "sas_token": SAS}),
     "account-in-path": (("https://127.0.0.1:10000/account/container",), {"sas_token": SAS}),
     "deeper": ((f"{CONTAINER}/a/b",), {"sas_token": SAS}),
+    "http": ((CONTAINER.replace("https", "http"),), {"sas_token": SAS}),
     "url-by-keyword": ((), {"sas_token": SAS, "blob_storage_url": CONTAINER}),
 }
 TRIMMED = {
@@ -418,17 +420,16 @@ NO_ACCESS = {
     "expired": ((CONTAINER,), {"sas_token": "se=2020-01-01T00:00:00Z&sig=x"}),
 }
 ODD_STORAGE = {
-    "empty": ("",),
-    "none": (None,),
-    "word": ("container",),
-    "no-container": ("https://account.blob.core.windows.net",),
-    "userinfo": ("https://me:s@account.blob.core.windows.net/c",),
-    "fragment": (f"{CONTAINER}#x",),
-    "http": ("http://account.blob.core.windows.net/c",),
+    "empty": "",
+    "none": None,
+    "word": "container",
+    "no-container": "https://account.blob.core.windows.net",
+    "userinfo": "https://me:s@account.blob.core.windows.net/c",
+    "fragment": f"{CONTAINER}#x",
 }
 for code, table in {"start": ARGUMENTS, "storage-trimmed": TRIMMED, "no-storage-access": NO_ACCESS}.items():
     behaviour(code, METHODS, table)(start)
-behaviour("odd-storage-url", {case: ("begin_backup", (*url, SAS)) for case, url in ODD_STORAGE.items()})(start)
+behaviour("odd-storage-url", ODD_STORAGE)(lambda url: start("begin_backup", (url, SAS)))
 behaviour("wrong-type/storage", {"sas": ("begin_backup", (CONTAINER, 5)), "url": ("begin_backup", (5, SAS))})(start)
 behaviour(
     "start",
@@ -442,50 +443,32 @@ behaviour(
     "pre-check-by-position",
     {"backup": ("begin_pre_backup", (CONTAINER, SAS)), "restore": ("begin_pre_restore", (FOLDER, SAS))},
 )(start)
-FOLDERS = {"plain": FOLDER, "slash": f"{FOLDER}/", "deeper": f"{CONTAINER}/a/b", "percent": f"{CONTAINER}/a%20b"}
-ODD_FOLDERS = {
-    "no-folder": CONTAINER,
-    "empty": "",
+
+
+FOLDERS = {
+    "plain": FOLDER,
+    "slash": f"{FOLDER}/",
+    "deeper": f"{CONTAINER}/a/b",
+    "percent": f"{CONTAINER}/a%20b",
     "none": None,
-    "word": "folder",
-    "blank": " ",
-    "two-slashes": f"{CONTAINER}//f",
+    "sas": f"{FOLDER}?{SAS}",
 }
+ODD_FOLDERS = {"none": CONTAINER, "empty": "", "word": "folder", "blank": " ", "two-slashes": f"{CONTAINER}//f"}
+ACCOUNT_IN_PATH = {"": "https://127.0.0.1:10000/account/container/folder"}
 RESTORES = {
-    "restore": ("begin_restore", {}),
-    "key": ("begin_restore", {"key_name": "k"}),
-    "pre-restore": ("begin_pre_restore", {}),
+    "restore": ("begin_restore", None),
+    "key-restore": ("begin_restore", {"key_name": "k"}),
+    "pre-restore": ("begin_pre_restore", None),
 }
-behaviour(
-    "folder",
-    {
-        f"{kind}-{case}": (method, (FOLDERS[case],), {"sas_token": SAS, **more})
-        for kind, (method, more) in RESTORES.items()
-        for case in FOLDERS
-    },
-)(start)
-behaviour(
-    "odd-storage-url",
-    {
-        f"{kind}-{case}": (method, (ODD_FOLDERS[case],), {"sas_token": SAS, **more})
-        for kind, (method, more) in RESTORES.items()
-        for case in ODD_FOLDERS
-    },
-)(start)
-behaviour(
-    "storage-trimmed",
-    {
-        f"{kind}-sas-in-url": (method, (f"{FOLDER}?{SAS}",), {"sas_token": SAS, **more})
-        for kind, (method, more) in RESTORES.items()
-    },
-)(start)
-behaviour(
-    "folder-with-account-in-path",
-    {
-        kind: (method, ("https://127.0.0.1:10000/account/container/folder",), {"sas_token": SAS, **more})
-        for kind, (method, more) in RESTORES.items()
-    },
-)(start)
+
+
+@behaviour("folder", RESTORES, FOLDERS)
+@behaviour("odd-storage-url/folder", RESTORES, ODD_FOLDERS)
+@behaviour("folder-with-account-in-path", RESTORES, ACCOUNT_IN_PATH)
+async def start_restore(method, options, folder):
+    return await start(method, (folder,), {"sas_token": SAS, **(options or {})})
+
+
 KEYS = {"plain": "k", "none": None, "slash": "a/b", "blank-inside": "a b", "non-ascii": "ö"}
 behaviour("key-name", {case: ("begin_restore", (FOLDER, SAS), {"key_name": name}) for case, name in KEYS.items()})(
     start

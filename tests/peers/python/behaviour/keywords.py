@@ -103,10 +103,11 @@ PARAMS = {
     "filter": {"$filter": "x"},
     "empty": {"x": ""},
     "comma": {"x": "a,b"},
-    "number-and-text": {"x": 1, "y": "2"},
+    "two": {"x": 1, "y": "2"},
+    "none": {"x": None},
+    "version": {"api-version": "7.2"},
 }
-PARAMS["none"] = {"x": None}
-ODD_PARAMS = {"reserved": {"x": "a&b=c#d+e%"}, "version": {"api-version": "7.2"}}
+ODD_PARAMS = {"reserved": {"x": "a&b=c#d+e%"}}
 SOME_ACTS = chosen(ACTS, "get-role list-roles set-role")
 
 
@@ -207,9 +208,9 @@ behaviour("cls-result/get")(lambda: OPERATIONS["get-role"](Hsm().access(), cls=l
 behaviour("cls-result/list")(
     lambda: OPERATIONS["list-roles"](Hsm().access(), cls=lambda _response, made, _headers: made)
 )
-behaviour("cls-result/public-model")(lambda: cls_model(lambda made: made.role_name))
 
 
+@behaviour("cls-gets-role", {"name": lambda made: made.role_name})
 async def cls_model(read):
     seen = []
     await attempt(

@@ -279,13 +279,16 @@ ODD_BODIES = {
     "name-number": {**ROLE, "name": 5},
 }
 behaviour("odd-body", ODD_BODIES)(got)
-BROKEN = {
-    "html": ("<html>", HTML),
-    "html-as-json": ("<html>", JSON),
-    "half": ('{"name":', JSON),
-    "not-utf-8": (b'{"name": "\xff"}', JSON),
-}
-behaviour("broken-body", BROKEN)(lambda body, headers: got(body, headers=headers))
+NOT_JSON = {"html": ("<html>", JSON), "half": ('{"name":', JSON)}
+NOT_TEXT = {"html": ("<html>", HTML), "not-utf-8": (b'{"name": "\xff"}', JSON)}
+
+
+@behaviour("body-that-is-not-json", NOT_JSON)
+@behaviour("broken-body", NOT_TEXT)
+async def broken(body, headers):
+    return await got(body, headers=headers)
+
+
 DELETED = {"empty": ("", None), "null": (None, None), "list": ([], None), "html": ("<html>", HTML)}
 behaviour(
     "deleted-body",
