@@ -8,7 +8,7 @@ from .bench import FAILURE, NAME, ROLE, Hsm, attempt, behaviour, chosen, collect
 from .operations import LINK, OPERATIONS, TWO
 
 
-class MineError(HttpResponseError):
+class OwnError(HttpResponseError):
     pass
 
 
@@ -30,7 +30,7 @@ KEYWORDS = {
     "proxies": {"proxies": {"https": "http://proxy"}},
     "permit_redirects": {"permit_redirects": False},
     "tracing_attributes": {"tracing_attributes": {"a": 1}},
-    "error_map": {"error_map": {404: MineError}},
+    "error_map": {"error_map": {404: OwnError}},
     "no-error_map": {"error_map": None},
     "no-hook": {"raw_response_hook": None},
     "enable_cae": {"enable_cae": False},
@@ -71,7 +71,7 @@ HEADERS = {
     "accept": {"Accept": "text/plain"},
     "accept-in-lower-case": {"accept": "text/plain"},
     "content-type": {"Content-Type": "text/plain"},
-    "authorization": {"Authorization": "MineError"},
+    "authorization": {"Authorization": "OwnError"},
     "request-id": {"x-ms-client-request-id": "mine"},
     "user-agent": {"User-Agent": "mine"},
     "empty": {},
@@ -162,18 +162,18 @@ async def options_stay():
 )
 async def error_map(act, status):
     return isinstance(
-        await attempt(act(Hsm(*[(status, FAILURE)] * 5).access(), error_map={status: MineError})), MineError
+        await attempt(act(Hsm(*[(status, FAILURE)] * 5).access(), error_map={status: OwnError})), OwnError
     )
 
 
 @behaviour("error_map-404", ACTS)
 async def error_map_404(act):
-    return isinstance(await attempt(act(Hsm((404, FAILURE)).access(), error_map={404: MineError})), MineError)
+    return isinstance(await attempt(act(Hsm((404, FAILURE)).access(), error_map={404: OwnError})), OwnError)
 
 
 @behaviour("error_map-of-success")
 async def error_map_of_success():
-    return (await OPERATIONS["get-role"](Hsm().access(), error_map={200: MineError})).name
+    return (await OPERATIONS["get-role"](Hsm().access(), error_map={200: OwnError})).name
 
 
 # What `cls` is called with.

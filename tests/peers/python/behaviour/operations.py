@@ -275,7 +275,6 @@ ODD_BODIES = {
     "permissions-object": changed(ROLE, permissions={}),
     "permission-text": changed(ROLE, permissions=["x"]),
     "permission-null": changed(ROLE, permissions=[None]),
-    "actions-text": changed(ROLE, permissions=[{"dataActions": "x"}]),
     "name-number": {**ROLE, "name": 5},
 }
 behaviour("odd-body", ODD_BODIES)(got)

@@ -1,4 +1,4 @@
-"""Real transports, over loopback or with a session that answers by itself; and what is logged."""
+"""Real transports, over loopback or with a session that needs none; and what is logged."""
 
 import asyncio
 import contextlib
@@ -23,8 +23,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from requests.adapters import BaseAdapter
 
 from .bench import CONTAINER, FAILURE, NAME, ROLE, SAS, Hsm, attempt, behaviour, collect, plain
-
-PATH = f"/providers/Microsoft.Authorization/roleDefinitions/{NAME}"
 
 
 # Transports of requests: the session's adapter is the HSM.
@@ -98,7 +96,7 @@ class Server:
     """Notes what it is asked, and sends what a script says: JSON, raw bytes, or None to drop the connection."""
 
     def __init__(self, *script):
-        self.script, self.seen, self.lines = list(script), [], []
+        self.script, self.seen = list(script), []
 
     async def serve(self, reader, writer):
         # The client is free to go at any time.
@@ -134,7 +132,7 @@ def http(status, body, *headers):
 
 
 def certificate():
-    """Return the path of a certificate for loopback, and its key."""
+    """Return a certificate for localhost, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
     now = datetime.now(timezone.utc)
@@ -163,7 +161,7 @@ async def serving(*script):
         server.certificate.write_bytes(certificate())
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(server.certificate)
-        listening = await asyncio.start_server(server.serve, "localhost", 0, ssl=tls)
+        listening = await asyncio.start_server(server.serve, "127.0.0.1", 0, ssl=tls)
         async with listening:
             server.url = f"https://localhost:{listening.sockets[0].getsockname()[1]}"
             yield server
@@ -180,14 +178,13 @@ def client(server, kind="access", **options):
     return getattr(Hsm(), kind)(vault_url=server.url, **options)
 
 
-GZIPPED = http(200, gzip.compress(json.dumps(ROLE).encode()), "Content-Encoding: gzip")
 SCRIPTS = {
-    "get": [],
-    "gzip": [GZIPPED],
-    "half-a-body": [http(200, ROLE, "Connection: close")[:-9]],
-    "no-http": [b"nothing Connection: close\r\n\r\n"],
-    "403": [http(403, FAILURE)],
-    "redirect": [http(302, {}, "Location: /moved")],
+    "get": (),
+    "gzip": http(200, gzip.compress(json.dumps(ROLE).encode()), "Content-Encoding: gzip"),
+    "half-a-body": http(200, ROLE, "Connection: close")[:-9],
+    "no-http": b"nothing Connection: close\r\n\r\n",
+    "403": http(403, FAILURE),
+    "redirect": http(302, {}, "Location: /moved"),
 }
 
 
@@ -196,7 +193,7 @@ async def get(server, options=None, **client_options):
         return await attempt(made.get_role_definition("/", NAME, **(options or {})))
 
 
-@behaviour("aiohttp", {case: tuple(script) for case, script in SCRIPTS.items()})
+@behaviour("aiohttp", SCRIPTS)
 async def over_aiohttp(*script):
     async with serving(*script) as server:
         result = await get(server)
@@ -204,19 +201,11 @@ async def over_aiohttp(*script):
 
 
 behaviour("sent-again-by-aiohttp")(lambda: over_aiohttp(None))
-behaviour(
-    "aiohttp-keyword",
-    {
-        name: {name: value}
-        for name, value in {
-            "decompress": True,
-            "response_encoding": "utf-8",
-            "connection_timeout": 5,
-            "read_timeout": 5,
-            "cls": lambda _response, made, _headers: made.name and made,
-        }.items()
-    },
-)(lambda options: with_keyword(**options))
+KEYWORDS = {"decompress": True, "response_encoding": "utf-8", "connection_timeout": 5, "read_timeout": 5}
+behaviour("aiohttp-keyword", {name: (name, KEYWORDS[name]) for name in KEYWORDS})(
+    lambda name, value: with_keyword(**{name: value})
+)
+behaviour("aiohttp-keyword/cls")(lambda: with_keyword(cls=lambda _response, made, _headers: made))
 behaviour("more-keywords/content_type")(lambda: with_keyword(content_type="application/json"))
 behaviour("unknown-keyword")(lambda: with_keyword(no_such_keyword=1))
 
@@ -227,11 +216,10 @@ async def with_keyword(**options):
         return [result.get("name", result.get("raised")), len(server.seen)]
 
 
-@behaviour("aiohttp-verifies", {"nobody": None, "certificate": "certificate", "client": True})
+@behaviour("aiohttp-verifies", {"with-the-certificate": True, "without": False})
 async def verifies(given):
     async with serving() as server:
-        verify = str(server.certificate) if given == "certificate" else True
-        result = plain(await get(server, connection_verify=verify))
+        result = plain(await get(server, connection_verify=str(server.certificate) if given else True))
         return [result.get("name", result.get("raised")), len(server.seen)]
 
 
@@ -300,7 +288,7 @@ async def proxied(*, before):
             heard.append((await reader.readline()).split()[0].decode())
             writer.close()
 
-        async with await asyncio.start_server(proxy, "localhost", 0) as listening:
+        async with await asyncio.start_server(proxy, "127.0.0.1", 0) as listening:
             address = f"http://localhost:{listening.sockets[0].getsockname()[1]}"
             made = None if before else client(server)
             os.environ["HTTPS_PROXY"] = address
