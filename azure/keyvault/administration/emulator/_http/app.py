@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from .._domain import versions
 from .dispatch import MAX_BODY, dispatcher
 from .exchange import HSM
 from .fault_injection import break_off, misbehave
-from .handlers import access_control, backup, keys
+from .handlers import access_control, backup, key_backup, key_operations, key_rotation, keys, settings
 from .handlers.not_emulated import not_emulated
 from .headers import stamp
 from .middleware import authenticate, record, render_errors
@@ -32,8 +34,20 @@ _ROLE_DEFINITIONS = f"/{_SCOPE}providers/Microsoft.Authorization/roleDefinitions
 _ROLE_ASSIGNMENTS = f"/{_SCOPE}providers/Microsoft.Authorization/roleAssignments"
 _KEY = "/keys/{key_name}"
 _DELETED_KEY = "/deletedkeys/{key_name}"
+# The last part of a path that names an operation; in any case, and never the version of a key.
+_OPERATION_NAMES = (
+    "attestation|backup|create|decrypt|encrypt|release|rotate|rotationpolicy|secureunwrapkey|securewrapkey|sign|"
+    "unwrapkey|verify|versions|wrapkey"
+)
+_VERSION = rf"/{{version:(?!(?i:{_OPERATION_NAMES})(?:/|$))[^{{}}/]+}}"
+_SECURITY_DOMAIN = "Download or upload of the security domain"
 _LIST = frozenset({"$filter", "$skiptoken"})
 _PAGING = frozenset({"maxresults", "$skiptoken"})
+
+
+def _named(operation: str) -> str:
+    return f"/{{operation:(?i:{operation})}}"
+
 
 OPERATIONS = (
     Operation(
@@ -151,48 +165,123 @@ OPERATIONS = (
         needs_version=False,
         while_restoring=True,
     ),
-    Operation("POST", _KEY + "/create", keys.create_key, "/keys/create", at="/keys", body=Body.JSON),
-    Operation("GET", "/keys", keys.list_keys, "/keys/read/action", at="/keys", query=_PAGING),
-    # Who means the newest version leaves the version empty, and so may send a slash at the end.
-    Operation("GET", _KEY, keys.get_key, "/keys/read/action", at=_KEY),
-    Operation("GET", _KEY + "/", keys.get_key, "/keys/read/action", at=_KEY),
-    Operation("GET", _KEY + "/versions", keys.list_key_versions, "/keys/read/action", at=_KEY, query=_PAGING),
-    Operation("GET", _KEY + "/{version}", keys.get_key, "/keys/read/action", at=_KEY),
-    Operation("PATCH", _KEY, keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
-    Operation("PATCH", _KEY + "/", keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
-    Operation("PATCH", _KEY + "/{version}", keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
-    Operation("DELETE", _KEY, keys.delete_key, "/keys/delete", at=_KEY),
-    Operation(
-        "GET", "/deletedkeys", keys.list_deleted_keys, "/keys/deletedKeys/read/action", at="/keys", query=_PAGING
-    ),
-    Operation("GET", _DELETED_KEY, keys.get_deleted_key, "/keys/deletedKeys/read/action", at=_KEY),
-    Operation("POST", _DELETED_KEY + "/recover", keys.recover_deleted_key, "/keys/deletedKeys/recover/action", at=_KEY),
-    Operation("DELETE", _DELETED_KEY, keys.purge_deleted_key, "/keys/deletedKeys/delete", at=_KEY),
 )
 
-# What the service has and the emulator has not: allowed to whom it is allowed, and then refused by name. These stand
-# before the others on the way to a request: /keys/k/rotationpolicy is no version.
+_key_operation = partial(Operation, since=versions.KEYS_SINCE)
+
+KEY_OPERATIONS = (
+    _key_operation("POST", _KEY + _named("create"), keys.create_key, "/keys/create", at="/keys", body=Body.JSON),
+    _key_operation("PUT", _KEY, keys.import_key, "/keys/import/action", at="/keys", body=Body.JSON),
+    _key_operation("GET", "/keys", keys.list_keys, "/keys/read/action", at="/keys", query=_PAGING),
+    # An empty version means the newest one, so the path may end in a slash.
+    *(
+        operation
+        for path in (_KEY, _KEY + "/", _KEY + _VERSION)
+        for operation in (
+            _key_operation("GET", path, keys.get_key, "/keys/read/action", at=_KEY),
+            _key_operation("PATCH", path, keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
+        )
+    ),
+    _key_operation(
+        "GET", _KEY + _named("versions"), keys.list_key_versions, "/keys/read/action", at=_KEY, query=_PAGING
+    ),
+    _key_operation("DELETE", _KEY, keys.delete_key, "/keys/delete", at=_KEY),
+    _key_operation(
+        "GET", "/deletedkeys", keys.list_deleted_keys, "/keys/deletedKeys/read/action", at="/keys", query=_PAGING
+    ),
+    _key_operation("GET", _DELETED_KEY, keys.get_deleted_key, "/keys/deletedKeys/read/action", at=_KEY),
+    _key_operation(
+        "POST", _DELETED_KEY + "/recover", keys.recover_deleted_key, "/keys/deletedKeys/recover/action", at=_KEY
+    ),
+    _key_operation("DELETE", _DELETED_KEY, keys.purge_deleted_key, "/keys/deletedKeys/delete", at=_KEY),
+    _key_operation("POST", _KEY + _named("backup"), key_backup.backup_key, "/keys/backup/action", at=_KEY),
+    _key_operation("POST", "/keys/restore", key_backup.restore_key, "/keys/restore/action", at="/keys", body=Body.JSON),
+    *(
+        _key_operation(
+            "POST", _KEY + version + _named(name), handler, f"/keys/{action}/action", at=_KEY, body=Body.JSON
+        )
+        for name, action, handler in (
+            ("encrypt", "encrypt", key_operations.encrypting("encrypt")),
+            ("decrypt", "decrypt", key_operations.decrypting("decrypt")),
+            ("wrapkey", "wrap", key_operations.encrypting("wrapKey")),
+            ("unwrapkey", "unwrap", key_operations.decrypting("unwrapKey")),
+            ("sign", "sign", key_operations.sign),
+            ("verify", "verify", key_operations.verify),
+        )
+        for version in ("", _VERSION)
+    ),
+    *(
+        Operation(
+            "GET",
+            _KEY + version + _named("attestation"),
+            keys.get_key_attestation,
+            "/keys/read/action",
+            at=_KEY,
+            since="7.6-preview.2",
+        )
+        for version in ("", _VERSION)
+    ),
+    Operation(
+        "POST",
+        _KEY + _named("rotate"),
+        key_rotation.rotate_key,
+        "/keys/rotate/action",
+        at=_KEY,
+        since="7.3-preview",
+    ),
+    Operation(
+        "GET",
+        _KEY + _named("rotationpolicy"),
+        key_rotation.get_rotation_policy,
+        "/keys/read/action",
+        at=_KEY,
+        since="7.3-preview",
+    ),
+    Operation(
+        "PUT",
+        _KEY + _named("rotationpolicy"),
+        key_rotation.set_rotation_policy,
+        "/keys/write/action",
+        at=_KEY,
+        body=Body.JSON,
+        since="7.3-preview",
+    ),
+    Operation("POST", "/rng", key_operations.random_bytes, "/rng/action", body=Body.JSON, since="7.3-preview"),
+    Operation("GET", "/settings", settings.list_settings, "/settings/read/action", since="7.4-preview.1"),
+    Operation("GET", "/settings/{setting}", settings.get_setting, "/settings/read/action", since="7.4-preview.1"),
+    Operation(
+        "PATCH",
+        "/settings/{setting}",
+        settings.update_setting,
+        "/settings/write/action",
+        body=Body.OPTIONAL_JSON,
+        since="7.4-preview.1",
+    ),
+)
+
+# What the service has and the emulator has not: allowed to whom it is allowed, and then refused by name.
 NOT_EMULATED = tuple(
     Operation(method, path, not_emulated(what), action, at=at, body=Body.IGNORED)
     for method, path, what, action, at in (
-        ("PUT", _KEY, "Importing a key", "/keys/import/action", "/keys"),
-        ("POST", _KEY + "/backup", "Backing up a single key", "/keys/backup/action", _KEY),
-        ("POST", "/keys/restore", "Restoring a single key from a blob", "/keys/restore/action", "/keys"),
-        ("POST", _KEY + "/rotate", "Rotating a key", "/keys/rotate/action", _KEY),
-        ("GET", _KEY + "/rotationpolicy", "A rotation policy", "/keys/read/action", _KEY),
-        ("PUT", _KEY + "/rotationpolicy", "A rotation policy", "/keys/write/action", _KEY),
-        ("GET", _KEY + "/{version}/attestation", "Attestation", "/keys/read/action", _KEY),
-        ("POST", _KEY + "/{version}/encrypt", "Encrypting", "/keys/encrypt/action", _KEY),
-        ("POST", _KEY + "/{version}/decrypt", "Decrypting", "/keys/decrypt/action", _KEY),
-        ("POST", _KEY + "/{version}/sign", "Signing", "/keys/sign/action", _KEY),
-        ("POST", _KEY + "/{version}/verify", "Verifying", "/keys/verify/action", _KEY),
-        ("POST", _KEY + "/{version}/wrapkey", "Wrapping a key", "/keys/wrap/action", _KEY),
-        ("POST", _KEY + "/{version}/unwrapkey", "Unwrapping a key", "/keys/unwrap/action", _KEY),
-        ("POST", _KEY + "/{version}/release", "Releasing a key", "/keys/release/action", _KEY),
-        ("POST", "/rng", "The random number generator", "/rng/action", "/"),
-        ("GET", "/settings", "Settings", "/settings/read/action", "/"),
-        ("GET", "/settings/{setting}", "Settings", "/settings/read/action", "/"),
-        ("PATCH", "/settings/{setting}", "Settings", "/settings/write/action", "/"),
+        *(
+            ("POST", _KEY + version + _named(name), what, f"/keys/{action}/action", _KEY)
+            for name, what, action in (
+                ("release", "Releasing a key", "release"),
+                ("securewrapkey", "Wrapping a key securely", "wrap"),
+                ("secureunwrapkey", "Unwrapping a key securely", "unwrap"),
+            )
+            for version in ("", _VERSION)
+        ),
+        *(
+            (method, path, "The external key manager (EKM)", f"/ekm/{action}/action", "/")
+            for method, action in (("GET", "read"), ("POST", "write"), ("PATCH", "write"), ("DELETE", "delete"))
+            for path in ("/ekm", "/ekm/{rest:.+}")
+        ),
+        ("POST", "/securitydomain/download", _SECURITY_DOMAIN, "/securitydomain/download/action", "/"),
+        ("GET", "/securitydomain/download/pending", _SECURITY_DOMAIN, "/securitydomain/download/read", "/"),
+        ("GET", "/securitydomain/upload", _SECURITY_DOMAIN, "/securitydomain/transferkey/read", "/"),
+        ("POST", "/securitydomain/upload", _SECURITY_DOMAIN, "/securitydomain/upload/action", "/"),
+        ("GET", "/securitydomain/upload/pending", _SECURITY_DOMAIN, "/securitydomain/upload/read", "/"),
     )
 )
 
@@ -200,6 +289,6 @@ NOT_EMULATED = tuple(
 def make_app(hsm: Hsm) -> web.Application:
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY + 1)
     app[HSM] = hsm
-    app.router.add_route("*", r"/{path:[\s\S]*}", dispatcher(NOT_EMULATED + OPERATIONS))
+    app.router.add_route("*", r"/{path:[\s\S]*}", dispatcher(OPERATIONS + KEY_OPERATIONS + NOT_EMULATED))
     app.on_response_prepare.append(stamp)
     return app

@@ -26,6 +26,7 @@ class Body(Enum):
 
     NONE = "there must be none"
     JSON = "a JSON object, which the handler reads"
+    OPTIONAL_JSON = "a JSON object or nothing, which the handler tells apart"
     IGNORED = "nobody looks at it"
 
 
