@@ -21,8 +21,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 
-# The first one held no private halves of keys.
-_FORMATS = (1, 2)
+_FORMAT = 1
 _ROLE_DEFINITIONS = "role-definitions.json"
 _ROLE_ASSIGNMENTS = "role-assignments.json"
 _KEYS = "keys.json"
@@ -40,7 +39,7 @@ def pack(snapshot: Snapshot, *, security_domain: bytes, hsm_name: str, created: 
         _KEYS: _encode([_each_secret(sealing.seal, documents.document(key), security_domain) for key in snapshot.keys]),
     }
     manifest = {
-        "format": _FORMATS[-1],
+        "format": _FORMAT,
         "hsm": hsm_name,
         "created": created,
         "securityDomain": _fingerprint(security_domain),
@@ -81,7 +80,7 @@ def unpack(files: Mapping[str, bytes], *, security_domain: bytes) -> Snapshot:
 def _each_secret(
     change: Callable[[str, bytes], str], key: documents.Document, security_domain: bytes
 ) -> documents.Document:
-    """Return the document of a key whose secrets are sealed, or no longer are."""
+    """Return the document of a key with its secrets sealed, or unsealed. Keys of older emulators have none."""
     versions = [
         {**each, "secret": each.get("secret") and change(each["secret"], security_domain)} for each in key["versions"]
     ]
@@ -99,7 +98,7 @@ def _read_manifest(files: Mapping[str, bytes]) -> dict[str, Any]:
         raise invalid_backup("its manifest is damaged")
     # JSON's objects have no keys but strings.
     members = cast("dict[str, Any]", manifest)
-    if members.get("format") not in _FORMATS:
+    if members.get("format") != _FORMAT:
         raise invalid_backup("its format is unknown")
     return members
 

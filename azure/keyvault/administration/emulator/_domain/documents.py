@@ -44,15 +44,10 @@ def superseded(document: Document) -> Superseded:
 
 
 def key(document: Document) -> Key:
+    changed = _changed(document, versions=tuple(map(_key_version, document["versions"])))
     # A document from before there were rotation policies has no such member.
-    policy = document.get("rotation_policy")
-    return Key(
-        **_changed(
-            document,
-            versions=tuple(map(_key_version, document["versions"])),
-            rotation_policy=policy and _rotation_policy(policy),
-        )
-    )
+    policy = changed.pop("rotation_policy", None)
+    return Key(**changed, rotation_policy=policy and _rotation_policy(policy))
 
 
 def job(document: Document) -> Job:
