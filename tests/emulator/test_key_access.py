@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 import pytest
@@ -9,7 +10,7 @@ import pytest
 from emulator.raw import ACTION, ROLE_DEFINITIONS, RawClient
 
 # What each principal asks for: the action it needs, and the widest scope that must be covered; {k} is a key.
-REQUESTS = (
+REQUESTS: tuple[tuple[str, str, str, str, Any], ...] = (
     ("/keys/create", "/keys", "POST", "/keys/{k}/create", {"kty": "oct"}),
     ("/keys/import/action", "/keys", "PUT", "/keys/{k}", {"key": {"kty": "oct", "k": "AAAA"}}),
     ("/keys/restore/action", "/keys", "POST", "/keys/restore", {"value": "AAAA"}),

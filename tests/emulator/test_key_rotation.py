@@ -62,7 +62,10 @@ async def test_policy_is_shown_as_it_was_given(user: RawClient) -> None:
         (policy("90"), "expiryTime must be a duration of years, months, weeks and days, got '90'"),
         (policy("P"), "expiryTime must be a duration of years, months, weeks and days, got 'P'"),
         (policy("PT5000H"), "expiryTime must be a duration of years, months, weeks and days, got 'PT5000H'"),
-        (policy("P٩٠D"), "expiryTime must be a duration of years, months, weeks and days, got 'P\\u0669\\u0660D'"),
+        (
+            policy("P\u0669\u0660D"),
+            "expiryTime must be a duration of years, months, weeks and days, got 'P\\u0669\\u0660D'",
+        ),
         (
             {**policy(), "lifetimeActions": [{"action": {"type": "Notify"}, "trigger": {"timeBeforeExpiry": "P30D"}}]},
             "The only action of a lifetimeAction is rotate",

@@ -154,19 +154,8 @@ def key_exists(name: str) -> ServiceError:
     return ServiceError(409, "Conflict", f"Key {name} exists and cannot be restored over")
 
 
-def key_operation_forbidden(operation: str) -> ServiceError:
-    message = f"Operation {operation} is not permitted on this key."
-    return ServiceError(403, "Forbidden", message, inner_code="KeyOperationForbidden")
-
-
-def key_disabled(operation: str) -> ServiceError:
-    message = f"Operation {operation} is not allowed on a disabled key."
-    return ServiceError(403, "Forbidden", message, inner_code="KeyDisabled")
-
-
-def key_not_valid_now(operation: str, what: str) -> ServiceError:
-    message = f"Operation {operation} is not allowed on {what}."
-    return ServiceError(403, "Forbidden", message, inner_code="KeyNotYetValidOrExpired")
+def key_use_refused(operation: str, why: str, inner_code: str) -> ServiceError:
+    return ServiceError(403, "Forbidden", f"Operation {operation} is {why}.", inner_code=inner_code)
 
 
 def no_private_key() -> ServiceError:

@@ -185,15 +185,13 @@ def check_export(version: KeyVersion) -> None:
 def check_use(version: KeyVersion, operation: str, now: float) -> None:
     """Refuse an operation for which a key is not meant, or not now."""
     if not version.enabled:
-        raise errors.key_disabled(operation)
+        raise errors.key_use_refused(operation, "not allowed on a disabled key", "KeyDisabled")
     if operation not in version.operations:
-        raise errors.key_operation_forbidden(operation)
-    if operation in _TIMELESS:
-        return
-    if version.not_before is not None and now < version.not_before:
-        raise errors.key_not_valid_now(operation, "a key that is not yet valid")
-    if version.expires is not None and now >= version.expires:
-        raise errors.key_not_valid_now(operation, "an expired key")
+        raise errors.key_use_refused(operation, "not permitted on this key", "KeyOperationForbidden")
+    is_early = version.not_before is not None and now < version.not_before
+    if operation not in _TIMELESS and (is_early or (version.expires is not None and now >= version.expires)):
+        state = "a key that is not yet valid" if is_early else "an expired key"
+        raise errors.key_use_refused(operation, f"not allowed on {state}", "KeyNotYetValidOrExpired")
 
 
 def _refuse(given: Mapping[str, object], name: str, kty: str) -> None:

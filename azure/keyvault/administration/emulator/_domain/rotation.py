@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from . import errors
@@ -11,11 +12,12 @@ from .records import RotationPolicy
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-AFTER_CREATE = "timeAfterCreate"
-BEFORE_EXPIRY = "timeBeforeExpiry"
+    from .records import KeyVersion
+
+TRIGGERS = (_AFTER_CREATE, _BEFORE_EXPIRY) = ("timeAfterCreate", "timeBeforeExpiry")
 
 _LEAST_DAYS = 28
-_DURATION = re.compile(r"P(?=\d)(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?")
+_DURATION = re.compile(r"P(?=\d)(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?", re.ASCII)
 # A year has 31,536,000 seconds in the service's arithmetic; that a month has 30 days is our choice.
 _DAYS = (365, 30, 7, 1)
 
@@ -39,16 +41,17 @@ def parse(
         raise errors.bad_parameter(f"expiryTime must be at least P{_LEAST_DAYS}D, got {expiry_time}")
     for name, duration in triggers:
         days = _days(name, duration)
-        if name == AFTER_CREATE and days < _LEAST_DAYS:
+        if name == _AFTER_CREATE and days < _LEAST_DAYS:
             raise errors.bad_parameter(f"{name} must be at least P{_LEAST_DAYS}D, got {duration}")
-        if name == BEFORE_EXPIRY and days > expiry - _LEAST_DAYS:
+        if name == _BEFORE_EXPIRY and days > expiry - _LEAST_DAYS:
             raise errors.bad_parameter(f"{name} must be at most expiryTime - P{_LEAST_DAYS}D, got {duration}")
     return RotationPolicy(replaced.created if replaced else now, now, expiry_time, tuple(triggers))
 
 
-def expiry(policy: RotationPolicy | None, now: int) -> int | None:
-    """Return when a version that is made now expires."""
-    return now + _days("expiryTime", policy.expiry_time) * 86400 if policy else None
+def next_version(newest: KeyVersion, policy: RotationPolicy, name: str, now: int) -> KeyVersion:
+    """Return a version that is like the newest one; its halves are still the old ones."""
+    expires = now + _days("expiryTime", policy.expiry_time) * 86400
+    return replace(newest, version=name, created=now, updated=now, enabled=True, not_before=None, expires=expires)
 
 
 def _days(name: str, duration: str) -> int:

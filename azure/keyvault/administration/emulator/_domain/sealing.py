@@ -10,23 +10,20 @@ import hmac
 import json
 import secrets
 
-from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
-from cryptography.hazmat.primitives.padding import PKCS7
-
 from . import base64url
+from .algorithms import ALGORITHMS
 
 _HEADER = base64url.encode(
     json.dumps({"alg": "dir", "enc": "A256CBC-HS512", "kid": "backup-protection-key"}, separators=(",", ":")).encode()
 )
 _HALF = 32
+_CIPHER = ALGORITHMS["A256CBCPAD"]
 
 
 def seal(content: str, security_domain: bytes) -> str:
     mac_key, key = _keys(security_domain)
     iv = secrets.token_bytes(16)
-    padder = PKCS7(128).padder()
-    encryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).encryptor()
-    ciphertext = encryptor.update(padder.update(content.encode()) + padder.finalize()) + encryptor.finalize()
+    ciphertext = _CIPHER.forward(key, {"iv": iv, "value": content.encode()})["value"]
     parts = (iv, ciphertext, _tag(mac_key, iv, ciphertext))
     return ".".join((_HEADER, "", *map(base64url.encode, parts)))
 
@@ -42,9 +39,7 @@ def unseal(token: str, security_domain: bytes) -> str:
     is_ours = hmac.compare_digest(tag, _tag(mac_key, iv, ciphertext))
     if (header, key_part) != (_HEADER, "") or not is_ours:
         raise ValueError("Sealed with another security domain")
-    unpadder = PKCS7(128).unpadder()
-    decryptor = Cipher(algorithms.AES(key), modes.CBC(iv)).decryptor()
-    return (unpadder.update(decryptor.update(ciphertext) + decryptor.finalize()) + unpadder.finalize()).decode()
+    return _CIPHER.backward(key, {"iv": iv, "value": ciphertext}).decode()
 
 
 def _keys(security_domain: bytes) -> tuple[bytes, bytes]:

@@ -11,7 +11,8 @@ from .._domain import versions
 from .dispatch import MAX_BODY, dispatcher
 from .exchange import HSM
 from .fault_injection import break_off, misbehave
-from .handlers import access_control, backup, key_backup, key_operations, key_rotation, keys, settings
+from .handlers import access_control, backup, key_backup, key_rotation, keys, settings
+from .handlers.key_operations import key_operation, random_bytes
 from .handlers.not_emulated import not_emulated
 from .headers import stamp
 from .middleware import authenticate, record, render_errors
@@ -41,6 +42,9 @@ _OPERATION_NAMES = (
 )
 _VERSION = rf"/{{version:(?!(?i:{_OPERATION_NAMES})(?:/|$))[^{{}}/]+}}"
 _SECURITY_DOMAIN = "Download or upload of the security domain"
+_SETTING = "/settings/{setting}"
+# Rotation and random numbers came together.
+_ROTATION = "7.3-preview"
 _LIST = frozenset({"$filter", "$skiptoken"})
 _PAGING = frozenset({"maxresults", "$skiptoken"})
 
@@ -48,6 +52,8 @@ _PAGING = frozenset({"maxresults", "$skiptoken"})
 def _named(operation: str) -> str:
     return f"/{{operation:(?i:{operation})}}"
 
+
+_POLICY = _KEY + _named("rotationpolicy")
 
 OPERATIONS = (
     Operation(
@@ -167,96 +173,50 @@ OPERATIONS = (
     ),
 )
 
-_key_operation = partial(Operation, since=versions.KEYS_SINCE)
+# Without a version, the newest is meant; two slashes count as one.
+_VERSIONS = ("", _VERSION)
+_key = partial(Operation, at=_KEY, since=versions.KEYS_SINCE)
+_json = partial(_key, body=Body.JSON)
+_attestation = partial(_key, action="/keys/read/action", since="7.6-preview.2")
 
 KEY_OPERATIONS = (
-    _key_operation("POST", _KEY + _named("create"), keys.create_key, "/keys/create", at="/keys", body=Body.JSON),
-    _key_operation("PUT", _KEY, keys.import_key, "/keys/import/action", at="/keys", body=Body.JSON),
-    _key_operation("GET", "/keys", keys.list_keys, "/keys/read/action", at="/keys", query=_PAGING),
-    # An empty version means the newest one, so the path may end in a slash.
+    _json("POST", _KEY + _named("create"), keys.create_key, "/keys/create", at="/keys"),
+    _json("PUT", _KEY, keys.import_key, "/keys/import/action", at="/keys"),
+    _json("POST", "/keys/restore", key_backup.restore_key, "/keys/restore/action", at="/keys"),
+    _key("GET", "/keys", keys.list_keys, "/keys/read/action", at="/keys", query=_PAGING),
+    _key("GET", _KEY + _named("versions"), keys.list_key_versions, "/keys/read/action", query=_PAGING),
+    *(_key("GET", _KEY + version, keys.get_key, "/keys/read/action") for version in (*_VERSIONS, "/")),
+    *(_json("PATCH", _KEY + version, keys.update_key, "/keys/write/action") for version in (*_VERSIONS, "/")),
+    _key("DELETE", _KEY, keys.delete_key, "/keys/delete"),
+    _key("GET", "/deletedkeys", keys.list_deleted_keys, "/keys/deletedKeys/read/action", at="/keys", query=_PAGING),
+    _key("GET", _DELETED_KEY, keys.get_deleted_key, "/keys/deletedKeys/read/action"),
+    _key("POST", _DELETED_KEY + "/recover", keys.recover_deleted_key, "/keys/deletedKeys/recover/action"),
+    _key("DELETE", _DELETED_KEY, keys.purge_deleted_key, "/keys/deletedKeys/delete"),
+    _key("POST", _KEY + _named("backup"), key_backup.backup_key, "/keys/backup/action"),
     *(
-        operation
-        for path in (_KEY, _KEY + "/", _KEY + _VERSION)
-        for operation in (
-            _key_operation("GET", path, keys.get_key, "/keys/read/action", at=_KEY),
-            _key_operation("PATCH", path, keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
+        _json("POST", _KEY + version + _named(name), key_operation(name), f"/keys/{action}/action")
+        for name, action in (
+            ("encrypt", "encrypt"),
+            ("decrypt", "decrypt"),
+            ("wrapKey", "wrap"),
+            ("unwrapKey", "unwrap"),
+            ("sign", "sign"),
+            ("verify", "verify"),
         )
+        for version in _VERSIONS
     ),
-    _key_operation(
-        "GET", _KEY + _named("versions"), keys.list_key_versions, "/keys/read/action", at=_KEY, query=_PAGING
-    ),
-    _key_operation("DELETE", _KEY, keys.delete_key, "/keys/delete", at=_KEY),
-    _key_operation(
-        "GET", "/deletedkeys", keys.list_deleted_keys, "/keys/deletedKeys/read/action", at="/keys", query=_PAGING
-    ),
-    _key_operation("GET", _DELETED_KEY, keys.get_deleted_key, "/keys/deletedKeys/read/action", at=_KEY),
-    _key_operation(
-        "POST", _DELETED_KEY + "/recover", keys.recover_deleted_key, "/keys/deletedKeys/recover/action", at=_KEY
-    ),
-    _key_operation("DELETE", _DELETED_KEY, keys.purge_deleted_key, "/keys/deletedKeys/delete", at=_KEY),
-    _key_operation("POST", _KEY + _named("backup"), key_backup.backup_key, "/keys/backup/action", at=_KEY),
-    _key_operation("POST", "/keys/restore", key_backup.restore_key, "/keys/restore/action", at="/keys", body=Body.JSON),
-    *(
-        _key_operation(
-            "POST", _KEY + version + _named(name), handler, f"/keys/{action}/action", at=_KEY, body=Body.JSON
-        )
-        for name, action, handler in (
-            ("encrypt", "encrypt", key_operations.encrypting("encrypt")),
-            ("decrypt", "decrypt", key_operations.decrypting("decrypt")),
-            ("wrapkey", "wrap", key_operations.encrypting("wrapKey")),
-            ("unwrapkey", "unwrap", key_operations.decrypting("unwrapKey")),
-            ("sign", "sign", key_operations.sign),
-            ("verify", "verify", key_operations.verify),
-        )
-        for version in ("", _VERSION)
-    ),
-    *(
-        Operation(
-            "GET",
-            _KEY + version + _named("attestation"),
-            keys.get_key_attestation,
-            "/keys/read/action",
-            at=_KEY,
-            since="7.6-preview.2",
-        )
-        for version in ("", _VERSION)
-    ),
-    Operation(
-        "POST",
-        _KEY + _named("rotate"),
-        key_rotation.rotate_key,
-        "/keys/rotate/action",
-        at=_KEY,
-        since="7.3-preview",
-    ),
-    Operation(
-        "GET",
-        _KEY + _named("rotationpolicy"),
-        key_rotation.get_rotation_policy,
-        "/keys/read/action",
-        at=_KEY,
-        since="7.3-preview",
-    ),
-    Operation(
-        "PUT",
-        _KEY + _named("rotationpolicy"),
-        key_rotation.set_rotation_policy,
-        "/keys/write/action",
-        at=_KEY,
-        body=Body.JSON,
-        since="7.3-preview",
-    ),
-    Operation("POST", "/rng", key_operations.random_bytes, "/rng/action", body=Body.JSON, since="7.3-preview"),
-    Operation("GET", "/settings", settings.list_settings, "/settings/read/action", since="7.4-preview.1"),
-    Operation("GET", "/settings/{setting}", settings.get_setting, "/settings/read/action", since="7.4-preview.1"),
-    Operation(
-        "PATCH",
-        "/settings/{setting}",
-        settings.update_setting,
-        "/settings/write/action",
-        body=Body.OPTIONAL_JSON,
-        since="7.4-preview.1",
-    ),
+    *(_attestation("GET", _KEY + version + _named("attestation"), keys.get_key_attestation) for version in _VERSIONS),
+    _key("POST", _KEY + _named("rotate"), key_rotation.rotate_key, "/keys/rotate/action", since=_ROTATION),
+    _key("GET", _POLICY, key_rotation.get_rotation_policy, "/keys/read/action", since=_ROTATION),
+    _json("PUT", _POLICY, key_rotation.set_rotation_policy, "/keys/write/action", since=_ROTATION),
+    _json("POST", "/rng", random_bytes, "/rng/action", at="/", since=_ROTATION),
+)
+
+_setting = partial(Operation, since="7.4-preview.1")
+SETTING_OPERATIONS = (
+    _setting("GET", "/settings", settings.list_settings, "/settings/read/action"),
+    _setting("GET", _SETTING, settings.get_setting, "/settings/read/action"),
+    _setting("PATCH", _SETTING, settings.update_setting, "/settings/write/action", body=Body.OPTIONAL_JSON),
 )
 
 # What the service has and the emulator has not: allowed to whom it is allowed, and then refused by name.
@@ -267,10 +227,10 @@ NOT_EMULATED = tuple(
             ("POST", _KEY + version + _named(name), what, f"/keys/{action}/action", _KEY)
             for name, what, action in (
                 ("release", "Releasing a key", "release"),
-                ("securewrapkey", "Wrapping a key securely", "wrap"),
-                ("secureunwrapkey", "Unwrapping a key securely", "unwrap"),
+                ("secureWrapKey", "Wrapping a key securely", "wrap"),
+                ("secureUnwrapKey", "Unwrapping a key securely", "unwrap"),
             )
-            for version in ("", _VERSION)
+            for version in _VERSIONS
         ),
         *(
             (method, path, "The external key manager (EKM)", f"/ekm/{action}/action", "/")
@@ -289,6 +249,8 @@ NOT_EMULATED = tuple(
 def make_app(hsm: Hsm) -> web.Application:
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY + 1)
     app[HSM] = hsm
-    app.router.add_route("*", r"/{path:[\s\S]*}", dispatcher(OPERATIONS + KEY_OPERATIONS + NOT_EMULATED))
+    app.router.add_route(
+        "*", r"/{path:[\s\S]*}", dispatcher(OPERATIONS + KEY_OPERATIONS + SETTING_OPERATIONS + NOT_EMULATED)
+    )
     app.on_response_prepare.append(stamp)
     return app

@@ -10,17 +10,16 @@ from uuid import uuid4
 from ..._domain import errors, keys, rotation
 from ..._domain.errors import ServiceError
 from ..._hsm.keygen import generate
+from ..json_body import Members
 from ..operation import Answer
 from .keys import add_version, find_live
 
 if TYPE_CHECKING:
     from ..._domain.records import Key
     from ..._hsm.hsm import Hsm
-    from ..json_body import Members
     from ..operation import Call
 
 _ROTATE = "rotate"
-_TRIGGERS = (rotation.AFTER_CREATE, rotation.BEFORE_EXPIRY)
 
 
 async def rotate_key(hsm: Hsm, call: Call) -> Answer:
@@ -31,18 +30,8 @@ async def rotate_key(hsm: Hsm, call: Call) -> Answer:
         raise errors.key_not_found(error.message) from error
     if key.rotation_policy is None:
         raise errors.bad_parameter("The key has no rotation policy; set one first")
-    newest = key.versions[-1]
-    now = int(call.now)
-    version = replace(
-        newest,
-        version=uuid4().hex,
-        created=now,
-        updated=now,
-        enabled=True,
-        not_before=None,
-        expires=rotation.expiry(key.rotation_policy, now),
-    )
-    return await add_version(hsm, call, version, partial(generate, keys.same_spec(newest)))
+    version = rotation.next_version(key.versions[-1], key.rotation_policy, uuid4().hex, int(call.now))
+    return await add_version(hsm, call, version, partial(generate, keys.same_spec(version)))
 
 
 async def get_rotation_policy(hsm: Hsm, call: Call) -> Answer:
@@ -52,11 +41,8 @@ async def get_rotation_policy(hsm: Hsm, call: Call) -> Answer:
 async def set_rotation_policy(hsm: Hsm, call: Call) -> Answer:
     with call.body as body:
         triggers = [_read_trigger(each) for each in body.list_of_members("lifetimeActions") or []]
-        attributes = body.members("attributes")
-        expiry_time = None
-        if attributes is not None:
-            with attributes:
-                expiry_time = attributes.text("expiryTime")
+        with body.members("attributes") or Members({}) as attributes:
+            expiry_time = attributes.text("expiryTime")
     with hsm.store.transaction():
         key = find_live(hsm, call)
         policy = rotation.parse(expiry_time, triggers, int(call.now), key.rotation_policy)
@@ -66,14 +52,13 @@ async def set_rotation_policy(hsm: Hsm, call: Call) -> Answer:
 
 
 def _read_trigger(lifetime_action: Members) -> tuple[str, str]:
-    with lifetime_action:
-        with lifetime_action.required_members("action") as action:
-            if action.required_text("type").casefold() != _ROTATE:
-                raise errors.bad_parameter("The only action of a lifetimeAction is rotate")
+    with lifetime_action, lifetime_action.required_members("action") as action:
+        if action.required_text("type").casefold() != _ROTATE:
+            raise errors.bad_parameter("The only action of a lifetimeAction is rotate")
         with lifetime_action.required_members("trigger") as trigger:
-            given = [(name, after) for name in _TRIGGERS if (after := trigger.text(name)) is not None]
+            given = [(name, after) for name in rotation.TRIGGERS if (after := trigger.text(name)) is not None]
     if len(given) != 1:
-        raise errors.bad_parameter(f"A trigger must have one of {' and '.join(_TRIGGERS)}")
+        raise errors.bad_parameter(f"A trigger must have one of {' and '.join(rotation.TRIGGERS)}")
     return given[0]
 
 

@@ -14,41 +14,31 @@ if TYPE_CHECKING:
 
 # The only one that the service has ever listed.
 _DEFAULTS = {"AllowKeyManagementOperationsThroughARM": "false"}
-_VALUES = {"true", "false"}
 _FACT = "settings"
 
 
 async def list_settings(hsm: Hsm, _call: Call) -> Answer:
-    return Answer({"settings": [_setting(*each) for each in _values(hsm).items()]})
+    return Answer({"settings": [_setting(hsm, name) for name in _DEFAULTS]})
 
 
 async def get_setting(hsm: Hsm, call: Call) -> Answer:
-    name = _name(call)
-    return Answer(_setting(name, _values(hsm)[name]))
+    return Answer(_setting(hsm, call.parameters["setting"]))
 
 
 async def update_setting(hsm: Hsm, call: Call) -> Answer:
     with call.body as body:
         value = body.text("value")
-    name = _name(call)
     if value is None:
         raise errors.no_content()
-    if value not in _VALUES:
-        raise errors.invalid_setting(f"The value of the setting {name} must be true or false")
-    hsm.store.save_fact(_FACT, json.dumps({**_values(hsm), name: value}))
-    return Answer(_setting(name, value))
+    changed = {**_setting(hsm, call.parameters["setting"]), "value": value}
+    if value not in {"true", "false"}:
+        raise errors.invalid_setting(f"The value of the setting {changed['name']} must be true or false")
+    hsm.store.save_fact(_FACT, json.dumps({changed["name"]: value}))
+    return Answer(changed)
 
 
-def _name(call: Call) -> str:
-    name = call.parameters["setting"]
-    if name not in _DEFAULTS:
+def _setting(hsm: Hsm, name: str) -> dict[str, str]:
+    values: dict[str, str] = {**_DEFAULTS, **json.loads(hsm.store.fact(_FACT) or "{}")}
+    if name not in values:
         raise errors.invalid_setting("Invalid setting name. Please check the spelling of the setting name to update.")
-    return name
-
-
-def _values(hsm: Hsm) -> dict[str, str]:
-    return {**_DEFAULTS, **json.loads(hsm.store.fact(_FACT) or "{}")}
-
-
-def _setting(name: str, value: str) -> dict[str, str]:
-    return {"name": name, "type": "boolean", "value": value}
+    return {"name": name, "type": "boolean", "value": values[name]}
