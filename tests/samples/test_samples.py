@@ -124,6 +124,7 @@ def test_the_drill_brings_everything_back() -> None:
     assert "Before:   2 keys, 1 custom roles, 4 role assignments\n" in output
     assert "Disaster: 0 keys, 0 custom roles, 3 role assignments\n" in output
     assert "After:    2 keys, 1 custom roles, 4 role assignments\n" in output
+    assert "Message:  decrypted with the restored key\n" in output
     assert output.endswith("The drill succeeded: the HSM is as it was.\n")
 
 

@@ -239,6 +239,8 @@ def _build_hsm(settings: Settings, state: _State, clock: Clock, journal: Journal
         journal=journal,
         faults=faults,
         retry_after=settings.retry_after,
+        security_domain=state.security_domain,
+        certificate=state.certificates.authority,
     )
 
 
