@@ -69,7 +69,9 @@ class FirstPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         for name in _SECONDS & options.keys():
             # None, and requests' pair of timeouts, are up to the transport.
             if not isinstance(options[name], (int, float, tuple, type(None))):
-                raise ValueError(f"{name} must be a number of seconds, got {type(options[name]).__name__}")
+                raise ValueError(  # noqa: TRY004 - the error of every bad argument
+                    f"{name} must be a number of seconds, got {type(options[name]).__name__}"
+                )
         if options.get("proxies") is not None:
             schemes = PROXY_SCHEMES if uses_aiohttp else None
             options["proxies"] = usable_proxies(options["proxies"], "proxies", schemes=schemes)
