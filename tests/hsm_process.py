@@ -67,7 +67,7 @@ class HsmProcess:
         self.variables = dict(line.split("=", 1) for line in env_file.read_text().splitlines())
 
     async def kill(self) -> None:
-        """End it as a power cut does."""
+        """End it as ``kill -9`` does."""
         assert self._process
         self._process.kill()
         await self._process.wait()

@@ -8,13 +8,15 @@ from fractions import Fraction
 from typing import Any
 
 import pytest
+from azure.core.exceptions import HttpResponseError
 
-from azure.keyvault.administration import ApiVersion
-from azure.keyvault.administration.aio import KeyVaultBackupClient
+from azure.keyvault.administration import ApiVersion, KeyVaultPermission
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport
 
 _CONTAINER = "https://account.blob.core.windows.net/backups"
 _FOLDER = f"{_CONTAINER}/mhsm-contoso-2026112416000000"
+_SIGNATURE = "c2VjcmV0LXNpZ25hdHVyZQ"
 _SAS = "sv=2024-11-04&se=2999-01-01T00%3A00%3A00Z&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 
 
@@ -37,7 +39,7 @@ _OWN_PLACE = {"storageResourceUri": _CONTAINER, "useManagedIdentity": True}
 _NAME = "mhsm-contoso-2026112416000000"
 
 
-@pytest.mark.parametrize("interval", [None, "5", -1, Fraction(-1, 2), float("nan"), float("inf")], ids=str)
+@pytest.mark.parametrize("interval", ["5", -1, Fraction(-1, 2), float("nan"), float("inf")], ids=str)
 @pytest.mark.parametrize("name", ["polling_interval", "_polling_interval"])
 async def test_a_polling_interval_that_is_no_time_is_refused_before_a_job_starts(name: str, interval: Any) -> None:
     transport = ScriptedTransport()
@@ -130,7 +132,12 @@ async def test_a_start_sends_what_the_contract_asks_for(
     assert json.loads(start.body or "") == body
 
 
+_QUOTED = [f'"{_SAS}"', f"'{_SAS}'", f"'{_SAS}", f"?{_SAS}'", f"\u201c{_SAS}\u201d"]
+
 _REFUSED = [
+    *(pytest.param("begin_backup", (_CONTAINER, sas), {}, "quotation marks", id="SAS in quotes") for sas in _QUOTED),
+    pytest.param("begin_restore", (_FOLDER, f"{_CONTAINER}?{_SAS}"), {}, "a whole URL", id="URL as SAS"),
+    pytest.param("begin_pre_backup", (_CONTAINER,), {"sas_token": f"'{_SAS}'"}, "quotation marks", id="pre-check"),
     pytest.param("begin_backup", (None, _SAS), {}, "blob_storage_url", id="no container URL"),
     pytest.param("begin_backup", ("  ", _SAS), {}, "blob_storage_url", id="blank container URL"),
     pytest.param("begin_backup", ("backups", _SAS), {}, "blob_storage_url", id="no URL"),
@@ -194,6 +201,81 @@ async def test_a_bad_argument_is_refused_before_anything_is_sent(
 
     assert transport.requests == []
     assert "c2VjcmV0" not in str(caught.value)
+
+
+_MISTAKES: list[Any] = [
+    pytest.param(_SAS, id="SAS"),
+    pytest.param(f"?{_SAS}", id="query"),
+    pytest.param(f'"{_SAS}"', id="quoted SAS"),
+    pytest.param(f"{_CONTAINER}?{_SAS}", id="URL with SAS"),
+    pytest.param(f"account.blob.core.windows.net/backups?{_SAS}", id="URL without scheme"),
+    pytest.param(f"https://user:{_SIGNATURE}@account.blob.core.windows.net", id="password"),
+    pytest.param(f"https://[{_SIGNATURE}/backups", id="broken URL"),
+    pytest.param(f"https://user:{_SIGNATURE}@a\u2100b/backups", id="URL that Python quotes"),
+    pytest.param((_CONTAINER, _SAS), id="tuple"),
+    pytest.param([_SAS], id="list"),
+    pytest.param({"token": _SAS}, id="dict"),
+    pytest.param(_SAS.encode(), id="bytes"),
+    pytest.param(f"eyJ{_SIGNATURE}", id="access token"),
+    pytest.param(base64.b64encode(f"\xff{_SAS}".encode("latin-1")).decode(), id="base64"),
+    pytest.param(base64.b64encode(f"{VAULT}/backup?{_SAS}".encode()).decode(), id="token with SAS"),
+]
+
+
+async def _client_with(**arguments: Any) -> None:
+    KeyVaultBackupClient(**{"vault_url": VAULT, "credential": FakeCredential(), **arguments})
+
+
+_PLACES: list[Any] = [
+    pytest.param(lambda _, __, value: _client_with(vault_url=value), id="vault_url"),
+    pytest.param(lambda _, __, value: _client_with(challenge_resource_domains=value), id="domains"),
+    pytest.param(lambda _, __, value: _client_with(challenge_resource_domains=[value]), id="domain"),
+    pytest.param(lambda backup, _, value: backup.begin_backup(value, _SAS), id="blob_storage_url"),
+    pytest.param(lambda backup, _, value: backup.begin_restore(value, _SAS), id="folder_url"),
+    pytest.param(lambda backup, _, value: backup.begin_backup(_CONTAINER, value), id="sas_token"),
+    pytest.param(lambda backup, _, value: backup.begin_restore(_FOLDER, _SAS, key_name=value), id="key_name"),
+    pytest.param(lambda backup, _, value: backup.begin_backup("", continuation_token=value), id="continuation_token"),
+    pytest.param(lambda backup, _, value: backup.begin_backup(_CONTAINER, _SAS, polling_interval=value), id="interval"),
+    pytest.param(lambda _, access, value: access.set_role_definition(value), id="scope"),
+    pytest.param(lambda _, access, value: access.get_role_assignment("/", value), id="name"),
+    pytest.param(lambda _, access, value: access.create_role_assignment("/", value, value), id="ids"),
+    pytest.param(lambda _, access, value: access.set_role_definition("/", assignable_scopes=value), id="scopes"),
+    pytest.param(lambda _, access, value: access.set_role_definition("/", permissions=value), id="permissions"),
+    pytest.param(lambda _, __, value: _permission(value), id="data_actions"),
+]
+
+
+async def _permission(value: Any) -> None:
+    KeyVaultPermission(data_actions=value)
+
+
+@pytest.mark.parametrize("value", _MISTAKES)
+@pytest.mark.parametrize("call", _PLACES)
+async def test_a_secret_in_the_wrong_place_is_not_quoted(call: Any, value: Any) -> None:
+    transport = ScriptedTransport(server=lambda _: Answer(400))
+    options = {"transport": transport, "retry_total": 0}
+    backup = KeyVaultBackupClient(VAULT, FakeCredential(), **options)
+    access = KeyVaultAccessControlClient(VAULT, FakeCredential(), **options)
+
+    raised: BaseException | None = None
+    try:
+        await call(backup, access, value)
+    except ValueError as error:
+        raised = error
+    except HttpResponseError:
+        assert transport.requests  # taken: what then is shown is tested with the other secrets of a request
+    while raised is not None:
+        assert _SIGNATURE not in f"{raised}{raised!r}{vars(raised)}{getattr(raised, 'object', None)!r}"
+        raised = raised.__cause__ or raised.__context__
+
+
+@pytest.mark.parametrize("sas_token", [None, ""])
+async def test_a_blank_sas_is_none_where_the_identity_is_used(sas_token: Any) -> None:
+    transport = ScriptedTransport(CHALLENGE, _started("backup"))
+
+    await _client(transport).begin_backup(_CONTAINER, sas_token, use_managed_identity=True)
+
+    assert json.loads(transport.requests[-1].body or "") == _OWN_PLACE
 
 
 @pytest.mark.parametrize(

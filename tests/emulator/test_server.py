@@ -345,7 +345,7 @@ async def test_closing_while_it_starts_leaves_nothing_running() -> None:
     assert repr(hsm) == "<ManagedHsmEmulator emulated-hsm not running>"
 
 
-async def test_who_is_in_the_doorway_when_it_closes_is_not_served() -> None:
+async def test_closing_drops_connections_still_in_the_handshake(caplog: pytest.LogCaptureFixture) -> None:
     async with ManagedHsmEmulator() as hsm:
         early = socket.create_connection(("127.0.0.1", hsm.port))
         context = ssl.create_default_context(cadata=hsm.ca_certificate.decode())
@@ -360,6 +360,7 @@ async def test_who_is_in_the_doorway_when_it_closes_is_not_served() -> None:
 
     with contextlib.suppress(OSError):
         assert await asyncio.to_thread(ask) == b""
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_a_start_that_is_cancelled_leaves_nothing_running() -> None:

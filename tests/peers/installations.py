@@ -58,6 +58,33 @@ def make_node(home: Path) -> Path:
     return home
 
 
+def fetch_source(home: Path, package: str, version: str) -> Path:
+    """Return a folder with the tests and samples of a source distribution, and nothing else of it.
+
+    :param home: Where it is kept.
+    :param package: The name of the package.
+    :param version: The only version that will do.
+    """
+    wanted = f"{package}=={version}"
+    home = home / "sources" / wanted
+    if not _is_made(home, wanted):
+        shutil.rmtree(home, ignore_errors=True)
+        downloads = home / "downloads"
+        # Without isolation: a build environment for each would take longer than all the rest.
+        options = ["--no-deps", "--no-build-isolation", f"--no-binary={package}", f"--dest={downloads}"]
+        _install([sys.executable, "-P", "-m", "pip", "--quiet", "download", *options, wanted])
+        (archive,) = downloads.iterdir()
+        if archive.suffix == ".zip":
+            shutil.unpack_archive(archive, downloads)
+        else:
+            shutil.unpack_archive(archive, downloads, filter="data")
+        for folder in ("tests", "samples"):
+            shutil.move(next(downloads.glob(f"*/{folder}")), home / folder)
+        shutil.rmtree(downloads)
+        _made(home, wanted)
+    return home
+
+
 def node() -> Path:
     """Return the Node that came with this environment."""
     return _NODE_ROOT / "bin" / "node"

@@ -7,13 +7,16 @@ differently (a backslash, userinfo, a host in another alphabet) never gets past 
 from __future__ import annotations
 
 import base64
-import binascii
+import contextlib
 import re
 from collections.abc import Iterable, Mapping
 from enum import Enum
-from typing import Any, NamedTuple, cast
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 from urllib.parse import unquote_plus, urlencode
 from uuid import UUID
+
+if TYPE_CHECKING:
+    from typing import TypeGuard
 
 # RFC 3986: scheme "://" host [":" port], where the host is a plain ASCII name, an IPv4 address or a bracketed IPv6
 # address. No userinfo. What follows the authority can only be a path, a query, a fragment or nothing.
@@ -25,7 +28,18 @@ _HTTPS_AUTHORITY = re.compile(
 # RFC 3986 pchar without percent-encoding: the service takes the scope unencoded, so no encoded character can be meant.
 _SCOPE = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*\Z")
 
-_JOB_PATH = re.compile(r"/(?P<family>backup|restore)/(?P<job_id>[A-Za-z0-9-]+)/pending/?(?:\?.*)?\Z", re.DOTALL)
+# Neither a signature nor an access token fits, which the service may echo: it needs other characters, or is longer.
+_STATUS_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64})+/?(?=[?#]|\Z)")
+_JOB_PATH = re.compile(r"/(?P<family>backup|restore)/(?P<job_id>[A-Za-z0-9-]{1,64})/pending/?\Z")
+_VERSION_PARAMETER = re.compile(r"[?&](api-version=[A-Za-z0-9.-]{1,32})(?=[&#]|\Z)")
+
+_PLAIN_WORD = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
+
+# What an error may show of an argument: a name, a UUID, a scope; of a URL its origin. Access tokens begin with "eyJ".
+_SHOWN_TEXT = re.compile(r"(?!eyJ)[A-Za-z0-9._/-]{1,36}\Z")
+_SHOWN_ORIGIN = re.compile(
+    r"[a-z]{1,8}://(?!eyJ)(?:[a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63}(?::[0-9]{1,5})?(?=[/?#]|\Z)", re.IGNORECASE | re.ASCII
+)
 
 
 def origin(url: str) -> str:
@@ -87,14 +101,14 @@ def vault_url(value: object) -> str:
     :raises ValueError: If it is not the https URL of a vault.
     """
     wanted = "vault_url must be the https URL of a Managed HSM, for example 'https://<name>.managedhsm.azure.net'"
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{wanted}, got {value!r}")
+    if not isinstance(value, str):
+        raise ValueError(f"{wanted}, got {described(value)}")  # noqa: TRY004 - the error of every bad argument
     url = value.strip().rstrip("/")
     match = _HTTPS_AUTHORITY.match(url)
     if match is None:
-        raise ValueError(f"{wanted}, got {_without_userinfo(_without_query(url))!r}")
+        raise ValueError(f"{wanted}, got {described(value)}")
     if match.end() != len(url):
-        raise ValueError(f"{wanted}, without a path, query or fragment, got {_without_query(url)!r}")
+        raise ValueError(f"{wanted}, without a path, query or fragment, got {described(value)}")
     return url
 
 
@@ -117,11 +131,11 @@ def resource_domains(values: object) -> list[str]:
         return []
     # A single string is several of one letter.
     if isinstance(values, str) or not isinstance(values, Iterable):
-        raise ValueError(f"{wanted}, got {values!r}")  # noqa: TRY004 - the error of every bad argument
+        raise ValueError(f"{wanted}, got {described(values)}")  # noqa: TRY004 - the error of every bad argument
     domains: list[str] = []
     for value in cast("Iterable[object]", values):
         if not isinstance(value, str) or not _HTTPS_AUTHORITY.fullmatch(f"https://{value}"):
-            raise ValueError(f"{wanted}, got {value!r}")
+            raise ValueError(f"{wanted}, got {described(value)}")
         domains.append(origin(f"https://{value}").removeprefix("https://"))
     return domains
 
@@ -135,15 +149,15 @@ def role_scope(value: object) -> str:
     wanted = "scope must be '/', '/keys' or '/keys/<key name>'"
     text = _text(value)
     if text is None or not text.strip():
-        raise ValueError(f"{wanted}, got {value!r}")
+        raise ValueError(f"{wanted}, got {described(value)}")
     if text == "/":
         return text
     if "://" in text:
-        raise ValueError(f"{wanted}, not a URL, got {_without_query(text)!r}")
+        raise ValueError(f"{wanted}, not a URL, got {described(text)}")
     segments = [segment for segment in text.split("/") if segment]
     scope = "".join(f"/{segment}" for segment in segments)
     if not _SCOPE.match(scope) or "." in segments or ".." in segments:
-        raise ValueError(f"{wanted}, got {value!r}")
+        raise ValueError(f"{wanted}, got {described(value)}")
     return scope or "/"
 
 
@@ -157,7 +171,7 @@ def path_name(value: object, parameter: str) -> str:
     text = _text(value)
     # Dots alone would be resolved as a relative path before the request is sent: another resource would be meant.
     if text is None or not text.strip() or text.strip() in (".", ".."):
-        raise ValueError(f"{parameter} must be a non-blank name, got {value!r}")
+        raise ValueError(f"{parameter} must be a non-blank name, got {described(value)}")
     return text
 
 
@@ -170,7 +184,7 @@ def required_text(value: object, parameter: str) -> str:
     """
     text = _text(value)
     if text is None or not text.strip():
-        raise ValueError(f"{parameter} must be a non-blank string, got {value!r}")
+        raise ValueError(f"{parameter} must be a non-blank string, got {described(value)}")
     return text
 
 
@@ -183,17 +197,49 @@ class JobUrl(NamedTuple):
     job_id: str
 
 
+def status_url(url: str) -> str:
+    """Return a status URL with only what it needs: origin, path and version. The service may echo secrets in the query.
+
+    :param url: What the service named.
+    :raises ValueError: If it isn't an https URL with a plain path.
+    """
+    path = _STATUS_PATH.match(url, _authority(url).end())
+    if path is None:
+        raise ValueError(f"expected a URL with a plain path, got {described(url)}")
+    version = _VERSION_PARAMETER.search(url, path.end())
+    return f"{url[: path.end()]}?{version[1]}" if version else url[: path.end()]
+
+
 def job_url(url: str) -> JobUrl:
     """Take a job's status URL apart.
 
     :param url: ``https://<hsm>/backup/<job id>/pending`` or the same with ``restore``.
-    :raises ValueError: If it is no status URL.
+    :raises ValueError: If it isn't the status URL of a job.
     """
-    authority = _HTTPS_AUTHORITY.match(url)
-    match = _JOB_PATH.match(url, authority.end()) if authority else None
+    status = status_url(url)
+    match = _job_path(status)
     if match is None:
-        raise ValueError(f"expected 'https://<hsm>/<backup or restore>/<job id>/pending', got {_without_query(url)!r}")
-    return JobUrl(url, match["family"], match["job_id"])
+        raise ValueError(
+            f"expected a URL such as 'https://<hsm>/<backup or restore>/<job id>/pending', got {described(url)}"
+        )
+    return JobUrl(status, match["family"], match["job_id"])
+
+
+def job_id(url: str) -> str | None:
+    """Return the id in a job's status URL, or None if the URL has another form.
+
+    :param url: What :func:`status_url` returned.
+    """
+    match = _job_path(url)
+    return match["job_id"] if match else None
+
+
+def is_plain_word(value: object) -> TypeGuard[str]:
+    """Return whether a value is a short word, as job ids and statuses are.
+
+    :param value: What the service sent.
+    """
+    return isinstance(value, str) and _PLAIN_WORD.match(value) is not None
 
 
 def continuation_token(status_url: str) -> str:
@@ -213,24 +259,53 @@ def job_url_from_token(token: object, *, family: str, endpoint: str) -> JobUrl:
     :raises ValueError: If the token is malformed, of the other family or of another vault.
     """
     if not isinstance(token, str):
-        raise ValueError(f"continuation_token must be a string, got {type(token).__name__}")  # noqa: TRY004
-    try:
+        raise ValueError(f"continuation_token must be a string, got {described(token)}")  # noqa: TRY004
+    job = None
+    with contextlib.suppress(ValueError):
         # A token that was kept in a file comes back with the end of a line.
-        url = base64.b64decode(token.strip(), validate=True).decode("ascii")
-        job = job_url(url)
-    except (binascii.Error, ValueError) as error:
-        raise ValueError("continuation_token is malformed: expected one that a poller of this client gave") from error
-    if origin(url) != origin(endpoint):
-        raise ValueError(f"continuation_token belongs to {origin(url)}, but this client's vault is {origin(endpoint)}")
+        job = job_url(base64.b64decode(token.strip(), validate=True).decode("ascii"))
+    if job is None:
+        # Raised out here, without a cause: Python's own error would hold what was given, which may be a secret.
+        raise ValueError("continuation_token is malformed: expected one that a poller of this client gave")
+    if origin(job.url) != origin(endpoint):
+        raise ValueError(
+            f"continuation_token belongs to {origin(job.url)}, but this client's vault is {origin(endpoint)}"
+        )
     if job.family != family:
         raise ValueError(f"continuation_token belongs to a {job.family} job, but a {family} job is wanted")
     return job
 
 
+def described(value: object) -> str:
+    """Return what an error may say of an argument, in place of its value.
+
+    Any argument can be a secret by mistake: a SAS in place of a URL, a token in place of a name. So a value is shown
+    only if it is short and plain, of a URL only the origin, and of anything else only what kind of thing it is.
+
+    :param value: What the user gave.
+    """
+    if value is None or type(value) in (bool, int, float):
+        return repr(value)
+    if not isinstance(value, str):
+        return f"a value of type {type(value).__name__}"
+    text = value.strip()
+    if not text:
+        return "a blank string"
+    if _SHOWN_TEXT.match(text):
+        return repr(text)
+    if shown := _SHOWN_ORIGIN.match(text):
+        return f"a URL of {shown[0]!r}"
+    return "what looks like a SAS token" if "sig=" in text.lower() else f"a string of {len(text)} characters"
+
+
+def _job_path(status: str) -> re.Match[str] | None:
+    return _JOB_PATH.match(status.partition("?")[0], _authority(status).end())
+
+
 def _authority(url: str) -> re.Match[str]:
     match = _HTTPS_AUTHORITY.match(url)
     if match is None:
-        raise ValueError(f"expected an https URL with a plain host name, got {_without_query(url)!r}")
+        raise ValueError(f"expected an https URL with a plain host name, got {described(url)}")
     return match
 
 
@@ -241,13 +316,3 @@ def _text(value: object) -> str | None:
     if isinstance(value, UUID):
         return str(value)
     return value if isinstance(value, str) else None
-
-
-def _without_query(url: str) -> str:
-    """Return a URL without the part that may hold a signature."""
-    return url.partition("?")[0]
-
-
-def _without_userinfo(url: str) -> str:
-    scheme, separator, rest = url.partition("://")
-    return f"{scheme}{separator}{rest.rpartition('@')[2]}"

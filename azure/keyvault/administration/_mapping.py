@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 from azure.core.exceptions import DecodeError
 
 from ._enums import KeyVaultDataAction, KeyVaultRoleScope, RoleDefinitionType, RoleType
-from ._identifiers import role_scope
+from ._identifiers import described, role_scope
 from ._models import (
     KeyVaultBackupResult,
     KeyVaultJobDetails,
@@ -137,7 +137,9 @@ def role_definition_body(
     properties["permissions"] = [_permission_body(item) for item in permissions or ()]
     if assignable_scopes is not None:
         if isinstance(assignable_scopes, str):
-            raise ValueError(f"assignable_scopes must be several scopes, got the single string {assignable_scopes!r}")
+            raise ValueError(
+                f"assignable_scopes must be several scopes, got a single one: {described(assignable_scopes)}"
+            )
         properties["assignableScopes"] = [role_scope(scope) for scope in assignable_scopes]
     return {"properties": properties}
 

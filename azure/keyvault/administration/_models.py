@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, ClassVar, SupportsIndex
 
 from ._enums import KeyVaultRoleScope
+from ._identifiers import described
 
 _LONGEST_REPR = 1024
 
@@ -257,8 +258,7 @@ class KeyVaultJobDetails(_Model):
     :vartype job_id: str or None
     :ivar kind: ``backup``, ``restore``, ``key restore``, ``pre-backup`` or ``pre-restore``.
     :vartype kind: str
-    :ivar status: ``InProgress``, ``Succeeded``, ``Failed``, ``Canceled``, or what a newer service says; None until the
-        service was asked about a resumed job.
+    :ivar status: ``InProgress``, ``Succeeded``, ``Failed``, ``Canceled``, or what a newer service says.
     :vartype status: str or None
     :ivar status_details: What the service adds to the status, for example why a job failed or how many key versions it
         restored.
@@ -305,7 +305,7 @@ def _strings(values: Iterable[str] | None, parameter: str) -> list[str] | None:
         return values
     # A string is an iterable of its letters.
     if isinstance(values, str):
-        raise ValueError(f"{parameter} must be several strings, got the single string {values!r}")  # noqa: TRY004
+        raise ValueError(f"{parameter} must be several strings, got a single one: {described(values)}")  # noqa: TRY004
     if not isinstance(values, Iterable):
-        raise ValueError(f"{parameter} must be several strings, got {values!r}")  # noqa: TRY004
+        raise ValueError(f"{parameter} must be several strings, got {described(values)}")  # noqa: TRY004
     return list(values)

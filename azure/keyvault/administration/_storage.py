@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 from urllib.parse import parse_qs, urlsplit
 
+from ._identifiers import described
+
 # A clock that is a little off must not make a good token unusable here; the service decides about the last minutes.
 _EXPIRY_LEEWAY = timedelta(minutes=15)
+
+# Characters that let two parsers find different hosts in one URL.
+_AMBIGUOUS = frozenset("@\\")
+
+# Straight and typographic ones: a shell's or a configuration file's, and a word processor's.
+_QUOTES = frozenset("\"'\u2018\u2019\u201c\u201d")
 
 _IP_ADDRESS = re.compile(r"[0-9.]+|.*:.*")
 
@@ -36,7 +45,7 @@ def container_url(value: object) -> str:
     """
     base, segments = _split(value, "blob_storage_url", "https://<account>.blob.core.windows.net/<container>")
     if len(segments) < _container_depth(base):
-        raise ValueError(f"blob_storage_url must name a container, got {'/'.join((base, *segments))!r}")
+        raise ValueError(f"blob_storage_url must name a container: the path is too short in {described(value)}")
     return "/".join((base, *segments))
 
 
@@ -52,7 +61,7 @@ def backup_folder(value: object) -> BackupFolder:
     base, segments = _split(value, "folder_url", "https://<account>.blob.core.windows.net/<container>/<folder>")
     depth = _container_depth(base)
     if len(segments) <= depth:
-        raise ValueError(f"folder_url must name a folder in a container, got {'/'.join((base, *segments))!r}")
+        raise ValueError(f"folder_url must name a folder in a container: the path is too short in {described(value)}")
     return BackupFolder("/".join((base, *segments[:depth])), "/".join(segments[depth:]))
 
 
@@ -63,9 +72,9 @@ def storage_access(container: str, token: object, *, use_managed_identity: bool,
     :param token: The SAS token that the user gave, or None.
     :keyword use_managed_identity: Whether the service uses its own identity.
     :keyword now: The time, with a timezone.
-    :raises ValueError: If there is no way in, or the token is expired beyond doubt.
+    :raises ValueError: If there is no way in, or the token cannot be a valid one.
     """
-    if token is None and use_managed_identity:
+    if use_managed_identity and not token:
         return StorageAccess(container, None, use_managed_identity=True)
     if token is None:
         raise ValueError("the service needs a way into the container: pass sas_token, or use_managed_identity=True")
@@ -77,12 +86,18 @@ def sas_token(value: object, *, now: datetime) -> str:
 
     :param value: What the user gave. It never appears in an error.
     :param now: The time, with a timezone.
-    :raises ValueError: If it is blank, or expired beyond doubt.
+    :raises ValueError: If it cannot be a valid token: blank, in quotes, a whole URL, or expired beyond doubt.
     """
-    if not isinstance(value, str) or not value.strip().lstrip("?"):
-        given = "a blank string" if isinstance(value, str) else type(value).__name__
-        raise ValueError(f"sas_token must be a Shared Access Signature as a string, got {given}")
+    wanted = "sas_token must be a Shared Access Signature such as 'sv=...&sig=...'"
+    if not isinstance(value, str):
+        raise ValueError(f"{wanted}, got {described(value)}")  # noqa: TRY004 - the error of every bad argument
     token = value.strip().lstrip("?")
+    if not token:
+        raise ValueError(f"{wanted}, got a blank string")
+    if _QUOTES & {token[0], token[-1]}:
+        raise ValueError(f"{wanted}, without the quotation marks around it")
+    if "://" in token:
+        raise ValueError(f"{wanted}, got a whole URL: only the part after its question mark is the token")
     expiry = _expiry(token)
     if expiry is not None and expiry < now - _EXPIRY_LEEWAY:
         raise ValueError(f"sas_token expired at {expiry.isoformat()}: a token that is still valid is needed")
@@ -92,18 +107,14 @@ def sas_token(value: object, *, now: datetime) -> str:
 def _split(value: object, parameter: str, example: str) -> tuple[str, list[str]]:
     """Split a storage URL into scheme with host, and the segments of its path."""
     wanted = f"{parameter} must be a URL such as '{example}'"
-    if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"{wanted}, got {value!r}")
-    try:
-        parts = urlsplit(value.strip())
-        host = parts.hostname
-    except ValueError as error:
-        raise ValueError(f"{wanted}, got one that cannot be parsed") from error
-    base = f"{parts.scheme}://{parts.netloc}"
-    if parts.scheme not in ("https", "http") or not host or "@" in parts.netloc or "\\" in parts.netloc:
-        # The URL may hold a password or a signature: show the part that cannot.
-        raise ValueError(f"{wanted}, got one with scheme {parts.scheme!r} and host {host!r}")
-    return base, [segment for segment in parts.path.split("/") if segment]
+    parts = None
+    if isinstance(value, str):
+        with contextlib.suppress(ValueError):
+            parts = urlsplit(value.strip())
+    if parts is None or parts.scheme not in ("https", "http") or not parts.hostname or _AMBIGUOUS & set(parts.netloc):
+        # Raised out here, without a cause: Python's own error would show the host, with a password in front of it.
+        raise ValueError(f"{wanted}, got {described(value)}")
+    return f"{parts.scheme}://{parts.netloc}", [segment for segment in parts.path.split("/") if segment]
 
 
 def _container_depth(base: str) -> int:

@@ -9,9 +9,7 @@ from typing_extensions import override
 from azure.core.pipeline import AsyncPipeline
 from azure.core.pipeline.policies import (
     CustomHookPolicy,
-    DistributedTracingPolicy,
     HeadersPolicy,
-    HttpLoggingPolicy,
     ProxyPolicy,
     SensitiveHeaderCleanupPolicy,
     UserAgentPolicy,
@@ -23,13 +21,14 @@ from .auth import ChallengeAuthPolicy
 from .errors import ClientClosedError
 from .grouping import grouped
 from .headers import SDK_MONIKER, NewRequestIdPolicy
+from .logs import RedactingHttpLoggingPolicy, RedactingTracePolicy
 from .proxies import PROXY_SCHEMES, environment_proxies, usable_proxies
-from .redaction import RedactingTracePolicy
 from .redirect import ParsableRedirectPolicy
 from .retry import JobAwareRetryPolicy
 from .sending import SendOncePolicy
+from .throttling import CallLimitsPolicy, ThrottlingPolicy
 from .tls import own_tls
-from .tracing import INSTRUMENTATION
+from .tracing import INSTRUMENTATION, RedactingTracingPolicy
 from .transport import FirstPolicy, default_transport
 
 if TYPE_CHECKING:
@@ -42,6 +41,9 @@ if TYPE_CHECKING:
 
 # What azure-core's own client takes in place of its policies.
 _NOT_OF_A_CLIENT = ("authentication_policy", "pipeline", "policies")
+
+# Stands for the client's own, since None means that there is none.
+_THROTTLING = object()
 
 
 def build_pipeline(
@@ -64,6 +66,7 @@ def build_pipeline(
     :keyword challenge_resource_domains: Hosts of resources to accept all the same.
     :keyword per_call_policies: A policy or several of the user's, run once per call.
     :keyword per_retry_policies: A policy or several of the user's, run at each attempt, around its authentication.
+    :keyword throttling_policy: A policy of the user's that stands behind the retry policy, or None for none.
     :raises ValueError: If a keyword would replace the policies as a whole, or a proxy cannot be used.
     """
     for name in _NOT_OF_A_CLIENT:
@@ -83,16 +86,22 @@ def build_pipeline(
     elif has_own_transport and options.get("use_env_settings", True) and (proxies := environment_proxies(endpoint)):
         options["proxies"] = usable_proxies(proxies, "the environment's HTTPS_PROXY", schemes=schemes)
     guard = SendOncePolicy(endpoint, tls, trusts_environment=not has_own_transport)
+    retry_policy = options.get("retry_policy") or JobAwareRetryPolicy(**options)
+    throttling_policy = options.pop("throttling_policy", _THROTTLING)
+    if throttling_policy is _THROTTLING:
+        throttling_policy = ThrottlingPolicy()
     # Any: azure-core's policies are generic over invariant types, so no list of different ones has a common type.
     policies: list[Any] = [
         FirstPolicy(),
+        CallLimitsPolicy(retry_policy),
         options.get("request_id_policy") or NewRequestIdPolicy(**options),
         options.get("headers_policy") or HeadersPolicy(**options),
         options.get("user_agent_policy") or UserAgentPolicy(**{"sdk_moniker": SDK_MONIKER, **options}),
         options.get("proxy_policy") or ProxyPolicy(**options),
         *_several(per_call_policies),
         options.get("redirect_policy") or ParsableRedirectPolicy(**options),
-        options.get("retry_policy") or JobAwareRetryPolicy(**options),
+        retry_policy,
+        *_several(throttling_policy),
         *_several(per_retry_policies),
         ChallengeAuthPolicy(
             credential,
@@ -102,9 +111,9 @@ def build_pipeline(
         ),
         options.get("custom_hook_policy") or CustomHookPolicy(**options),
         options.get("logging_policy") or RedactingTracePolicy(**options),
-        DistributedTracingPolicy(**{**options, "instrumentation_config": INSTRUMENTATION}),
+        RedactingTracingPolicy(**{**options, "instrumentation_config": INSTRUMENTATION}),
         SensitiveHeaderCleanupPolicy(**options),
-        options.get("http_logging_policy") or HttpLoggingPolicy(**options),
+        options.get("http_logging_policy") or RedactingHttpLoggingPolicy(**options),
         guard,
     ]
     return ClientPipeline(transport, policies, guard)

@@ -1,14 +1,25 @@
-"""Follow a job: start or resume, ask for its status, tell how it ended.
+"""Follow a job, from its start or from a continuation token, to its end.
 
-A job's life is one row of states: started, then in progress until the service names one of the terminal states. Only
-the ``status`` decides. The ``error`` member does not: services have sent an object of nulls there while a job was well,
-and failed jobs with their reason in ``statusDetails`` alone.
+A job's state is what the service last said in ``status``: in progress, until it is one of the terminal ones. The
+``error`` member doesn't decide: services have sent an object of nulls there while a job was well, and failed jobs with
+their reason in ``statusDetails`` alone. The response to a poll is one of three things:
+
+* A job: its ``status`` is the state.
+* A refusal, which is a 4xx: the poller gives up, and its status is ``Failed``, as everywhere in azure-core. Only an
+  explicit ``update_status()`` asks again.
+* Nothing that tells about the job: throttling, a server error, an unreadable body. The caller gets the error, the state
+  stays, and the next poll goes on.
+
+A service may quote what the start sent, in any member and at any time. So a job remembers the secrets of its start, and
+nothing of a response is kept, logged or raised before they are redacted.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Generic, TypeVar, cast
 
 from azure.core.exceptions import DecodeError, HttpResponseError, ODataV4Format
 from azure.core.polling import AsyncLROPoller, AsyncPollingMethod
@@ -16,12 +27,12 @@ from azure.core.polling import AsyncLROPoller, AsyncPollingMethod
 from .. import _identifiers
 from .._models import KeyVaultJobDetails
 from .errors import with_sentence
-from .redaction import readable, redact, secrets_of
-from .rest import RestClient, decode_object
+from .redaction import FollowUpRequest, redact, redacted_response, secrets_of
+from .rest import RestClient, called, decode_object, refusal, status_error
 from .retry import JobAwareRetryPolicy
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from azure.core.pipeline import PipelineResponse
     from azure.core.pipeline.transport import AsyncHttpTransport
@@ -29,209 +40,317 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
+E = TypeVar("E", bound=HttpResponseError)
 
 _LOGGER = logging.getLogger(__name__)
 
 _SUCCEEDED = "succeeded"
-_UNSUCCESSFUL = frozenset({"failed", "canceled", "cancelled"})
+_TERMINAL = frozenset({_SUCCEEDED, "failed", "canceled"})
+# What a caller asks of a check is whether it fails.
+_CHECKS = frozenset({"pre-backup", "pre-restore"})
+
+_JOB_SENT = frozenset({200, 201, 202})
+_REFUSALS = frozenset(range(400, 500)) - {408, 429}
+
+# How much of a text of the service's is kept: it is logged and raised.
+_LONGEST_TEXT = 4096
+
+_REQUEST_ID = "x-ms-client-request-id"
+
+
+@dataclass(frozen=True, repr=False)
+class JobPlan(Generic[T]):
+    """How to follow a job, decided before it starts."""
+
+    kind: str
+    """What the job is, in words: part of its details, logs and errors."""
+    to_details: Callable[[str, dict[str, Any]], KeyVaultJobDetails]
+    """Makes the public details of the kind and a response's JSON object."""
+    to_result: Callable[[dict[str, Any]], T]
+    """Makes the result of the last response's JSON object."""
+    interval: float
+    """Seconds between two polls, unless the service says otherwise."""
+    options: dict[str, Any]
+    """The options of the call that starts or resumes the job: its polls get them, too."""
+    cls: Callable[..., Any] | None = None
+    """Called with the last response, the result and the headers: what it returns is the result."""
 
 
 class JobPolling(AsyncPollingMethod[T]):
-    """Polls one job at the URL that the service named.
+    """Polls one job. Made by :meth:`started` or :meth:`resumed`, so it always knows a status.
 
-    :param kind: What the job is, in words: part of its details and of every error.
-    :param to_details: Makes the public details of the body of an answer.
-    :param polling_interval: Seconds between two polls, unless the service says otherwise.
-    :param options: Options for the requests that poll.
+    :param client: The client to poll with.
+    :param plan: How to follow the job.
+    :param status_url: Where the service tells the job's status.
+    :param job_id: The job's id, if it is known.
+    :param secrets: The secrets of the job's start, which nothing may show.
     """
 
     def __init__(
-        self,
-        kind: str,
-        to_details: Callable[[str, dict[str, Any]], KeyVaultJobDetails],
-        polling_interval: float,
-        options: dict[str, Any],
+        self, client: RestClient, plan: JobPlan[T], status_url: str, job_id: str | None, secrets: Iterable[str] = ()
     ) -> None:
-        self._to_details = to_details
-        self._interval = polling_interval
-        self._options = options
+        self._client = client
+        self._plan = plan
+        self._status_url = status_url
+        self._secrets = tuple(secrets)
+        self._options = dict(plan.options)
+        # The start's query: the service named the status URL as a whole.
+        self._options.pop("params", None)
+        self._error_map = self._options.pop("error_map", None)
         self._retry_after = JobAwareRetryPolicy().get_retry_after
-        self._body: dict[str, Any] | None = None
-        self._response: AsyncHttpResponse | None = None
-        self._secrets: list[str] = []
-        self.details = KeyVaultJobDetails(kind=kind)
+        self._response: PipelineResponse[HttpRequest, AsyncHttpResponse] | None = None
+        self._body: dict[str, Any] = {}
+        self._refusal: AsyncHttpResponse | None = None
+        self.details = KeyVaultJobDetails(kind=plan.kind, job_id=job_id)
 
-    def initialize(
-        self, client: Any, initial_response: Any, deserialization_callback: Callable[[dict[str, Any]], T]
-    ) -> None:
-        """Begin with the answer to a start, or with the status URL of a job that somebody else started.
+    @classmethod
+    def started(
+        cls, client: RestClient, plan: JobPlan[T], start: PipelineResponse[HttpRequest, AsyncHttpResponse]
+    ) -> JobPolling[T]:
+        """Follow a job from the response that accepted its start.
+
+        :param client: The client that started the job.
+        :param plan: How to follow the job.
+        :param start: The response.
+        :raises ~azure.core.exceptions.HttpResponseError: If the response doesn't tell how to follow the job. The text
+            says that it may be running, and its id if there is one.
+        """
+        response = start.http_response
+        secrets = secrets_of(response.request)
+        try:
+            status_url = _own_status_url(client, response)
+        except HttpResponseError as error:
+            job_id = None
+            with contextlib.suppress(DecodeError):
+                job_id = _word(decode_object(response), "jobId", secrets)
+            with_sentence(error, _may_be_running(_name(plan.kind, job_id)))
+            raise
+        polling = cls(client, plan, status_url, _identifiers.job_id(status_url), secrets)
+        try:
+            has_ended = polling._learn(start)
+        except HttpResponseError as error:
+            polling._label(error, _may_be_running(polling._name()))
+            raise
+        _LOGGER.info("Started the %s.", polling._name())
+        if has_ended:
+            polling._log_end()
+        return polling
+
+    @classmethod
+    async def resumed(cls, client: RestClient, plan: JobPlan[T], job: _identifiers.JobUrl) -> JobPolling[T]:
+        """Follow a job from its status URL, by asking for its status once.
 
         :param client: The client to poll with.
-        :param initial_response: The pipeline's response to the start, or a status URL.
-        :param deserialization_callback: Makes the result of the body of the last answer.
-        :raises ~azure.core.exceptions.HttpResponseError: If the answer does not tell where the job is.
+        :param plan: How to follow the job.
+        :param job: The status URL.
+        :raises ~azure.core.exceptions.AzureError: If the service refuses to tell, or cannot be reached.
         """
-        self._client: RestClient = client
-        self._to_result = deserialization_callback
-        if isinstance(initial_response, _identifiers.JobUrl):
-            self._status_url = initial_response.url
-            self.details.job_id = initial_response.job_id
-            _LOGGER.info("Following the %s job %s.", self.details.kind, self.details.job_id)
-            return
-        response: AsyncHttpResponse = initial_response.http_response
-        self._secrets = secrets_of(response.request)
-        self._status_url = response.headers.get("azure-asyncoperation") or ""
-        try:
-            self._require_own_job_url(response)
-            try:
-                ended = self._take(response)
-            except HttpResponseError as error:
-                error.continuation_token = self.get_continuation_token()
-                raise
-        except HttpResponseError as error:
-            with_sentence(error, f"The {self.details.kind} may be running all the same.")
-            raise
-        _LOGGER.info("Started the %s job %s.", self.details.kind, self.details.job_id)
-        if ended:
-            self._log_end()
+        polling = cls(client, plan, job.url, job.job_id)
+        _LOGGER.info("Following the %s.", polling._name())
+        await polling.update_status()
+        return polling
 
-    def _require_own_job_url(self, response: AsyncHttpResponse) -> None:
-        try:
-            job_origin = _identifiers.origin(self._status_url)
-        except ValueError as error:
-            raise DecodeError(
-                message="The service accepted the job, but its answer names no status URL in 'azure-asyncoperation'.",
-                response=readable(response, self._secrets),
-            ) from error
-        own_origin = _identifiers.origin(self._client.endpoint)
-        if job_origin != own_origin:
-            raise DecodeError(
-                message=f"The service at {own_origin} named a status URL at {job_origin}: this client talks to its own"
-                " service only.",
-                response=readable(response, self._secrets),
-            )
+    def initialize(self, client: Any, initial_response: Any, deserialization_callback: Any) -> None:
+        """Do nothing: :meth:`started` and :meth:`resumed` understood the first response before there is a poller.
+
+        :param client: Unused.
+        :param initial_response: Unused.
+        :param deserialization_callback: Unused.
+        """
 
     async def run(self) -> None:
         """Poll until the job has ended.
 
-        :raises ~azure.core.exceptions.HttpResponseError: If it did not succeed, or the service refuses to tell.
+        :raises ~azure.core.exceptions.HttpResponseError: If it didn't succeed, or the service refuses to tell.
         """
         while not self.finished():
-            response = await self.update()
+            await self.update_status()
             if not self.finished():
-                # azure-core types the transport of a context for sync and async pipelines alike.
-                transport = cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", response.context.transport)
-                # A Retry-After of 0 would ask without a pause: azure-core takes it for none, and so does this.
-                await transport.sleep(self._retry_after(response) or self._interval)
+                await self._pause()
+        if self._refusal is not None:
+            error = status_error(self._refusal, self._error_map)
+            raise self._label(error, self._about_status())
         if not self._succeeded():
             raise self._failure()
 
-    async def update(self) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+    async def update_status(self) -> None:
         """Ask for the job's status, once.
 
-        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses to tell, or its answer is no job.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses to tell, or its response isn't a job.
         """
+        response = await self.request_status(self._status_url)
         try:
-            response = await self._client.get(self._status_url, secrets=self._secrets, **self._options)
-            ended = self._take(response.http_response)
+            has_ended = self._learn(response)
         except HttpResponseError as error:
-            with_sentence(error, f"This was the status of {self._job()}.")
+            self._label(error, self._about_status())
             raise
-        if ended:
+        if has_ended:
             self._log_end()
-        return response
 
-    def _take(self, response: AsyncHttpResponse) -> bool:
-        """Remember what an answer says of the job, and tell whether it is the news that the job ended."""
-        body = decode_object(response, self._secrets)
-        details = self._to_details(self.details.kind, body)
-        if details.status_details:
-            details.status_details = redact(details.status_details, self._secrets)
-        if not details.status:
+    async def request_status(self, status_link: str) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        """Get a status URL, and return the response whatever its status code.
+
+        :param status_link: The status URL.
+        """
+        request = FollowUpRequest("GET", status_link, secrets=self._secrets, headers={"Accept": "application/json"})
+        return await self._client.pipeline.run(request, **self._options)
+
+    def _learn(self, response: PipelineResponse[HttpRequest, AsyncHttpResponse]) -> bool:
+        """Learn what a response says about the job, and return whether it is news that the job ended.
+
+        This is the only place where the job's state changes. Every error that it raises is new, so the caller may add
+        to it: an error of the pipeline can belong to several calls.
+
+        :raises ~azure.core.exceptions.HttpResponseError: If the response isn't a job.
+        """
+        http_response = response.http_response
+        if request_id := http_response.request.headers.get(_REQUEST_ID):
+            # As azure-core's pollers do it: support finds all requests of a job by one id.
+            self._options.setdefault("request_id", request_id)
+        if http_response.status_code not in _JOB_SENT:
+            if http_response.status_code in _REFUSALS and not self._has_ended():
+                self._refusal = http_response
+            raise refusal(response, self._error_map)
+        sent, secrets = decode_object(http_response), secrets_of(http_response.request)
+        body = _redacted(sent, secrets)
+        details = self._plan.to_details(self._plan.kind, body)
+        if _word(sent, "status", secrets) is None:
             raise DecodeError(
-                message="The service sent a job without a status.", response=readable(response, self._secrets)
+                message="The service sent a job without a status.", response=redacted_response(http_response)
             )
-        if self.finished():
-            # An answer that was under way for longer than the one that told the end.
+        self._refusal = None
+        if self._has_ended():
+            # This response was overtaken by the one that told the end.
             return False
-        details.job_id = details.job_id or self.details.job_id
-        self._body, self._response, self.details = body, response, details
-        return self.finished()
+        details.job_id = _word(sent, "jobId", secrets) or self.details.job_id
+        self._response, self._body, self.details = response, body, details
+        return self._has_ended()
+
+    async def _pause(self) -> None:
+        """Wait as long as the service says, or else the plan."""
+        response = cast("PipelineResponse[HttpRequest, AsyncHttpResponse]", self._response)
+        # azure-core types the transport of a context for sync and async pipelines alike.
+        transport = cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", response.context.transport)
+        # A Retry-After of 0 would ask without a pause: azure-core takes it for none, and so does this.
+        await transport.sleep(self._retry_after(response) or self._plan.interval)
 
     def _log_end(self) -> None:
         start, end = self.details.start_time, self.details.end_time
         took = "" if start is None or end is None else f" after {(end - start).total_seconds():.0f} s"
         if self._succeeded():
-            _LOGGER.info("The %s job %s succeeded%s.", self.details.kind, self.details.job_id, took)
-        else:
-            reason = self._reason()
-            _LOGGER.warning(
-                "The %s job %s did not succeed%s: (%s) %s",
-                self.details.kind,
-                self.details.job_id,
-                took,
-                reason.code,
-                reason.message,
-            )
-
-    def _succeeded(self) -> bool:
-        return self.status().lower() == _SUCCEEDED
+            _LOGGER.info("The %s succeeded%s.", self._name(), took)
+            return
+        reason = self._reason()
+        # A check was asked whether it would fail: that it does is an answer, not an incident.
+        level = logging.INFO if self._plan.kind in _CHECKS else logging.WARNING
+        _LOGGER.log(level, "The %s did not succeed%s: (%s) %s", self._name(), took, reason.code, reason.message)
 
     def _reason(self) -> ODataV4Format:
-        """Return why the job did not succeed, from where the service said it."""
-        member = (self._body or {}).get("error")
+        """Return why the job didn't succeed, from where the service said it."""
+        member = self._body.get("error")
         reported = cast("dict[str, Any]", member) if isinstance(member, dict) else {}
-        code, message = reported.get("code"), reported.get("message")
         details = self.details.status_details or "the service gives no reason"
+        code, message = reported.get("code"), reported.get("message")
         return ODataV4Format(
             {
-                "code": redact(code, self._secrets) if isinstance(code, str) else self.status(),
-                "message": redact(message, self._secrets) if isinstance(message, str) else details,
+                "code": code if isinstance(code, str) else self.details.status,
+                "message": message if isinstance(message, str) else details,
             }
         )
 
     def _failure(self) -> HttpResponseError:
-        """Return the error of a job that did not succeed."""
+        """Return the error of a job that didn't succeed."""
         reason = self._reason()
-        error = HttpResponseError(message=f"({reason.code}) {reason.message}\nThis was {self._job()}.")
+        error = HttpResponseError(message=str(reason))
         error.error = reason
         if self._response is not None:
-            error.response = readable(self._response, self._secrets)
-            error.status_code, error.reason = self._response.status_code, self._response.reason
-        return error
+            error.response = shown = redacted_response(self._response.http_response)
+            error.status_code, error.reason = shown.status_code, shown.reason
+        return self._label(error, f"This was the {self._name()}.")
 
-    def _job(self) -> str:
-        return f"the {self.details.kind} job {self.details.job_id}"
+    def _label(self, error: E, sentence: str) -> E:
+        """Add to an error of this job's which job it is, and return the error."""
+        error.continuation_token = self.get_continuation_token()
+        return with_sentence(error, sentence)
+
+    def _name(self) -> str:
+        return _name(self._plan.kind, self.details.job_id)
+
+    def _about_status(self) -> str:
+        return f"This was the status of the {self._name()}."
+
+    def _state(self) -> str:
+        return (self.details.status or "").lower()
+
+    def _has_ended(self) -> bool:
+        return self._state() in _TERMINAL
+
+    def _succeeded(self) -> bool:
+        return self._state() == _SUCCEEDED
 
     def status(self) -> str:
-        """Return what the service last said, or that the job is in progress if it was not yet asked."""
-        return self.details.status or "InProgress"
+        """Return what the service last said, or ``Failed`` if it refused to tell."""
+        return "Failed" if self._refusal is not None else self.details.status or "InProgress"
 
     def finished(self) -> bool:
-        """Tell whether the job has ended, well or not."""
-        return self._succeeded() or self.status().lower() in _UNSUCCESSFUL
+        """Return whether the job has ended, well or not, or the service refused to tell."""
+        return self._refusal is not None or self._has_ended()
 
     def resource(self) -> T:
         """Return what the job made."""
-        return self._to_result(self._body or {})
+        response = cast("PipelineResponse[HttpRequest, AsyncHttpResponse]", self._response)
+        return called(self._plan.cls, response, self._plan.to_result(self._body))
 
     def get_continuation_token(self) -> str:
         """Return a token to resume the job with."""
         return _identifiers.continuation_token(self._status_url)
 
-    @classmethod
-    def from_continuation_token(cls, continuation_token: str, **kwargs: Any) -> tuple[Any, Any, Callable[[Any], T]]:
-        """Return what a poller needs to resume a job.
 
-        :param continuation_token: A poller's token.
-        :keyword client: The client to poll with.
-        :keyword family: The collection in which the job must be: ``backup`` or ``restore``.
-        :keyword deserialization_callback: Makes the result of the body of the last answer.
-        :raises ValueError: If the token is malformed, of the other family or of another vault.
-        """
-        client: RestClient = kwargs["client"]
-        job = _identifiers.job_url_from_token(continuation_token, family=kwargs["family"], endpoint=client.endpoint)
-        return client, job, kwargs["deserialization_callback"]
+def _own_status_url(client: RestClient, response: AsyncHttpResponse) -> str:
+    """Return the status URL that a response names, if it is one of the client's own service.
+
+    :raises ~azure.core.exceptions.DecodeError: If it isn't.
+    """
+    own_origin, url = _identifiers.origin(client.endpoint), None
+    with contextlib.suppress(ValueError):
+        url = _identifiers.status_url(response.headers.get("azure-asyncoperation", ""))
+    if url is None or redact(url, secrets_of(response.request)) != url:
+        problem = "The service accepted the job, but its response has no valid status URL in 'azure-asyncoperation'."
+    elif _identifiers.origin(url) != own_origin:
+        problem = (
+            f"The service at {own_origin} named a status URL at {_identifiers.origin(url)}:"
+            " this client talks to its own service only."
+        )
+    else:
+        return url
+    # Raised out here, without a cause: the error of a malformed URL would show it.
+    raise DecodeError(message=problem, response=redacted_response(response))
+
+
+def _word(body: dict[str, Any], name: str, secrets: Iterable[str]) -> str | None:
+    """Return a member that is a short word and not a secret, or None."""
+    value = body.get(name)
+    return value if _identifiers.is_plain_word(value) and redact(value, secrets) == value else None
+
+
+def _name(kind: str, job_id: str | None) -> str:
+    return f"{kind} job {job_id}" if job_id else f"{kind} job"
+
+
+def _may_be_running(name: str) -> str:
+    return f"The {name} may be running anyway."
+
+
+def _redacted(body: dict[str, Any], secrets: list[str]) -> dict[str, Any]:
+    """Return a job with its texts, and those of its error, bounded and without secrets."""
+
+    def texts(members: dict[str, Any]) -> dict[str, Any]:
+        return {name: redact(v, secrets)[:_LONGEST_TEXT] if isinstance(v, str) else v for name, v in members.items()}
+
+    job = texts(body)
+    if isinstance(job.get("error"), dict):
+        job["error"] = texts(job["error"])
+    return job
 
 
 class AsyncKeyVaultLROPoller(AsyncLROPoller[T_co]):
@@ -262,12 +381,13 @@ class AsyncKeyVaultLROPoller(AsyncLROPoller[T_co]):
 
         A job that failed raises nothing here: :meth:`done` becomes true, and :meth:`result` raises.
 
-        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses to tell.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses to tell: :meth:`done` is true after a
+            4xx, and unchanged after an error that may pass, such as a 503.
         """
-        await self._polling().update()
+        await self._polling().update_status()
 
     def done(self) -> bool:
-        """Tell whether the service has said that the job ended, well or not.
+        """Return whether the job has ended, well or not, or the service refused to tell.
 
         :rtype: bool
         """

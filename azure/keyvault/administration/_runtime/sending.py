@@ -38,9 +38,9 @@ from .._identifiers import hostname
 from .delivery import is_proxy_refusal, never_left
 from .errors import ClientClosedError, broken_encoding
 from .proxies import PROXY_SCHEMES, environment_proxies, proxy_of, shown_proxy
-from .redaction import redact, secrets_of
 from .starts import START_PROGRESS, AlreadySentError
 from .tls import apply_tls
+from .transport_errors import safe_error
 
 if TYPE_CHECKING:
     from collections.abc import ItemsView, Iterator
@@ -208,16 +208,11 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             kind = ServiceRequestError
         elif may_have_left and isinstance(error, ServiceRequestError) and cause is not None:
             kind = ServiceResponseError
-        is_presentable = proxy is None and not _holds_request(cause)
-        if kind is type(error) and is_presentable:
-            return _Failure(error, may_have_left)
-        text = error.message if proxy is None else _through_proxy(error, proxy, is_unsent=is_unsent)
-        if not is_presentable:
-            text = redact(_without_user_info(text, cause), secrets_of(request.http_request))
-            return _Failure(kind(text), may_have_left)
-        failure = kind(text, error=cause)
-        failure.__cause__ = cause
-        return _Failure(failure, may_have_left)
+        if kind is not type(error) or proxy is not None:
+            text = error.message if proxy is None else _through_proxy(error, proxy, is_unsent=is_unsent)
+            error = kind(text, error=cause)
+            error.__cause__ = cause
+        return _Failure(safe_error(error, request.http_request), may_have_left)
 
     def _is_shut(self, transport: Any) -> bool:
         """Return whether a transport has closed its connections."""
@@ -249,23 +244,6 @@ def _is_of_azure_core(transport: object) -> bool:
     By name, because the transports that use requests are optional.
     """
     return type(transport).__module__.startswith("azure.core.pipeline.transport.")
-
-
-def _holds_request(cause: Any) -> bool:
-    """Return whether an error of aiohttp, requests or urllib3 holds the request, or the URL of a proxy."""
-    if isinstance(cause, (aiohttp.ClientResponseError, aiohttp.InvalidURL)):
-        return True
-    return any(getattr(cause, name, None) is not None for name in ("request", "pool"))
-
-
-def _without_user_info(text: str, cause: Any) -> str:
-    """Return an error's text without the user and password of the URL that it shows."""
-    if isinstance(cause, aiohttp.ClientResponseError):
-        url = cause.request_info.real_url
-        return text.replace(str(url), str(url.with_user(None)))
-    if isinstance(cause, aiohttp.InvalidURL):
-        return text.replace(str(cause.url), shown_proxy(str(cause.url)))
-    return text
 
 
 def _through_proxy(error: AzureError, proxy: str, *, is_unsent: bool) -> str:

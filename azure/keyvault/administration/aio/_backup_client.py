@@ -6,20 +6,22 @@ import logging
 import math
 from datetime import datetime, timezone
 from numbers import Real
-from typing import TYPE_CHECKING, Any, Literal, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeVar, overload
 
 from .. import _mapping, _storage
 from .._enums import ApiVersion
 from .._generated import operations
-from .._identifiers import path_name
+from .._identifiers import described, job_url_from_token, path_name
 from .._models import KeyVaultBackupResult
-from .._runtime.polling import AsyncKeyVaultLROPoller, JobPolling
+from .._runtime.polling import AsyncKeyVaultLROPoller, JobPlan, JobPolling
 from .._runtime.tracing import traced
 from ._client_base import KeyVaultClientBase
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from azure.core.pipeline import PipelineResponse
+    from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 T = TypeVar("T")
 
@@ -110,7 +112,7 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :keyword bool use_managed_identity: Whether the HSM uses its own user-assigned managed identity instead of a SAS
             token. Needs service version 7.5 or newer. Defaults to False.
         :keyword continuation_token: Token of a poller whose backup this one goes on to follow; all other arguments are
-            ignored, and nothing is started.
+            ignored, nothing is started, and one request asks for the status.
         :paramtype continuation_token: str or None
         :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
         :returns: A poller. Its result holds the URL of the folder with the backup.
@@ -122,13 +124,13 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses. A job that fails later raises it when
             its result is awaited.
         """
-        polling = _polling("backup", kwargs)
+        plan = _plan("backup", _mapping.backup_result, kwargs)
         if continuation_token is not None:
-            return self._resume(polling, continuation_token, "backup", _mapping.backup_result)
+            return await self._resume(plan, continuation_token, "backup")
         place = self._access(_storage.container_url(blob_storage_url), sas_token, use_managed_identity)
         start = operations.backup_restore_full_backup(_mapping.backup_body(place))
         started = await self._client.start(start, **kwargs)
-        return AsyncKeyVaultLROPoller(self._client, started, _mapping.backup_result, polling)
+        return self._follow(plan, started)
 
     @overload
     async def begin_restore(
@@ -193,7 +195,7 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :keyword key_name: Name of the one key to restore. Everything is restored if it is not given.
         :paramtype key_name: str or None
         :keyword continuation_token: Token of a poller whose restore this one goes on to follow; all other arguments are
-            ignored, and nothing is started.
+            ignored, nothing is started, and one request asks for the status.
         :paramtype continuation_token: str or None
         :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
         :returns: A poller without a result.
@@ -204,9 +206,9 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses. A job that fails later raises it when
             its result is awaited.
         """
-        polling = _polling("restore" if key_name is None else "key restore", kwargs)
+        plan = _plan("restore" if key_name is None else "key restore", _mapping.no_result, kwargs)
         if continuation_token is not None:
-            return self._resume(polling, continuation_token, "restore", _mapping.no_result)
+            return await self._resume(plan, continuation_token, "restore")
         container, folder = _storage.backup_folder(folder_url)
         place = self._access(container, sas_token, use_managed_identity)
         if key_name is None:
@@ -215,7 +217,7 @@ class KeyVaultBackupClient(KeyVaultClientBase):
             body = _mapping.key_restore_body(place, folder)
             start = operations.backup_restore_selective_key_restore(path_name(key_name, "key_name"), body)
         started = await self._client.start(start, **kwargs)
-        return AsyncKeyVaultLROPoller(self._client, started, _mapping.no_result, polling)
+        return self._follow(plan, started)
 
     @overload
     async def begin_pre_backup(
@@ -270,7 +272,7 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :keyword bool use_managed_identity: Whether the HSM uses its own user-assigned managed identity instead of a SAS
             token. Defaults to False.
         :keyword continuation_token: Token of a poller whose check this one goes on to follow; all other arguments are
-            ignored, and nothing is started.
+            ignored, nothing is started, and one request asks for the status.
         :paramtype continuation_token: str or None
         :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
         :returns: A poller without a result: it raises if the check fails.
@@ -281,14 +283,14 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses. A job that fails later raises it when
             its result is awaited.
         """
-        polling = _polling("pre-backup", kwargs)
+        plan = _plan("pre-backup", _mapping.no_result, kwargs)
         if continuation_token is not None:
-            return self._resume(polling, continuation_token, "backup", _mapping.no_result)
+            return await self._resume(plan, continuation_token, "backup")
         self._require_version("begin_pre_backup", "7.6", _BEFORE_PRE_CHECKS)
         place = self._access(_storage.container_url(blob_storage_url), sas_token, use_managed_identity)
         start = operations.backup_restore_pre_full_backup(_mapping.pre_backup_body(place))
         started = await self._client.start(start, **kwargs)
-        return AsyncKeyVaultLROPoller(self._client, started, _mapping.no_result, polling)
+        return self._follow(plan, started)
 
     @overload
     async def begin_pre_restore(
@@ -343,7 +345,7 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :keyword bool use_managed_identity: Whether the HSM uses its own user-assigned managed identity instead of a SAS
             token. Defaults to False.
         :keyword continuation_token: Token of a poller whose check this one goes on to follow; all other arguments are
-            ignored, and nothing is started.
+            ignored, nothing is started, and one request asks for the status.
         :paramtype continuation_token: str or None
         :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
         :returns: A poller without a result: it raises if the check fails.
@@ -354,15 +356,15 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses. A job that fails later raises it when
             its result is awaited.
         """
-        polling = _polling("pre-restore", kwargs)
+        plan = _plan("pre-restore", _mapping.no_result, kwargs)
         if continuation_token is not None:
-            return self._resume(polling, continuation_token, "restore", _mapping.no_result)
+            return await self._resume(plan, continuation_token, "restore")
         self._require_version("begin_pre_restore", "7.6", _BEFORE_PRE_CHECKS)
         container, folder = _storage.backup_folder(folder_url)
         place = self._access(container, sas_token, use_managed_identity)
         start = operations.backup_restore_pre_full_restore(_mapping.pre_restore_body(place, folder))
         started = await self._client.start(start, **kwargs)
-        return AsyncKeyVaultLROPoller(self._client, started, _mapping.no_result, polling)
+        return self._follow(plan, started)
 
     def _access(self, container: str, sas_token: str | None, use_managed_identity: bool) -> _storage.StorageAccess:
         if use_managed_identity:
@@ -378,22 +380,30 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         if self._client.api_version in too_old:
             raise ValueError(f"{feature} needs api_version {version} or newer, got {self._client.api_version!r}")
 
-    def _resume(
-        self, polling: JobPolling[T], token: str, family: str, to_result: Callable[[dict[str, Any]], T]
+    def _follow(
+        self, plan: JobPlan[T], start: PipelineResponse[HttpRequest, AsyncHttpResponse]
     ) -> AsyncKeyVaultLROPoller[T]:
-        poller = AsyncKeyVaultLROPoller[T].from_continuation_token(
-            polling, token, client=self._client, family=family, deserialization_callback=to_result
-        )
-        # azure-core declares its own class, but makes an instance of the one that it is called on.
-        return cast("AsyncKeyVaultLROPoller[T]", poller)
+        return _poller(JobPolling[T].started(self._client, plan, start))
+
+    async def _resume(self, plan: JobPlan[T], token: str, family: str) -> AsyncKeyVaultLROPoller[T]:
+        job = job_url_from_token(token, family=family, endpoint=self._client.endpoint)
+        return _poller(await JobPolling[T].resumed(self._client, plan, job))
 
 
-def _polling(kind: str, options: dict[str, Any]) -> JobPolling[Any]:
-    """Take the options of polling out of a call's options, and return what polls with them."""
-    fallback = options.pop("_polling_interval", _DEFAULT_POLLING_INTERVAL)
-    interval = options.pop("polling_interval", fallback)
+def _plan(kind: str, to_result: Callable[[dict[str, Any]], T], options: dict[str, Any]) -> JobPlan[T]:
+    """Take the options of polling out of a call's options, and return how to follow its job."""
+    published_name = options.pop("_polling_interval", None)
+    interval = options.pop("polling_interval", published_name)
+    if interval is None:
+        interval = _DEFAULT_POLLING_INTERVAL
     seconds = float(interval) if isinstance(interval, Real) else math.nan
     # "nan" is in no range.
     if not 0 <= seconds < math.inf:
-        raise ValueError(f"polling_interval must be a number of seconds, 0 or more, got {interval!r}")
-    return JobPolling(kind, _mapping.job_details, seconds, options.copy())
+        raise ValueError(f"polling_interval must be a number of seconds, 0 or more, got {described(interval)}")
+    cls = options.pop("cls", None)
+    return JobPlan(kind, _mapping.job_details, to_result, seconds, options.copy(), cls)
+
+
+def _poller(polling: JobPolling[T]) -> AsyncKeyVaultLROPoller[T]:
+    # What azure-core's poller takes first is for a polling method that isn't initialized yet.
+    return AsyncKeyVaultLROPoller(None, None, lambda _: polling.resource(), polling)

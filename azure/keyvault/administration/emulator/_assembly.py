@@ -22,10 +22,10 @@ from ._hsm.hsm import Hsm
 from ._hsm.jobs import Jobs
 from ._http.app import make_app
 from ._local.app import make_local_app
-from ._local.control import Instrument
+from ._local.control import ControlTarget
 from ._local.identity import ManagedIdentity
 from ._net.addresses import PORTS
-from ._net.listen import Listeners, listen
+from ._net.listen import BoundAddresses, listen
 from ._net.loopback import LoopbackResolver, loopback_session, shared_transport
 from ._state import certificates, data_directory, security_domain
 from ._state.backup_storage import Storage
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-    from ._domain.faults import Faults
+    from ._domain.faults import FaultMatcher
     from ._hsm.journal import Journal
     from ._state.certificates import Certificates
     from ._state.clock import Clock
@@ -104,7 +104,7 @@ class Running:
     certificates: Certificates
     directory: Path
     """For the files that other programs need."""
-    listeners: Listeners
+    addresses: BoundAddresses
     identity_secret: str = field(repr=False)
     control_key: str = field(repr=False)
     security_domain: bytes = field(repr=False)
@@ -124,12 +124,12 @@ class _State(NamedTuple):
 
 
 async def assemble(
-    settings: Settings, clock: Clock, journal: Journal, faults: Faults, resources: AsyncExitStack
+    settings: Settings, clock: Clock, journal: Journal, faults: FaultMatcher, resources: AsyncExitStack
 ) -> Running:
     """Build everything from the state on the disk to the sockets, and begin to serve.
 
     :param resources: Gets what has to be closed; on success all of it belongs to the result.
-    :raises OSError: if the address, the port or the data directory cannot be had, or the data is damaged.
+    :raises OSError: if the address, the port or the data directory cannot be used, or the data is damaged.
     :raises ValueError: if the data directory holds another HSM, or its security domain is lost or damaged.
     """
     # Absolute, since other programs are told of it.
@@ -143,10 +143,10 @@ async def assemble(
     hsm.jobs.fail_interrupted()
     resources.push_async_callback(hsm.jobs.close)
     managed_identity = ManagedIdentity(hsm.authority, clock, state.administrator, secrets.token_hex())
-    instrument = Instrument(hsm, secrets.token_hex())
-    listeners = await listen(
+    control_target = ControlTarget(hsm, secrets.token_hex())
+    addresses = await listen(
         make_app(hsm),
-        make_local_app(managed_identity, instrument),
+        make_local_app(managed_identity, control_target),
         name=settings.hsm_host,
         host=settings.host,
         port=settings.port,
@@ -154,7 +154,7 @@ async def assemble(
         resources=resources,
     )
     session = loopback_session(
-        LoopbackResolver(settings.hsm_host, listeners.address, listeners.port), state.certificates.client_context()
+        LoopbackResolver(settings.hsm_host, addresses.address, addresses.port), state.certificates.client_context()
     )
     resources.push_async_callback(session.close)
     return Running(
@@ -162,9 +162,9 @@ async def assemble(
         administrator=state.administrator,
         certificates=state.certificates,
         directory=directory,
-        listeners=listeners,
+        addresses=addresses,
         identity_secret=managed_identity.secret,
-        control_key=instrument.key,
+        control_key=control_target.key,
         security_domain=state.security_domain,
         sas_token=sas.issue(b64encode(secrets.token_bytes(32)).decode(), clock.now()),
         transport=shared_transport(session),
@@ -190,15 +190,15 @@ def _open_state(settings: Settings, directory: Path, clock: Clock, resources: As
     resources.callback(store.close)
     is_new = store.fact("administrator") is None
     if is_new:
-        data.refuse_to_begin_anew()
+        data.require_unused()
     # First, so that there is no state without a security domain.
-    domain = security_domain.settle(data.security_domain, settings.security_domain, is_new=is_new, durably=is_kept)
+    domain = security_domain.load_or_create(data.security_domain, settings.security_domain, is_new=is_new)
     administrator = _load_or_create_administrator(store, settings.name, settings.admin_object_id)
-    storage = Storage(data.storage, settings.storage_host, clock, durably=is_kept)
+    storage = Storage(data.storage, settings.storage_host, clock)
     storage.remove_partial_folders()
     storage.create_container(CONTAINER)
     if is_kept:
-        tls = certificates.settle(data.certificates, settings.hsm_host)
+        tls = certificates.load_or_create(data.certificates, settings.hsm_host)
     else:
         tls = certificates.issue(settings.hsm_host)
     return _State(store, storage, domain, administrator, tls)
@@ -218,7 +218,7 @@ def _load_or_create_administrator(store: Store, name: str, object_id: str) -> st
     return object_id
 
 
-def _build_hsm(settings: Settings, state: _State, clock: Clock, journal: Journal, faults: Faults) -> Hsm:
+def _build_hsm(settings: Settings, state: _State, clock: Clock, journal: Journal, faults: FaultMatcher) -> Hsm:
     access = Access(state.store, clock, settings.propagation_delay)
     jobs = Jobs(
         hsm_name=settings.name,

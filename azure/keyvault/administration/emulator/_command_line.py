@@ -52,16 +52,16 @@ other machine gets a token here.
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit code.
 
-    :param arguments: The arguments of the command; those of the process unless given.
+    :param arguments: The arguments of the command. Defaults to those of the process.
     """
     options = _parser().parse_args(arguments)
     logging.basicConfig(format=f"{_PROGRAM}: %(levelname)s: %(message)s")
-    # Of the emulator only: what other libraries log may hold what should not be in a log.
+    # The emulator only: what other libraries log may hold secrets.
     logging.getLogger(_PACKAGE).setLevel(options.log_level.upper())
     try:
         hsm = _emulator(options)
         if options.env_file:
-            # What one that was killed has left behind would lead programs to where nobody is.
+            # The file that a killed emulator has left behind names ports on which nothing listens any longer.
             options.env_file.unlink(missing_ok=True)
         asyncio.run(_run(hsm, options.env_file))
     except (OSError, ValueError) as error:
@@ -164,7 +164,7 @@ def _on_signals(act: Callable[[], None]) -> None:
 
 @contextmanager
 def _published(path: Path | None, text: str) -> Generator[None]:
-    """Let a file say where the emulator is, as long as that is true."""
+    """Keep a file that says where the emulator is, as long as that is true."""
     content = text.encode("utf-8", "surrogateescape")
     if path:
         write_whole(path, content)

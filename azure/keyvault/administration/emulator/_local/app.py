@@ -1,4 +1,4 @@
-"""What the emulator offers beside the HSM to the programs of this machine: plain HTTP, and on loopback only."""
+"""What the emulator offers to programs on this machine besides the HSM: plain HTTP, on loopback only."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import control, identity
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
-    from .control import Instrument
+    from .control import ControlTarget
     from .identity import ManagedIdentity
 
 IDENTITY_PATH = "/identity/token"
@@ -38,22 +38,22 @@ _OWN_HOSTS = re.compile(rf"(localhost|{re.escape(LOOPBACK)}|\[{LOOPBACK_IPV6}\])
 
 @web.middleware
 async def refuse_web_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Keep out what a browser on this machine does for somebody else.
+    """Keep out requests that a browser on this machine makes for a web page.
 
-    A web page can reach loopback under a name of its own (DNS rebinding), or send what it cannot read the answer of. Of
-    the former the Host header tells, of the latter the Origin header.
+    A web page can reach loopback under its own name (DNS rebinding), which the Host header shows, or send a request
+    without being able to read the response, which the Origin header shows.
     """
     if not _OWN_HOSTS.fullmatch(request.headers.get(hdrs.HOST, "")) or hdrs.ORIGIN in request.headers:
         raise web.HTTPForbidden(text="The emulator answers the programs of this machine only.\n")
     return await handler(request)
 
 
-def make_local_app(managed_identity: ManagedIdentity, instrument: Instrument) -> web.Application:
+def make_local_app(managed_identity: ManagedIdentity, control_target: ControlTarget) -> web.Application:
     app = web.Application(middlewares=(refuse_web_pages,))
     app[identity.MANAGED_IDENTITY] = managed_identity
     app.router.add_get(IDENTITY_PATH, identity.get_token)
     controls = web.Application(middlewares=(control.require_key,))
-    controls[control.INSTRUMENT] = instrument
+    controls[control.CONTROL_TARGET] = control_target
     controls.router.add_routes(_CONTROLS)
     app.add_subapp(CONTROL_PATH, controls)
     return app

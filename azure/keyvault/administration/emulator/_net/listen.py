@@ -1,4 +1,4 @@
-"""Where an emulator listens: the HSM where it is told to, and what belongs to this machine on loopback only."""
+"""Where an emulator listens: the HSM where it is told to, everything else on loopback only."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from .addresses import EVERY_ADDRESS, LOOPBACK
 from .connect_proxy import ConnectProxy
-from .door import Door
 from .server_log import ServerLog
 
 if TYPE_CHECKING:
-    import asyncio
     import ssl
     from collections.abc import Awaitable, Callable
     from contextlib import AsyncExitStack
@@ -24,14 +22,14 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-# Connections that are idle are closed at once; an answer that is under way gets this long to leave.
+# Idle connections are closed immediately; a response that is under way gets this long.
 _SHUTDOWN_SECONDS = 1.0
 _CONTINUE = "100-continue"
 
 
 @dataclass(frozen=True, slots=True)
-class Listeners:
-    """The addresses that were had."""
+class BoundAddresses:
+    """Where the HSM, the proxy and the local services listen."""
 
     address: str
     port: int
@@ -50,7 +48,7 @@ async def listen(
     port: int,
     context: ssl.SSLContext,
     resources: AsyncExitStack,
-) -> Listeners:
+) -> BoundAddresses:
     """Start listening.
 
     :param hsm: What is served as the HSM, over TLS.
@@ -60,22 +58,23 @@ async def listen(
     :param port: The port for the HSM; 0 takes any free one.
     :param context: How the HSM does TLS.
     :param resources: Stops listening again.
-    :raises OSError: if the address or the port cannot be had.
+    :raises OSError: if the address or the port cannot be used.
     """
     hsm_runner = await _prepare(hsm, resources)
     # None only before the runner is set up.
-    serve = cast("Callable[[], asyncio.Protocol]", hsm_runner.server)
-    door = Door(serve, context)
-    resources.callback(door.close)
-    addresses = await door.open(host, port)
-    # Where the HSM does not listen on loopback yet, it does so on a port of its own.
-    served = [each for each in addresses if each[0] in {LOOPBACK, EVERY_ADDRESS}] or await door.open(LOOPBACK, 0)
-    proxy = ConnectProxy(name, serve, context)
+    server = cast("web.Server", hsm_runner.server)
+    await web.TCPSite(hsm_runner, host, port, ssl_context=context).start()
+    addresses: list[tuple[str, int]] = [each[:2] for each in hsm_runner.addresses]
+    localhost = next((each for each in addresses if each[0] in {LOOPBACK, EVERY_ADDRESS}), None)
+    if localhost is None:
+        await web.TCPSite(hsm_runner, LOOPBACK, 0, ssl_context=context).start()
+        localhost = hsm_runner.addresses[-1]
+    proxy = ConnectProxy(name, server, context)
     resources.push_async_callback(proxy.close)
     proxy_port = await proxy.start()
     local_runner = await _prepare(local, resources)
     await web.TCPSite(local_runner, LOOPBACK, 0).start()
-    return Listeners(*addresses[0], served[0][1], proxy_port, local_runner.addresses[0][1])
+    return BoundAddresses(*addresses[0], localhost[1], proxy_port, local_runner.addresses[0][1])
 
 
 async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRunner:
@@ -91,18 +90,23 @@ async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRu
     await runner.setup()
     # None only before the runner is set up.
     server = cast("web.Server", runner.server)
-    server.request_handler = _refusing_expectations(server.request_handler)
+    server.request_handler = _guard(runner, server.request_handler)
     resources.push_async_callback(runner.cleanup)
     return runner
 
 
-def _refusing_expectations(handler: _Handler) -> _Handler:
-    """Refuse whoever expects what no server knows. aiohttp's own refusal fails at a wish that is no text."""
+def _guard(runner: web.AppRunner, handler: _Handler) -> _Handler:
+    """Keep from an application the requests that aiohttp should not let through, or fails to refuse."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        wish = request.headers.get(hdrs.EXPECT, _CONTINUE)
-        # A server must ignore the wishes of HTTP/1.0 (RFC 9110, 10.1.1).
-        if request.version >= HttpVersion11 and wish.lower() != _CONTINUE:
+        # A connection that was in its TLS handshake while the runner was cleaned up outlives it.
+        if runner.server is None:
+            if request.transport:
+                request.transport.close()
+            raise web.HTTPServiceUnavailable
+        # aiohttp fails to refuse a header that is not UTF-8. HTTP/1.0 has no expectations (RFC 9110, 10.1.1).
+        expectation = request.headers.get(hdrs.EXPECT, _CONTINUE)
+        if request.version >= HttpVersion11 and expectation.lower() != _CONTINUE:
             raise web.HTTPExpectationFailed
         return await handler(request)
 

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from .._domain.jobs import JobFailure, check_extent, folder_not_found, invalid_backup
 from .._domain.sas import BACKUP_PERMISSIONS, RESTORE_PERMISSIONS
-from .files import sync_directory, write_new
 from .threads import run_in_thread
 
 if TYPE_CHECKING:
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
     from .clock import Clock
 
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{,199}")
-# A folder that is being written has a name of its own, which no caller can mean.
+# A folder that is being written has a name that no caller can give.
 _PARTIAL = ".{}.partial"
 
 
@@ -49,20 +48,16 @@ class Storage:
     :param own_host: The host that the emulator itself offers. It behaves as a real one: a container must exist. The
      containers of hosts that the emulator knows nothing of come into being with the first backup.
     :param clock: Tells whether a SAS token is valid.
-    :keyword durably: Whether what is written has to be there after a power cut.
     """
 
-    def __init__(self, root: Path, own_host: str, clock: Clock, *, durably: bool) -> None:
+    def __init__(self, root: Path, own_host: str, clock: Clock) -> None:
         self._root = root
         self._own_host = own_host
         self._clock = clock
-        self._durably = durably
 
     def create_container(self, name: str) -> None:
         """Create a container on the emulator's own host."""
         self._root.mkdir(mode=0o700, exist_ok=True)
-        if self._durably:
-            sync_directory(self._root.parent)
         (self._root / self._own_host / name).mkdir(parents=True, exist_ok=True)
 
     def remove_partial_folders(self) -> None:
@@ -80,15 +75,14 @@ class Storage:
         # Both names were checked when the target was read, so they lead nowhere else.
         path = self._root / container.host / container.name
         must_exist = container.host == self._own_host
-        return DataFolder(path, target, self._clock, must_exist=must_exist, durably=self._durably)
+        return DataFolder(path, target, self._clock, must_exist=must_exist)
 
 
 class DataFolder:
     """A container that is a directory."""
 
-    def __init__(self, path: Path, target: Target, clock: Clock, *, must_exist: bool, durably: bool) -> None:
+    def __init__(self, path: Path, target: Target, clock: Clock, *, must_exist: bool) -> None:
         self._path = path
-        self._durably = durably
         self._target = target
         self._clock = clock
         self._must_exist = must_exist
@@ -101,7 +95,7 @@ class DataFolder:
     async def write(self, folder: str, files: Mapping[str, bytes]) -> None:
         await self.check()
         try:
-            await run_in_thread(_write_folder, self._path, folder, files, self._durably)
+            await run_in_thread(_write_folder, self._path, folder, files)
         except OSError as error:
             raise JobFailure("StorageUnavailable", f"The data folder cannot be written: {error.strerror}") from error
 
@@ -124,8 +118,8 @@ class DataFolder:
             raise JobFailure("ContainerNotFound", "The specified container does not exist.")
 
 
-def _write_folder(container: Path, folder: str, files: Mapping[str, bytes], durably: bool) -> None:
-    # Nothing above these two: storage that somebody has removed does not come back.
+def _write_folder(container: Path, folder: str, files: Mapping[str, bytes]) -> None:
+    # Nothing above these two: storage that a user has removed does not come back.
     for directory in (container.parent, container):
         directory.mkdir(exist_ok=True)
     # A folder appears whole or not at all.
@@ -133,13 +127,8 @@ def _write_folder(container: Path, folder: str, files: Mapping[str, bytes], dura
     written.mkdir()
     try:
         for name, content in files.items():
-            write_new(written / name, content, durably=durably)
-        if durably:
-            sync_directory(written)
-        written = written.rename(container / folder)
-        if durably:
-            for directory in (container, container.parent, container.parent.parent):
-                sync_directory(directory)
+            (written / name).write_bytes(content)
+        written.rename(container / folder)
     except OSError:
         shutil.rmtree(written, ignore_errors=True)
         raise

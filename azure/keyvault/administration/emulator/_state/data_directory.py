@@ -6,8 +6,6 @@ import logging
 import os
 from typing import TYPE_CHECKING, NamedTuple
 
-from .files import sync_directory
-
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -24,10 +22,10 @@ class DataDirectory(NamedTuple):
     storage: Path
     certificates: Path
     is_used: bool
-    """Whether an HSM has lived here: storage comes only after the database has its first content."""
+    """Whether an HSM has been here: storage comes only after the database has its first content."""
 
-    def refuse_to_begin_anew(self) -> None:
-        """Make sure that a database without content is one that never had any."""
+    def require_unused(self) -> None:
+        """Make sure that a database without content never had any."""
         if self.is_used:
             what = f"{self.database} is damaged: it is empty"
             raise OSError(f"{what}. Put a copy in its place, or remove it to begin anew")
@@ -39,10 +37,7 @@ def prepare(path: Path) -> DataDirectory:
     :param path: The directory; created if it does not exist.
     :raises OSError: if it cannot be created or written.
     """
-    missing = [each for each in (path, *path.parents) if not each.exists()]
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for each in missing:
-        sync_directory(each.parent)
     _require_access(path, os.R_OK | os.W_OK | os.X_OK)
     database, storage = path / "hsm.sqlite", path / "storage"
     if database.exists():
@@ -65,7 +60,7 @@ def _require_access(path: Path, mode: int) -> None:
 
 
 def _close_to_others(path: Path) -> None:
-    """Take from everybody else what they may do: the state holds the key that signs tokens.
+    """Restrict access to the owner: the state holds the key that signs tokens.
 
     The directory itself may be used for other things, and is left as it is.
     """

@@ -13,15 +13,14 @@ if TYPE_CHECKING:
 SIZE = 32
 
 
-def settle(path: Path, given: bytes | None, *, is_new: bool, durably: bool) -> bytes:
+def load_or_create(path: Path, given: bytes | None, *, is_new: bool) -> bytes:
     """Return the security domain of an HSM.
 
     :param path: The file that keeps it.
     :param given: What another HSM has exported, to be imported here.
-    :keyword is_new: Whether the HSM has no state yet. One that has some does not get a new domain: nothing that it has
-     backed up could be restored any more.
-    :keyword durably: Whether a new one has to be there after a power cut.
-    :raises ValueError: if what is given is no security domain, or another one than that of the file; if the file is
+    :keyword is_new: Whether the HSM has no state yet. One that has some does not get a new domain: its
+     backups could no longer be restored.
+    :raises ValueError: if what is given is not a security domain or differs from the one in the file, or if the file is
      lost or damaged.
     """
     if given is not None and len(given) != SIZE:
@@ -30,7 +29,7 @@ def settle(path: Path, given: bytes | None, *, is_new: bool, durably: bool) -> b
         if given is None and not is_new:
             raise ValueError(f"{path} is missing: put a copy in its place, or pass its content as security_domain")
         domain = given or secrets.token_bytes(SIZE)
-        write_whole(path, domain.hex().encode(), durably=durably)
+        write_whole(path, domain.hex().encode())
         return domain
     kept = read(path)
     if given is not None and kept != given:
