@@ -210,6 +210,8 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             kind = ServiceResponseError
         if kind is not type(error) or proxy is not None:
             text = error.message if proxy is None else _through_proxy(error, proxy, is_unsent=is_unsent)
+            # A refusal is told in full, and its reason phrase is the proxy's.
+            cause = None if proxy is not None and is_proxy_refusal(error) else cause
             error = kind(text, error=cause)
             error.__cause__ = cause
         return _Failure(safe_error(error, request.http_request), may_have_left)
