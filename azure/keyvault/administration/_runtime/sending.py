@@ -37,7 +37,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from .._identifiers import hostname
 from .delivery import is_proxy_refusal, never_left
 from .errors import ClientClosedError, broken_encoding
-from .proxies import PROXY_SCHEMES, environment_proxies, proxy_of, shown_proxy
+from .proxies import PROXY_SCHEMES, environment_proxies, proxy_of, secrets_of_proxy, shown_proxy
 from .starts import START_PROGRESS, AlreadySentError
 from .tls import apply_tls
 from .transport_errors import safe_error
@@ -210,11 +210,11 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             kind = ServiceResponseError
         if kind is not type(error) or proxy is not None:
             text = error.message if proxy is None else _through_proxy(error, proxy, is_unsent=is_unsent)
-            # A refusal is told in full, and its reason phrase is the proxy's.
-            cause = None if proxy is not None and is_proxy_refusal(error) else cause
-            error = kind(text, error=cause)
-            error.__cause__ = cause
-        return _Failure(safe_error(error, request.http_request), may_have_left)
+            # A proxy's refusal is what the proxy says, which may be its password.
+            shown = None if is_proxy_refusal(error) else cause
+            error = kind(text, error=shown)
+            error.__cause__ = shown
+        return _Failure(safe_error(error, request.http_request, secrets_of_proxy(proxy)), may_have_left)
 
     def _is_shut(self, transport: Any) -> bool:
         """Return whether a transport has closed its connections."""

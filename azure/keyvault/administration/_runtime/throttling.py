@@ -38,8 +38,8 @@ _LOGGER = logging.getLogger(__name__)
 
 _TOO_MANY_REQUESTS = 429
 
-# As many as the connections that aiohttp opens by default. Further requests would wait for one, where a refusal of those
-# before them could not hold them back.
+# As many as the connections that aiohttp opens by default. Further ones would wait for a connection, where a refusal of
+# those before them could not hold them back.
 _CONNECTIONS = 100
 
 # Rates are in requests a second, times in seconds. The figures were found by simulating one client and four clients at

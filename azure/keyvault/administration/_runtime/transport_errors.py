@@ -11,7 +11,7 @@ import azure.core.exceptions
 from .redaction import redact, secrets_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from azure.core.exceptions import AzureError
     from azure.core.rest import HttpRequest
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _LONGEST_CHAIN = 8
 
 
-def safe_error(error: AzureError, request: HttpRequest) -> AzureError:
+def safe_error(error: AzureError, request: HttpRequest, also: Iterable[str] = ()) -> AzureError:
     """Return a transport's error as it may be shown: itself, or one without secrets if it or its causes hold any.
 
     The causes of such errors hold the request with its token, the URL of a proxy with its password, and the bytes that
@@ -31,9 +31,10 @@ def safe_error(error: AzureError, request: HttpRequest) -> AzureError:
 
     :param error: The error.
     :param request: The request that failed.
+    :param also: Other secrets that the error may hold.
     """
     cause = error.inner_exception
-    secrets = [*secrets_of(request), *_user_info(cause)]
+    secrets = [*secrets_of(request), *_user_info(cause), *also]
     if not any(_shows(shown, secrets) for shown in _chain(error)):
         return error
     shown_cause = _safe_cause(cause, secrets)
