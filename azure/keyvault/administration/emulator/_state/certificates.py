@@ -54,35 +54,38 @@ class Certificates:
         return ssl.create_default_context(cadata=self.authority.decode())
 
 
-def settle(path: Path, host: str) -> Certificates:
+def settle(path: Path, host: str, *others: str) -> Certificates:
     """Return the certificates that a file keeps, or new ones that it keeps from now on.
 
     Who has told a program or a machine to trust the authority need not do so again at the next start. Certificates that
-    cannot be read or soon expire are replaced.
+    cannot be read, soon expire or are for other hosts are replaced.
     """
-    if path.exists() and (kept := _parse(path.read_bytes())):
+    if path.exists() and (kept := _parse(path.read_bytes(), {host, *others})):
         return kept
-    certificates = issue(host)
+    certificates = issue(host, *others)
     write_whole(path, certificates.authority + certificates.server + certificates.server_key)
     return certificates
 
 
-def _parse(content: bytes) -> Certificates | None:
+def _parse(content: bytes, hosts: set[str]) -> Certificates | None:
     texts = _PEM.findall(content)
     try:
         authority, server, server_key = texts
         kept = Certificates(authority, server, server_key)
         expiry = x509.load_pem_x509_certificate(server).not_valid_after_utc
         x509.load_pem_x509_certificate(server).verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
+        names = x509.load_pem_x509_certificate(server).extensions.get_extension_for_class(x509.SubjectAlternativeName)
         kept.server_context()
         kept.client_context()
-    except (ValueError, TypeError, InvalidSignature, ssl.SSLError):
+    except (ValueError, TypeError, InvalidSignature, ssl.SSLError, x509.ExtensionNotFound):
+        return None
+    if not hosts.issubset(names.value.get_values_for_type(x509.DNSName)):
         return None
     return kept if datetime.now(timezone.utc) < expiry - _RENEWAL else None
 
 
-def issue(host: str) -> Certificates:
-    """Make an authority, and a certificate for a host that also holds on loopback."""
+def issue(host: str, *others: str) -> Certificates:
+    """Make an authority, and a certificate for a host, and others, that also holds on loopback."""
     authority_key = ec.generate_private_key(ec.SECP256R1())
     authority_name = _name("Managed HSM emulator CA")
     authority = _sign(
@@ -97,7 +100,7 @@ def issue(host: str) -> Certificates:
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(_key_usage(signs_certificates=False), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName(_alternative_names([host, "localhost"])), critical=False)
+        .add_extension(x509.SubjectAlternativeName(_alternative_names([host, *others, "localhost"])), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False),
         authority_key,
     )
