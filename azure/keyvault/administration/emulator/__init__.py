@@ -15,7 +15,7 @@ try:
     from ._state.clock import Clock
 except ModuleNotFoundError as _missing:
     raise ImportError(
-        'The emulator needs its extra: pip install "azure-keyvault-administration[emulator]"
+        'The emulator needs its extra: pip install "azure-keyvault-administration[emulator]"'
     ) from _missing
 
 __all__ = ["Clock", "EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator"]
