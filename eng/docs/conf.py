@@ -41,7 +41,7 @@ nitpick_ignore_regex = [
     (r"py:.*", rf"({'|'.join(_NAMES_ELSEWHERE.split())})"),
     (r"py:.*", r"Callable\[.*"),
     # A type variable, and what only the emulator itself uses.
-    (r"py:.*", r"(.*\.)?(T_co|TokenAuthority|Encounter)"),
+    (r"py:.*", r"(.*\.)?(T_co|TokenAuthority)"),
 ]
 
 # Where a page of the site shows what the README links to.

@@ -87,6 +87,7 @@ CALLS: dict[str, tuple[int, Call]] = {
     "delete_role_assignment": (200, lambda client: client.delete_role_assignment("/", NAME)),
 }
 READING = [name for name in CALLS if not name.startswith("delete")]
+DELETING = [name for name in CALLS if name.startswith("delete")]
 each_call = pytest.mark.parametrize("name", CALLS)
 
 
@@ -187,6 +188,8 @@ async def test_the_api_version_can_be_chosen(given: Any, spoken: str) -> None:
     await client.get_role_definition("/", NAME)
 
     assert sent(transport)[0].url.endswith(f"?api-version={spoken}")
+    assert client.api_version == spoken
+    assert type(client.api_version) is str
 
 
 def test_an_api_version_that_is_no_text_is_refused() -> None:
@@ -430,7 +433,7 @@ async def test_an_error_status_becomes_its_exception_with_code_and_message(
 
 
 @pytest.mark.parametrize(("status", "error_type"), [case for case in STATUSES if case.id != "404"])
-@pytest.mark.parametrize("name", ["delete_role_definition", "delete_role_assignment"])
+@pytest.mark.parametrize("name", DELETING)
 async def test_a_delete_fails_unless_there_was_nothing_to_delete(
     name: str, status: int, error_type: type[HttpResponseError]
 ) -> None:
@@ -438,6 +441,43 @@ async def test_a_delete_fails_unless_there_was_nothing_to_delete(
 
     with pytest.raises(error_type, match="Some message"):
         await CALLS[name][1](client)
+
+
+@pytest.mark.parametrize("code", ["RoleAssignmentNotFound", "RoleDefinitionNotFound", "NotFound"])
+@pytest.mark.parametrize("name", DELETING)
+async def test_deleting_what_the_service_does_not_find_is_no_error(name: str, code: str) -> None:
+    client, _ = scripted(Answer(404, error(code, "x")))
+
+    assert await CALLS[name][1](client) is None
+
+
+NOT_THE_SERVICE = [
+    *(case for case in GARBAGE if case.id in {"nothing", "null", "list", "html", "truncated", "id-number"}),
+    pytest.param(b'{"code": "NotFound", "message": "x"}', id="code-outside-error"),
+    pytest.param(b'{"statusCode": 404, "message": "Resource not found"}', id="api-gateway"),
+    pytest.param(b'{"error": "not found"}', id="error-text"),
+    pytest.param(b'{"error": null}', id="error-null"),
+    pytest.param(b'{"error": {"message": "x"}}', id="error-without-code"),
+    pytest.param(b'{"error": {"code": null}}', id="code-null"),
+    pytest.param(b'{"error": [{"code": "NotFound"}]}', id="error-list"),
+]
+
+
+@pytest.mark.parametrize("body", NOT_THE_SERVICE)
+@pytest.mark.parametrize("name", DELETING)
+async def test_a_404_that_is_not_the_service_s_is_no_successful_delete(name: str, body: bytes) -> None:
+    client, _ = scripted(Answer(404, body=body, headers={"Content-Type": "text/html"}))
+
+    with pytest.raises(ResourceNotFoundError):
+        await CALLS[name][1](client)
+
+
+@pytest.mark.parametrize("name", DELETING)
+async def test_a_404_to_a_request_without_a_token_is_no_successful_delete(name: str) -> None:
+    transport = ScriptedTransport(Answer(404, error("RoleAssignmentNotFound", "x")))
+
+    with pytest.raises(ResourceNotFoundError):
+        await CALLS[name][1](Client(VAULT, FakeCredential(), transport=transport))
 
 
 @pytest.mark.parametrize("body", GARBAGE)
@@ -465,6 +505,70 @@ async def test_error_map_chooses_the_exception() -> None:
 
     with pytest.raises(MineError):
         await client.get_role_definition("/", NAME, error_map={404: MineError})
+
+
+# What a call makes of its response
+
+
+@pytest.mark.parametrize("name", [name for name in CALLS if "list" not in name])
+async def test_cls_is_called_with_response_result_and_headers_and_its_value_is_returned(name: str) -> None:
+    status, _ = CALLS[name]
+    wire = wire_assignment() if "assignment" in name else wire_definition(NAME)
+    client, _ = scripted(Answer(status, wire, {"x-ms-request-id": "r"}))
+    arguments = {"create_role_assignment": (ROLE_ID, ALICE), "set_role_definition": ()}.get(name, (NAME,))
+
+    returned = await getattr(client, name)("/", *arguments, cls=lambda *seen: seen)
+
+    if name in DELETING:
+        assert returned is None
+        return
+    response, result, headers = returned
+    assert (response.http_response.status_code, result.name, headers["X-Ms-Request-Id"]) == (status, NAME, "r")
+    assert type(result) is (KeyVaultRoleAssignment if "assignment" in name else KeyVaultRoleDefinition)
+
+
+@pytest.mark.parametrize("name", DELETING)
+async def test_cls_sees_what_was_deleted(name: str) -> None:
+    client, _ = scripted(Answer(200, {"name": NAME}))
+    seen: list[Any] = []
+
+    await getattr(client, name)("/", NAME, cls=lambda _, deleted, __: seen.append(deleted.name))
+
+    assert seen == [NAME]
+
+
+@pytest.mark.parametrize("name", ["list_role_definitions", "list_role_assignments"])
+async def test_cls_is_called_for_each_page_and_its_value_are_the_items(name: str) -> None:
+    client, _ = scripted(
+        Answer(200, {"value": [{"name": "a"}, {"name": "b"}], "nextLink": f"{VAULT}/x"}, {"x-page": "1"}),
+        Answer(200, {"value": [{"name": "c"}]}, {"x-page": "2"}),
+    )
+
+    def label(response: Any, items: list[Any], headers: Any) -> list[str]:
+        return [f"{headers['x-page']}{item.name}{response.http_response.status_code}" for item in items]
+
+    assert [item async for item in getattr(client, name)("/", cls=label)] == ["1a200", "1b200", "2c200"]
+
+
+async def test_cls_is_not_called_for_an_error() -> None:
+    client, _ = scripted(Answer(403, error("Forbidden", "x")))
+
+    with pytest.raises(HttpResponseError, match="Forbidden"):
+        await client.get_role_definition("/", NAME, cls=pytest.fail)
+
+
+async def test_parameters_of_a_call_do_not_replace_the_client_s_version() -> None:
+    page = Answer(200, {"value": [], "nextLink": f"{VAULT}/x"})
+    client, transport = scripted(Answer(200, {}), page, Answer(200, {}), api_version="7.6")
+
+    await client.get_role_definition("/", NAME, params={"a": "b", "api-version": "7.2"})
+    assert [item async for item in client.list_role_definitions("/", params={"api-version": "7.2"})] == []
+
+    assert [request.url.partition("?")[2] for request in sent(transport)] == [
+        "a=b&api-version=7.6",
+        "api-version=7.6",
+        "api-version=7.6",
+    ]
 
 
 # Pages
@@ -498,6 +602,15 @@ async def test_a_link_that_is_null_or_empty_ends_the_list(link: str | None) -> N
     assert len(sent(transport)) == 1
 
 
+async def test_an_empty_continuation_token_is_none() -> None:
+    client, transport = scripted(Answer(200, {"value": [wire_assignment()]}))
+
+    pages = client.list_role_assignments("/").by_page(continuation_token="")
+
+    assert [len([item async for item in page]) async for page in pages] == [1]
+    assert sent(transport)[0].url == f"{VAULT}{ASSIGNMENTS}?{VERSION}"
+
+
 async def test_nothing_is_sent_before_a_list_is_read() -> None:
     client, transport = scripted()
 
@@ -529,13 +642,15 @@ async def test_a_throttled_request_waits_as_long_as_it_is_told() -> None:
     assert transport.waits == [7]
 
 
-EXISTS = error("MatchingRoleAssignmentExists", f"Role assignment '{NAME}' already adds role.")
+# What an HSM answers to the second try, and what it answers if the role is assigned under another name.
+EXISTS = error("RoleAssignmentExists", "The role assignment already exists. (Activity ID: 00000000)")
+MATCHES = error("MatchingRoleAssignmentExists", f"Role assignment '{NAME}' already adds role.")
 LOST = [
     pytest.param(ServiceResponseError("connection lost"), id="lost-answer"),
     pytest.param(Answer(500), id="500"),
     pytest.param(Answer(503), id="503"),
 ]
-# Azure's control plane answers so; an HSM has been seen to answer 400, and the emulator does.
+# Azure's control plane answers so.
 CONFLICT = Answer(409, error("Conflict", "x"))
 
 
@@ -543,9 +658,10 @@ def create(client: Client) -> Awaitable[KeyVaultRoleAssignment]:
     return client.create_role_assignment("/", ROLE_ID, ALICE, name=NAME)
 
 
+@pytest.mark.parametrize("told", [CONFLICT, Answer(400, EXISTS), Answer(400, MATCHES)], ids=["409", "400", "matching"])
 @pytest.mark.parametrize("lost", LOST)
-async def test_an_assignment_whose_answer_was_lost_is_read_back_after_a_409(lost: Answer | Exception) -> None:
-    client, transport = scripted(lost, CONFLICT, Answer(200, wire_assignment()))
+async def test_an_assignment_whose_answer_was_lost_is_read_back(lost: Answer | Exception, told: Answer) -> None:
+    client, transport = scripted(lost, told, Answer(200, wire_assignment()))
 
     created = await create(client)
 
@@ -560,6 +676,7 @@ async def test_an_assignment_whose_answer_was_lost_is_read_back_after_a_409(lost
     ("before", "told"),
     [
         pytest.param([], CONFLICT, id="first-try"),
+        pytest.param([], Answer(400, EXISTS), id="400-first-try"),
         pytest.param([Answer(429)], CONFLICT, id="after-429"),
         pytest.param([ServiceRequestError("refused")], CONFLICT, id="after-a-refused-connection"),
         pytest.param([ServiceRequestError("refused")], Answer(400, EXISTS), id="400-after-a-refused-connection"),
@@ -593,7 +710,28 @@ async def test_an_assignment_that_is_not_ours_or_cannot_be_read_stays_the_origin
         await create(client)
 
     assert caught.value.error is not None
-    assert caught.value.error.code == "MatchingRoleAssignmentExists"
+    assert caught.value.error.code == "RoleAssignmentExists"
+
+
+async def test_another_error_after_a_lost_answer_stays_as_it_is() -> None:
+    client, transport = scripted(Answer(500), Answer(400, error("BadParameter", "x")))
+
+    with pytest.raises(HttpResponseError, match="BadParameter"):
+        await create(client)
+
+    assert {request.method for request in transport.requests} == {"PUT"}
+
+
+async def test_cls_sees_the_assignment_that_was_read_back() -> None:
+    client, _ = scripted(Answer(500), Answer(400, EXISTS), Answer(200, wire_assignment(), {"x-mine": "read back"}))
+    seen: list[tuple[Any, ...]] = []
+
+    created = await client.create_role_assignment("/", ROLE_ID, ALICE, name=NAME, cls=lambda *it: seen.append(it))
+
+    ((response, assignment, headers),) = seen
+    assert created is None
+    assert assignment.name == NAME
+    assert (response.http_response.status_code, headers["x-mine"]) == (200, "read back")
 
 
 # Requests of the user's own

@@ -65,7 +65,8 @@ def _polled(status: str, headers: dict[str, str] | None = None, **members: Any) 
 
 
 async def _begin(transport: ScriptedTransport, **options: Any) -> Any:
-    client = KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport)
+    # Without a pace, waits are those of retries and polls alone.
+    client = KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport, throttling_policy=None)
     return await client.begin_backup(_CONTAINER, _SAS, **options)
 
 
@@ -96,6 +97,30 @@ async def test_the_polling_interval_has_a_default_and_an_older_name(options: dic
     await (await _begin(transport, **options)).result()
 
     assert transport.waits == [interval]
+
+
+async def test_cls_sees_the_last_response_and_its_value_is_the_result() -> None:
+    last = _polled("Succeeded", {"x-ms-request-id": "r"}, azureStorageBlobContainerUri="https://a/b/c")
+    poller = await _begin(ScriptedTransport(CHALLENGE, _started(), _polled("InProgress"), last), cls=lambda *seen: seen)
+
+    response, result, headers = await poller.result()
+
+    assert (response.http_response.status_code, headers["x-ms-request-id"]) == (200, "r")
+    assert result.folder_url == "https://a/b/c"
+
+
+@pytest.mark.parametrize("method", ["begin_backup", "begin_restore", "begin_pre_backup", "begin_pre_restore"])
+async def test_cls_is_called_for_every_kind_of_job_and_for_a_resumed_one(method: str) -> None:
+    transport = ScriptedTransport(CHALLENGE, _started(), _polled("Succeeded"), _polled("Succeeded"))
+    begin = getattr(KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport), method)
+    poller = await begin(f"{_CONTAINER}/folder", _SAS, cls=lambda *_: "started")
+
+    token = poller.continuation_token()
+    family = "restore" if "restore" in method else "backup"
+    token = base64.b64encode(base64.b64decode(token).replace(b"/backup/", f"/{family}/".encode())).decode()
+    resumed = await begin("", continuation_token=token, cls=lambda *_: "resumed")
+
+    assert (await poller.result(), await resumed.result()) == ("started", "resumed")
 
 
 # What no HSM has been seen to answer; how they have failed is tested with an emulator that does the same.

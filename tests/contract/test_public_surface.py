@@ -7,9 +7,11 @@ import inspect
 import pkgutil
 import subprocess
 import sys
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, get_type_hints
 
 import pytest
+from typing_extensions import get_overloads
 
 import azure.keyvault.administration
 import azure.keyvault.administration.aio
@@ -175,6 +177,39 @@ def test_every_keyword_of_a_published_model_is_optional(model: type[Any]) -> Non
     instance = model()
 
     assert [getattr(instance, attribute) for attribute in MODELS[model].values()] == [None] * len(MODELS[model])
+
+
+def _functions(owner: type[Any]) -> Iterator[Any]:
+    """Return what a user of a class may call or read, as functions, overloads included."""
+    for base in owner.__mro__:
+        if not base.__module__.startswith(PACKAGE):
+            continue
+        for name, member in vars(base).items():
+            if name.startswith("_") and not name.endswith("__"):
+                continue
+            parts = (
+                [member.fget, member.fset] if isinstance(member, property) else [getattr(member, "__func__", member)]
+            )
+            functions = [part for part in parts if inspect.isfunction(part)]
+            yield from functions
+            for function in functions:
+                yield from get_overloads(function)
+
+
+@pytest.mark.parametrize(
+    "module_name", [*PUBLIC_MODULES, f"{PACKAGE}.emulator.faults", f"{PACKAGE}.emulator.pytest_plugin"]
+)
+def test_every_public_annotation_can_be_evaluated(module_name: str) -> None:
+    module = importlib.import_module(module_name)
+    public = [value for name, value in vars(module).items() if not name.startswith("_")]
+    own = [value for value in public if getattr(value, "__module__", "").startswith(PACKAGE)]
+    functions = [value for value in own if inspect.isfunction(value)]
+    classes = [value for value in own if inspect.isclass(value)]
+
+    hints = [get_type_hints(thing) for thing in [*functions, *classes]]
+    hints += [get_type_hints(function) for owner in classes for function in _functions(owner)]
+
+    assert any(hints)
 
 
 def _module_names() -> list[str]:

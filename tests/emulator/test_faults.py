@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator, faults
+from azure.keyvault.administration.emulator._domain.faults import FaultMatcher
 from emulator.operator_client import Operator
 from emulator.raw import CRYPTO_OFFICER, CRYPTO_USER, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, SCOPE
 from emulator.slow_key import SlowKey
@@ -513,32 +514,32 @@ def test_what_could_not_be_delivered_is_refused_when_it_is_made(make: Any, messa
 @pytest.mark.parametrize("is_cleared", [False, True])
 @pytest.mark.parametrize("is_taken", [False, True])
 def test_a_fault_that_is_taken_back_while_a_request_has_met_it_stays_away(*, is_cleared: bool, is_taken: bool) -> None:
-    pending = ManagedHsmEmulator().faults
+    pending = FaultMatcher()
     rule = pending.add(faults.FailedJob(), path="/backup")
-    encounter = pending.meet("POST", "/backup", has_token=True)
+    match = pending.match("POST", "/backup", has_token=True)
 
     pending.clear() if is_cleared else pending.remove(rule)
     if is_taken:
-        encounter.take(faults.FailedJob)
-    pending.settle(encounter)
+        match.take(faults.FailedJob)
+    pending.release(match)
 
     assert (list(pending), rule.delivered) == ([], int(is_taken))
 
 
 def test_a_fault_that_turns_out_not_to_happen_to_one_request_waits_for_another() -> None:
-    pending = ManagedHsmEmulator().faults
+    pending = FaultMatcher()
     rule = pending.add(faults.FailedJob(), times=2)
-    first, second, third = (pending.meet("POST", "/backup", has_token=True) for _ in range(3))
+    first, second, third = (pending.match("POST", "/backup", has_token=True) for _ in range(3))
     assert [each.rule for each in (first, second, third)] == [rule, rule, None]
 
     first.take(faults.FailedJob)
-    pending.settle(first)
-    pending.settle(second)
+    pending.release(first)
+    pending.release(second)
     assert (list(pending), rule.delivered) == ([rule], 1)
 
-    fourth = pending.meet("POST", "/backup", has_token=True)
+    fourth = pending.match("POST", "/backup", has_token=True)
     fourth.take(faults.FailedJob)
-    pending.settle(fourth)
+    pending.release(fourth)
     assert (list(pending), rule.delivered) == ([], 2)
 
 

@@ -36,6 +36,7 @@ async def manage_roles(credential: AsyncTokenCredential) -> None:
     async with KeyVaultAccessControlClient(VAULT, credential, api_version=ApiVersion.V7_6) as client:
         assert_type(client, KeyVaultAccessControlClient)
         assert_type(client.vault_url, str)
+        assert_type(client.api_version, str)
 
         role = await client.set_role_definition(
             KeyVaultRoleScope.GLOBAL,

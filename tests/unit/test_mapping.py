@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from enum import Enum
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
 
 import pytest
 from azure.core.exceptions import DecodeError
@@ -16,6 +18,7 @@ from azure.keyvault.administration import (
     KeyVaultRoleAssignment,
     KeyVaultRoleAssignmentProperties,
     KeyVaultRoleDefinition,
+    KeyVaultRoleScope,
 )
 from azure.keyvault.administration._generated.types import RoleAssignmentWire, RoleDefinitionWire
 from azure.keyvault.administration._mapping import (
@@ -28,6 +31,7 @@ from azure.keyvault.administration._mapping import (
     role_definitions,
 )
 
+ATTRIBUTES = ("actions", "not_actions", "data_actions", "not_data_actions")
 WIRE_DEFINITION: RoleDefinitionWire = {
     "id": "i",
     "name": "n",
@@ -63,6 +67,23 @@ ASSIGNMENT = KeyVaultRoleAssignment(
     properties=KeyVaultRoleAssignmentProperties(principal_id="p", role_definition_id="r", scope="/"),
 )
 
+KNOWN: RoleDefinitionWire = {
+    "id": "i",
+    "name": "n",
+    "type": "Microsoft.Authorization/roleDefinitions",
+    "properties": {
+        "type": "AKVBuiltInRole",
+        "assignableScopes": ["/", "/keys", "/keys/k", "/Keys"],
+        "permissions": [
+            {
+                "actions": ["Microsoft.KeyVault/managedHsm/keys/read/action"],
+                "dataActions": ["Microsoft.KeyVault/managedHsm/keys/read/action", "new/action"],
+                "notDataActions": ["Microsoft.KeyVault/managedHsm/rng/action"],
+            }
+        ],
+    },
+}
+
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda children: (
@@ -81,6 +102,29 @@ json_values = st.recursive(
 def test_every_member_of_the_wire_has_its_attribute() -> None:
     assert role_definitions({"value": [WIRE_DEFINITION]}) == [DEFINITION]
     assert role_assignments({"value": [WIRE_ASSIGNMENT]}) == [ASSIGNMENT]
+
+
+def test_known_values_are_members_whose_text_is_their_value() -> None:
+    role = role_definition(KNOWN)
+    custom = role_definition({**KNOWN, "type": "new", "properties": {"type": "CustomRole"}})
+    (permission,) = role.permissions or []
+    properties = role_assignment(WIRE_ASSIGNMENT).properties
+
+    assert properties is not None
+    assert properties.scope is KeyVaultRoleScope.GLOBAL
+    assert _names(role.type, role.role_type) == ["MICROSOFT_AUTHORIZATION_ROLE_DEFINITIONS", "BUILT_IN_ROLE"]
+    assert _names(custom.type, custom.role_type) == ["new", "CUSTOM_ROLE"]
+    assert _names(*role.assignable_scopes or []) == ["GLOBAL", "KEYS", "/keys/k", "/Keys"]
+    assert _names(*permission.data_actions or []) == ["READ_HSM_KEY", "new/action"]
+    assert _names(*permission.not_data_actions or []) == ["RANDOM_NUMBERS_GENERATE"]
+    # Management actions have no names.
+    assert _names(*permission.actions or []) == ["Microsoft.KeyVault/managedHsm/keys/read/action"]
+    assert f"{role.role_type} {custom.role_type}" == "AKVBuiltInRole CustomRole"
+    assert role.role_type == "AKVBuiltInRole"
+
+
+def _names(*values: Any) -> list[str]:
+    return [value.name if isinstance(value, Enum) else value for value in values]
 
 
 @given(json_values)
@@ -133,6 +177,39 @@ def test_a_body_holds_what_was_given_and_nothing_else() -> None:
             "assignableScopes": ["/keys"],
         }
     }
+
+
+def test_whatever_has_the_attributes_of_a_permission_is_one() -> None:
+    class Permission:
+        actions = None
+        not_actions = ("a",)
+        data_actions = property(lambda _: iter(["b"]))
+        not_data_actions: ClassVar[list[str]] = []
+
+    body = role_definition_body(
+        role_name=None,
+        description=None,
+        permissions=iter([cast("KeyVaultPermission", Permission())]),
+        assignable_scopes=None,
+    )
+
+    assert body["properties"].get("permissions") == [{"notActions": ["a"], "dataActions": ["b"], "notDataActions": []}]
+
+
+@pytest.mark.parametrize(
+    "permission",
+    [
+        {"dataActions": []},
+        "x",
+        None,
+        SimpleNamespace(data_actions=[]),
+        SimpleNamespace(**dict.fromkeys(ATTRIBUTES, "x")),
+    ],
+    ids=["dict", "text", "none", "without-all-attributes", "text-as-list"],
+)
+def test_anything_else_is_no_permission(permission: Any) -> None:
+    with pytest.raises(ValueError, match="must be"):
+        role_definition_body(role_name=None, description=None, permissions=[permission], assignable_scopes=None)
 
 
 def test_an_assignment_body_names_role_and_principal() -> None:

@@ -133,7 +133,7 @@ async def test_parameters_of_a_call_are_added_to_its_url() -> None:
 
     await client.send(Operation(HttpRequest("GET", "/?a=b"), 200), dict, params={"c": "d e"})
 
-    assert transport.requests[0].url == f"{VAULT}/?a=b&api-version=7.6&c=d+e"
+    assert transport.requests[0].url == f"{VAULT}/?a=b&c=d+e&api-version=7.6"
 
 
 def test_a_body_that_is_no_object_is_a_decode_error_with_the_response() -> None:

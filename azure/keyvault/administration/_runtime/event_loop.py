@@ -32,3 +32,18 @@ def running_loop() -> tuple[object, type[Event]]:
     import trio  # noqa: PLC0415 - not a dependency
 
     return trio.lowlevel.current_trio_token(), trio.Event
+
+
+def current_time() -> float:
+    """Return the time on the clock of the running event loop, in seconds.
+
+    :raises RuntimeError: If neither library runs.
+    """
+    try:
+        return asyncio.get_running_loop().time()
+    except RuntimeError:
+        if "trio" not in sys.modules:
+            raise
+    import trio  # noqa: PLC0415 - not a dependency
+
+    return float(trio.current_time())

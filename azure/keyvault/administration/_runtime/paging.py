@@ -30,6 +30,7 @@ def item_paged(
     convert: Callable[[PageT], list[T]],
     *,
     cls: Callable[..., Any] | None = None,
+    params: Mapping[str, Any] | None = None,
     **options: Any,
 ) -> AsyncItemPaged[T]:
     """Return a list that fetches its pages as they are needed. A page's continuation token is the link to it.
@@ -38,14 +39,16 @@ def item_paged(
     :param first_page: Makes the request for the first page.
     :param convert: Makes models of what a page holds.
     :keyword cls: Called with the response, the models and the headers of each page: what it returns are the items.
+    :keyword params: Query parameters to add to each request.
     :keyword options: Options of each request.
     """
 
     async def get_next(link: str | None) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        if link is None:
-            return await client.fetch(first_page(), **options)
+        # azure-core begins with None, a caller may begin with an empty continuation token.
+        if not link:
+            return await client.fetch(first_page(), params=params, **options)
         # As every generated Azure client does: the link's own parameters, but the version that this client speaks.
-        url = with_query(absolute(link, client.endpoint), {"api-version": client.api_version})
+        url = with_query(absolute(link, client.endpoint), {**(params or {}), "api-version": client.api_version})
         try:
             origin(url)
         except ValueError as error:

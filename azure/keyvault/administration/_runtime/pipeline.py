@@ -28,6 +28,7 @@ from .redaction import RedactingTracePolicy
 from .redirect import ParsableRedirectPolicy
 from .retry import JobAwareRetryPolicy
 from .sending import SendOncePolicy
+from .throttling import CallLimitsPolicy, ThrottlingPolicy
 from .tls import own_tls
 from .tracing import INSTRUMENTATION
 from .transport import PROXY_SCHEMES, FirstPolicy, default_transport
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
 
 # What azure-core's own client takes in place of its policies.
 _NOT_OF_A_CLIENT = ("authentication_policy", "pipeline", "policies")
+
+# Stands for the client's own, since None means that there is none.
+_THROTTLING = object()
 
 
 def build_pipeline(
@@ -64,6 +68,7 @@ def build_pipeline(
     :keyword challenge_resource_domains: Hosts of resources to accept all the same.
     :keyword per_call_policies: A policy or several of the user's, run once per call.
     :keyword per_retry_policies: A policy or several of the user's, run at each attempt, around its authentication.
+    :keyword throttling_policy: A policy of the user's that stands behind the retry policy, or None for none.
     :raises ValueError: If a keyword would replace the policies as a whole, or a proxy cannot be used.
     """
     for name in _NOT_OF_A_CLIENT:
@@ -83,16 +88,22 @@ def build_pipeline(
     elif has_own_transport and options.get("use_env_settings", True) and (proxies := environment_proxies(endpoint)):
         options["proxies"] = usable_proxies(proxies, "the environment's HTTPS_PROXY", schemes=schemes)
     guard = SendOncePolicy(endpoint, tls, trusts_environment=not has_own_transport)
+    retry_policy = options.get("retry_policy") or JobAwareRetryPolicy(**options)
+    throttling_policy = options.pop("throttling_policy", _THROTTLING)
+    if throttling_policy is _THROTTLING:
+        throttling_policy = ThrottlingPolicy()
     # Any: azure-core's policies are generic over invariant types, so no list of different ones has a common type.
     policies: list[Any] = [
         FirstPolicy(),
+        CallLimitsPolicy(retry_policy),
         options.get("request_id_policy") or NewRequestIdPolicy(**options),
         options.get("headers_policy") or HeadersPolicy(**options),
         options.get("user_agent_policy") or UserAgentPolicy(**{"sdk_moniker": SDK_MONIKER, **options}),
         options.get("proxy_policy") or ProxyPolicy(**options),
         *_several(per_call_policies),
         options.get("redirect_policy") or ParsableRedirectPolicy(**options),
-        options.get("retry_policy") or JobAwareRetryPolicy(**options),
+        retry_policy,
+        *_several(throttling_policy),
         *_several(per_retry_policies),
         ChallengeAuthPolicy(
             credential,

@@ -28,7 +28,7 @@ from .. import _identifiers
 from .._models import KeyVaultJobDetails
 from .errors import with_sentence
 from .redaction import FollowUpRequest, readable, redact, secrets_of
-from .rest import RestClient, decode_object, status_error
+from .rest import RestClient, called, decode_object, refusal, status_error
 from .retry import JobAwareRetryPolicy
 
 if TYPE_CHECKING:
@@ -72,6 +72,8 @@ class JobPlan(Generic[T]):
     """Seconds between two polls, unless the service says otherwise."""
     options: dict[str, Any]
     """The options of the call that starts or resumes the job: its polls get them, too."""
+    cls: Callable[..., Any] | None = None
+    """Called with the last response, the result and the headers: what it returns is the result."""
 
 
 class JobPolling(AsyncPollingMethod[T]):
@@ -208,7 +210,7 @@ class JobPolling(AsyncPollingMethod[T]):
         if http_response.status_code not in _JOB_SENT:
             if http_response.status_code in _REFUSALS and not self._has_ended():
                 self._refusal = http_response
-            raise status_error(http_response, self._error_map)
+            raise refusal(response, self._error_map)
         sent, secrets = decode_object(http_response), secrets_of(http_response.request)
         body = _redacted(sent, secrets)
         details = self._plan.to_details(self._plan.kind, body)
@@ -294,7 +296,8 @@ class JobPolling(AsyncPollingMethod[T]):
 
     def resource(self) -> T:
         """Return what the job made."""
-        return self._plan.to_result(self._body)
+        response = cast("PipelineResponse[HttpRequest, AsyncHttpResponse]", self._response)
+        return called(self._plan.cls, response, self._plan.to_result(self._body))
 
     def get_continuation_token(self) -> str:
         """Return a token to resume the job with."""

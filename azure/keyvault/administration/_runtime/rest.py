@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeVar, cast
 from urllib.parse import quote
 
@@ -22,7 +21,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from .._identifiers import with_query
 from .errors import with_sentence
 from .redaction import readable
-from .retry import may_have_been_accepted
+from .retry import THROTTLED, may_have_been_accepted
 from .starts import START_PROGRESS, AlreadySentError, StartProgress
 
 if TYPE_CHECKING:
@@ -46,12 +45,16 @@ WireT = TypeVar("WireT")
 T = TypeVar("T")
 
 
-@dataclass(slots=True)
 class Operation(Generic[WireT]):
-    """A request whose response is a JSON object."""
+    """A request whose response is a JSON object.
 
-    request: HttpRequest
-    expected_status: int
+    :param request: The request, relative to the HSM.
+    :param expected_status: The status code that means success.
+    """
+
+    def __init__(self, request: HttpRequest, expected_status: int) -> None:
+        self.request = request
+        self.expected_status = expected_status
 
 
 class JobStart(NamedTuple):
@@ -121,7 +124,7 @@ class RestClient:
         response = await self.pipeline.run(operation.request, **options)
         if response.http_response.status_code == operation.expected_status:
             return response
-        error = status_error(response.http_response, error_map)
+        error = refusal(response, error_map)
         if recover is not None and may_have_been_accepted(response.context.get("history", [])):
             recovered = await recover(error)
             if recovered is not None:
@@ -160,32 +163,24 @@ class RestClient:
             raise
 
     async def get(
-        self,
-        url: str,
-        *,
-        error_map: Mapping[int, type[HttpResponseError]] | None = None,
-        params: Mapping[str, Any] | None = None,
-        secrets: Iterable[str] = (),
-        **options: Any,
+        self, url: str, *, error_map: Mapping[int, type[HttpResponseError]] | None = None, **options: Any
     ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
         """Get a URL that the service itself named.
 
         :param url: An absolute URL.
         :keyword error_map: Exceptions by status code, in place of the usual ones.
-        :keyword params: Query parameters to add.
-        :keyword secrets: Secrets of earlier requests that an error must not show.
         :keyword options: Options of the pipeline.
         :raises ~azure.core.exceptions.HttpResponseError: If the status code isn't 200.
         """
-        request = HttpRequest("GET", with_query(url, params) if params else url, headers={"Accept": "application/json"})
-        return _checked(await self.pipeline.run(request, **options), _OK, error_map, secrets)
+        request = HttpRequest("GET", url, headers={"Accept": "application/json"})
+        return _checked(await self.pipeline.run(request, **options), _OK, error_map)
 
     def _address(self, request: HttpRequest, params: Mapping[str, Any] | None) -> None:
-        """Complete a relative URL: this is the only place that knows the endpoint and the version."""
+        """Complete a relative URL: this is the only place that adds the endpoint and the version."""
         url = request.url
         request.url = f"{self.endpoint}{url}{'&' if '?' in url else '?'}{self._version_parameter}"
         if params:
-            request.url = with_query(request.url, params)
+            request.url = with_query(request.url, {**params, "api-version": self.api_version})
 
 
 def called(cls: Callable[..., Any] | None, response: PipelineResponse[HttpRequest, AsyncHttpResponse], result: T) -> T:
@@ -204,12 +199,27 @@ def _checked(
     response: PipelineResponse[HttpRequest, AsyncHttpResponse],
     expected_status: int,
     error_map: Mapping[int, type[HttpResponseError]] | None,
-    secrets: Iterable[str] = (),
 ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
     """Return a response with the expected status code, or raise the error of another one."""
     if response.http_response.status_code != expected_status:
-        raise status_error(response.http_response, error_map, secrets)
+        raise refusal(response, error_map)
     return response
+
+
+def refusal(
+    response: PipelineResponse[HttpRequest, AsyncHttpResponse],
+    error_map: Mapping[int, type[HttpResponseError]] | None = None,
+) -> HttpResponseError:
+    """Return the exception for a response with an unexpected status code.
+
+    :param response: The pipeline's response.
+    :param error_map: Exceptions by status code, in place of the usual ones.
+    """
+    error = status_error(response.http_response, error_map)
+    waited = response.context.get(THROTTLED)
+    if waited is not None:
+        with_sentence(error, f"The service throttles the client: this call waited {waited:.1f} s for its turn.")
+    return error
 
 
 def _outcome(progress: StartProgress) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:

@@ -37,6 +37,9 @@ from .starts import START_PROGRESS, StartProgress
 if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest, PipelineResponse
 
+THROTTLED = "throttled"
+"""The key in a request's context for how many seconds it waited for a throttled service before it gave up."""
+
 _START_METHODS = frozenset({"POST", "PUT"})
 
 _SERVER_ERROR = 500
@@ -58,6 +61,8 @@ class JobAwareRetryPolicy(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
 
     @override
     def is_retry(self, settings: dict[str, Any], response: Any) -> bool:
+        if THROTTLED in response.context:
+            return False
         start: StartProgress | None = response.context.get(START_PROGRESS)
         return not (start and start.is_taken) and bool(super().is_retry(settings, response))
 

@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from azure.core.async_paging import AsyncItemPaged
-from azure.core.exceptions import AzureError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
+from azure.core.exceptions import AzureError, DecodeError, HttpResponseError, ResourceExistsError, ResourceNotFoundError
 
 from .. import _mapping
 from .._enums import KeyVaultRoleScope
@@ -43,7 +43,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
 
     Other keywords are those of azure-core's clients, such as ``transport``, ``proxies``, ``connection_verify``,
     ``retry_total`` and ``logging_enable``. A method takes ``headers``, ``timeout``, ``retry_total``, ``logging_enable``
-    and the like for one call.
+    and the like for one call, and ``cls``: a function that gets the pipeline's response, the result and the response
+    headers, and whose value is returned instead of the result.
 
     :param str vault_url: URL of the HSM, for example ``https://<name>.managedhsm.azure.net``: its "DNS name".
     :param credential: An async credential, such as one of :mod:`azure.identity.aio`. The client does not close it.
@@ -84,8 +85,9 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :paramtype name: str or ~uuid.UUID or None
         :rtype: ~azure.keyvault.administration.KeyVaultRoleAssignment
         :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
-        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses: with code
-            ``MatchingRoleAssignmentExists`` if the principal has the role at the scope already.
+        :raises ~azure.core.exceptions.HttpResponseError: If the service refuses: with code ``RoleAssignmentExists`` if
+            this assignment exists, with ``MatchingRoleAssignmentExists`` if the principal has the role at the scope
+            under another name.
         """
         scope = role_scope(scope)
         name = _name_or_new(name)
@@ -106,7 +108,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         error: HttpResponseError,
     ) -> PipelineResponse[HttpRequest, AsyncHttpResponse] | None:
         """Return a response with the assignment that a lost response was about, or None if it isn't ours."""
-        if not isinstance(error, ResourceExistsError) and _code(error) not in _EXISTS:
+        code = error.error.code if error.error else None
+        if not isinstance(error, ResourceExistsError) and code not in _EXISTS:
             return None
         # The call's own `cls` is for the result.
         options = {key: value for key, value in options.items() if key != "cls"}
@@ -134,7 +137,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         try:
             await self._client.send(operation, convert, **options)
         except ResourceNotFoundError as error:
-            if not (_code(error) and carries_token(operation.request)):
+            if not (_is_service_error(error) and carries_token(operation.request)):
                 raise
 
     @traced
@@ -150,6 +153,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :param name: The assignment's name.
         :type name: str or ~uuid.UUID
         :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
+        :raises ~azure.core.exceptions.ResourceNotFoundError: If a 404 came from something other than the service, such
+            as a gateway.
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
         """
         operation = operations.role_assignments_delete(role_scope(scope), path_name(name, "name"))
@@ -255,6 +260,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         :param name: The definition's name.
         :type name: str or ~uuid.UUID
         :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
+        :raises ~azure.core.exceptions.ResourceNotFoundError: If a 404 came from something other than the service, such
+            as a gateway.
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
         """
         operation = operations.role_definitions_delete(role_scope(scope), path_name(name, "name"))
@@ -316,9 +323,14 @@ def _stored_definition(wanted: list[str] | None, wire: RoleDefinitionWire) -> Ke
     return definition
 
 
-def _code(error: HttpResponseError) -> str | None:
-    """Return the service's code for an error, or None if the error isn't the service's."""
-    return error.error.code if error.error else None
+def _is_service_error(error: HttpResponseError) -> bool:
+    """Return whether an error's body is one of the service's: ``{"error": {"code": ...}}``."""
+    try:
+        body = decode_object(cast("AsyncHttpResponse", error.response))
+    except DecodeError:
+        return False
+    detail: object = body.get("error")
+    return isinstance(detail, dict) and bool(cast("dict[str, object]", detail).get("code"))
 
 
 def _same(one: str | None, other: str) -> bool:

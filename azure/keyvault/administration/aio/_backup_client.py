@@ -400,7 +400,8 @@ def _plan(kind: str, to_result: Callable[[dict[str, Any]], T], options: dict[str
     # "nan" is in no range.
     if not 0 <= seconds < math.inf:
         raise ValueError(f"polling_interval must be a number of seconds, 0 or more, got {described(interval)}")
-    return JobPlan(kind, _mapping.job_details, to_result, seconds, options.copy())
+    cls = options.pop("cls", None)
+    return JobPlan(kind, _mapping.job_details, to_result, seconds, options.copy(), cls)
 
 
 def _poller(polling: JobPolling[T]) -> AsyncKeyVaultLROPoller[T]:

@@ -1,12 +1,12 @@
 """An embedded Managed HSM: administer, back up and restore an HSM on a laptop.
 
-The emulator speaks the service's protocol over real TLS and knows nothing of the client library beside it.
+The emulator speaks the service's protocol over real TLS and knows nothing of the client library.
 """
 
 import importlib.util
 
 try:
-    # Of these the storage library is imported only when it is needed, which is rare; that it is there is known now.
+    # The storage library is imported only when it is needed, which is rare; whether it is installed is checked now.
     if importlib.util.find_spec("azure.storage.blob") is None:
         raise ModuleNotFoundError("azure.storage.blob")  # noqa: TRY301 - missing in one way or the other
     from ._credential import EmulatorCredential

@@ -24,10 +24,10 @@ from ._hsm.jobs import Jobs
 from ._http.app import make_app
 from ._local import cloud
 from ._local.app import make_local_app
-from ._local.control import Instrument
+from ._local.control import ControlTarget
 from ._local.identity import ManagedIdentity
 from ._net.addresses import HOST_NAME, LOOPBACK, PORTS
-from ._net.listen import Listeners, listen
+from ._net.listen import BoundAddresses, listen
 from ._net.loopback import LoopbackResolver, loopback_session, shared_transport
 from ._state import certificates, data_directory, security_domain
 from ._state.backup_storage import Storage
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-    from ._domain.faults import Faults
+    from ._domain.faults import FaultMatcher
     from ._hsm.journal import Journal
     from ._state.certificates import Certificates
     from ._state.clock import Clock
@@ -121,7 +121,7 @@ class Running:
     certificates: Certificates
     directory: Path
     """For the files that other programs need."""
-    listeners: Listeners
+    addresses: BoundAddresses
     identity_secret: str = field(repr=False)
     control_key: str = field(repr=False)
     security_domain: bytes = field(repr=False)
@@ -141,12 +141,12 @@ class _State(NamedTuple):
 
 
 async def assemble(
-    settings: Settings, clock: Clock, journal: Journal, faults: Faults, resources: AsyncExitStack
+    settings: Settings, clock: Clock, journal: Journal, faults: FaultMatcher, resources: AsyncExitStack
 ) -> Running:
     """Build everything from the state on the disk to the sockets, and begin to serve.
 
     :param resources: Gets what has to be closed; on success all of it belongs to the result.
-    :raises OSError: if the address, the port or the data directory cannot be had, or the data is damaged.
+    :raises OSError: if the address, the port or the data directory cannot be used, or the data is damaged.
     :raises ValueError: if the data directory holds another HSM, or its security domain is lost or damaged.
     """
     # Absolute, since other programs are told of it.
@@ -157,10 +157,10 @@ async def assemble(
     resources.push_async_callback(hsm.jobs.close)
     principal = settings.identity_object_id or state.administrator
     managed_identity = ManagedIdentity(hsm.authority, clock, principal, secrets.token_hex())
-    instrument = Instrument(hsm, secrets.token_hex())
-    listeners = await listen(
+    control_target = ControlTarget(hsm, secrets.token_hex())
+    addresses = await listen(
         make_app(hsm),
-        make_local_app(managed_identity, instrument, settings.local_host),
+        make_local_app(managed_identity, control_target, settings.local_host),
         cloud.make_apps(),
         name=settings.hsm_host,
         host=settings.host,
@@ -171,7 +171,7 @@ async def assemble(
         resources=resources,
     )
     session = loopback_session(
-        LoopbackResolver(settings.hsm_host, listeners.address, listeners.port), state.certificates.client_context()
+        LoopbackResolver(settings.hsm_host, addresses.address, addresses.port), state.certificates.client_context()
     )
     resources.push_async_callback(session.close)
     return Running(
@@ -179,9 +179,9 @@ async def assemble(
         administrator=state.administrator,
         certificates=state.certificates,
         directory=directory,
-        listeners=listeners,
+        addresses=addresses,
         identity_secret=managed_identity.secret,
-        control_key=instrument.key,
+        control_key=control_target.key,
         security_domain=state.security_domain,
         sas_token=sas.issue(b64encode(secrets.token_bytes(32)).decode(), clock.now()),
         transport=shared_transport(session),
@@ -214,15 +214,15 @@ def _open_state(settings: Settings, directory: Path, clock: Clock, resources: As
     resources.callback(store.close)
     is_new = store.fact("administrator") is None
     if is_new:
-        data.refuse_to_begin_anew()
+        data.require_unused()
     # First, so that there is no state without a security domain.
-    domain = security_domain.settle(data.security_domain, settings.security_domain, is_new=is_new)
+    domain = security_domain.load_or_create(data.security_domain, settings.security_domain, is_new=is_new)
     administrator = _load_or_create_administrator(store, settings.name, settings.admin_object_id)
     storage = Storage(data.storage, settings.storage_host, clock)
     storage.remove_partial_folders()
     storage.create_container(CONTAINER)
     if is_kept:
-        tls = certificates.settle(data.certificates, settings.hsm_host, *cloud.HOSTS)
+        tls = certificates.load_or_create(data.certificates, settings.hsm_host, *cloud.HOSTS)
     else:
         tls = certificates.issue(settings.hsm_host, *cloud.HOSTS)
     return _State(store, storage, domain, administrator, tls)
@@ -242,7 +242,7 @@ def _load_or_create_administrator(store: Store, name: str, object_id: str) -> st
     return object_id
 
 
-def _build_hsm(settings: Settings, state: _State, clock: Clock, journal: Journal, faults: Faults) -> Hsm:
+def _build_hsm(settings: Settings, state: _State, clock: Clock, journal: Journal, faults: FaultMatcher) -> Hsm:
     access = Access(state.store, clock, settings.propagation_delay)
     jobs = Jobs(
         hsm_name=settings.name,

@@ -67,12 +67,12 @@ else:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command, and return its exit code.
 
-    :param arguments: The arguments of the command; those of the process unless given.
+    :param arguments: The arguments of the command. Defaults to those of the process.
     """
     ours, command = _split(sys.argv[1:] if arguments is None else arguments)
     options = _parse(ours, command)
     logging.basicConfig(format=f"{_PROGRAM}: %(levelname)s: %(message)s")
-    # Of the emulator only: what other libraries log may hold what should not be in a log.
+    # The emulator only: what other libraries log may hold secrets.
     logging.getLogger(_PACKAGE).setLevel(options.log_level.upper())
     try:
         hsm = _emulator(options)

@@ -1,18 +1,16 @@
-"""The credential that goes with an emulator: it asks nobody and never leaves the process."""
+"""The emulator's credential, which needs no identity service and never leaves the process."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self
 
 from azure.core.credentials import AccessToken, AccessTokenInfo, TokenRequestOptions
 
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from typing_extensions import Self
-
-    from ._domain.tokens import TokenAuthority
-    from ._state.clock import Clock
+from ._domain.tokens import TokenAuthority
+from ._state.clock import Clock
 
 _DEFAULT_SCOPE = "/.default"
 

@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
+from os import PathLike
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from types import TracebackType
+from typing import Any
+
+from typing_extensions import Self
 
 from . import _environment
 from ._assembly import CONTAINER, Running, Settings, assemble, parse_guid
 from ._credential import EmulatorCredential
-from ._domain.faults import Faults
+from ._domain.faults import FaultMatcher, Faults
 from ._hsm.journal import Journal
 from ._local.app import CONTROL_PATH, IDENTITY_PATH
 from ._loop_thread import LoopThread
 from ._net.addresses import LOOPBACK
 from ._net.connect import parse_authority
 from ._state.clock import Clock
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from os import PathLike
-    from types import TracebackType
-
-    from typing_extensions import Self
 
 DEFAULT_NAME = "emulated-hsm"
 DEFAULT_ADMIN_OBJECT_ID = "4d5e3e6b-7a0c-4b8f-9a53-0d9c1f6a2b10"
@@ -38,28 +36,28 @@ class ManagedHsmEmulator:
             client = KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs)
 
     With ``async with`` it runs on the event loop of the block, and so do the clients that use ``client_kwargs``. With a
-    plain ``with`` it runs in a thread with a loop of its own: then clients may live on any loop, and the block may wait
-    for something else. ``faults``, ``journal`` and ``clock`` may be used from any thread.
+    plain ``with`` it runs in a thread with its own loop: then clients may live on any loop, and the block may make
+    blocking calls. ``faults``, ``journal`` and ``clock`` may be used from any thread.
 
-    What is settled when it starts, such as ``port`` and ``credential``, raises :class:`RuntimeError` while it does not
-    run.
+    Properties that are known only once it has started, such as ``port`` and ``credential``, raise :class:`RuntimeError`
+    while it is not running.
 
     :param name: The HSM's name, from which its URL and its backup folders are made: 3 to 24 letters, digits and single
      dashes.
     :keyword data: Directory that keeps the state; without one it is gone when the emulator closes.
     :keyword host: Address to listen on; loopback unless told otherwise.
     :keyword port: Port to listen on; 0 takes any free one.
-    :keyword admin_object_id: Object id of the initial administrator; a fixed one unless given. With a data directory it
+    :keyword admin_object_id: Object id of the initial administrator. Defaults to a fixed one. With a data directory it
      counts at the first start only.
     :keyword security_domain: What another emulator's ``security_domain`` says, so that its backups can be restored
-     here; a new one unless given.
-    :keyword job_duration: How many seconds a backup or restore is in progress, at least; 0.05 unless given. Putting
+     here. Defaults to a new one.
+    :keyword job_duration: How many seconds a backup or restore is in progress, at least. Defaults to 0.05. Putting
      the clock forward ends it early. A poll waits for a job that is due within a quarter of a second, so that a test
-     hears of it at once.
+     learns of its end immediately.
     :keyword retry_after: Seconds that the start of a job tells clients to wait before they ask again. The service says
-     10; the default is 1, as short as the header allows, since nobody likes to wait for an emulator.
+     10; the default is 1, the shortest that the header allows.
     :keyword propagation_delay: How many seconds of the emulator's clock it takes until a change of role definitions or
-     assignments counts for what callers may do, 0 unless given; lists show it at once.
+     assignments counts for what callers may do. Defaults to 0. Lists show a change immediately.
     :keyword identity_object_id: Object id of the principal that the managed identity of ``environment()`` is. Defaults
      to the initial administrator.
     :keyword allow_hosts: Hosts that the proxy tunnels to besides the HSM, as ``host`` or ``host:port``; the port
@@ -103,7 +101,7 @@ class ManagedHsmEmulator:
         )
         self._clock = Clock()
         self._journal = Journal()
-        self._faults = Faults()
+        self._faults = FaultMatcher()
         self._running: Running | None = None
         self._starting: asyncio.Event | None = None
         self._thread: LoopThread | None = None
@@ -112,7 +110,7 @@ class ManagedHsmEmulator:
         """Start serving; the emulator answers when this returns.
 
         :raises RuntimeError: if the emulator runs already.
-        :raises OSError: if the address, the port or the data directory cannot be had, or the data is damaged.
+        :raises OSError: if the address, the port or the data directory cannot be used, or the data is damaged.
         :raises ValueError: if the data directory holds another HSM, or its security domain is lost or damaged.
         """
         if self._running or self._starting:
@@ -126,9 +124,9 @@ class ManagedHsmEmulator:
             starting.set()
 
     async def close(self) -> None:
-        """Stop serving and let go of everything; closing twice is allowed, and closing while it starts.
+        """Stop serving and release everything; closing twice is allowed, and closing while it starts.
 
-        :raises RuntimeError: if the emulator runs in a thread of its own.
+        :raises RuntimeError: if the emulator runs in its own thread.
         """
         if self._thread:
             raise RuntimeError("The emulator runs in a thread of its own; it is closed by leaving its 'with' block")
@@ -177,12 +175,12 @@ class ManagedHsmEmulator:
 
         It leads here wherever the emulator listens; unless that is 127.0.0.1 or every IPv4 address, by another port.
         """
-        return f"https://localhost:{self._run.listeners.localhost_port}"
+        return f"https://localhost:{self._run.addresses.localhost_port}"
 
     @property
     def port(self) -> int:
         """Port that the emulator listens on."""
-        return self._run.listeners.port
+        return self._run.addresses.port
 
     @property
     def ca_certificate(self) -> bytes:
@@ -196,7 +194,7 @@ class ManagedHsmEmulator:
         if self._thread:
             # Connections belong to a loop. Here each client makes its own, in the loop that it is used on.
             return {
-                "proxies": _environment.proxies(self._settings.local_host, run.listeners.proxy_port),
+                "proxies": _environment.proxies(self._settings.local_host, run.addresses.proxy_port),
                 "connection_verify": str(_environment.authority_file(run.directory, run.certificates.authority)),
             }
         return {"transport": run.transport}
@@ -221,11 +219,11 @@ class ManagedHsmEmulator:
         return EmulatorCredential(parse_guid("object_id", object_id), self._run.hsm.authority, self._clock)
 
     def revoke_tokens(self, object_id: str | None = None) -> None:
-        """Take back the access tokens that were issued so far, as Continuous Access Evaluation does.
+        """Revoke the access tokens that were issued so far, as Continuous Access Evaluation does.
 
-        A request that bears one is answered 401 with a claims challenge. Tokens that are issued from now on are good.
+        A request that bears one is answered 401 with a claims challenge. Tokens issued from now on are valid.
 
-        :param object_id: Object id of the principal whose tokens are taken back; everybody's if left out.
+        :param object_id: Object id of the principal whose tokens are revoked. Defaults to all principals.
         :raises ValueError: if the object id is not a GUID.
         """
         hsm = self._run.hsm
@@ -255,13 +253,13 @@ class ManagedHsmEmulator:
         return self._run.sas_token
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that lead other programs here, in whatever language they are written.
+        """Return the environment variables that lead programs in any language here.
 
         They name the HSM, a proxy under which its name resolves, a managed identity that is its administrator unless
-        ``identity_object_id`` says otherwise, whom to trust, and a container for backups. The certificates that they
-        name are written by this call. Everything that programs on this machine need is on loopback, also when the
-        emulator itself listens elsewhere, unless ``advertise`` is given. They hold secrets: the key to the managed
-        identity, that to the control path and a SAS token.
+        ``identity_object_id`` says otherwise, the authority to trust, and a container for backups. The certificates
+        that they name are written by this call. Everything that programs on this machine need is on loopback, also when
+        the emulator itself listens elsewhere, unless ``advertise`` is given. They hold secrets: the keys to the managed
+        identity and to the control path, and a SAS token.
 
         Alone they are not enough for a program, which needs ``PATH`` and others, too:
 
@@ -273,7 +271,7 @@ class ManagedHsmEmulator:
         :raises OSError: if the certificates cannot be written.
         """
         run = self._run
-        host, proxy_port = self._settings.local_host, run.listeners.proxy_port
+        host, proxy_port = self._settings.local_host, run.addresses.proxy_port
         authority = run.certificates.authority
         return {
             "AZURE_MANAGEDHSM_URL": self.vault_url,
@@ -295,7 +293,7 @@ class ManagedHsmEmulator:
     def control_url(self) -> str:
         """Where programs in other processes set faults, read the journal and put the clock forward; on loopback.
 
-        Whoever knows it may do so: its last part is a secret.
+        Its last part is a secret: any program that knows it may do so.
         """
         return f"{self._local_url}{CONTROL_PATH}/{self._run.control_key}"
 
@@ -315,12 +313,12 @@ class ManagedHsmEmulator:
         return self._faults
 
     def __repr__(self) -> str:
-        state = f"port={self._running.listeners.port}" if self._running else "not running"
+        state = f"port={self._running.addresses.port}" if self._running else "not running"
         return f"<ManagedHsmEmulator {self._settings.name} {state}>"
 
     @property
     def _local_url(self) -> str:
-        return f"http://{self._settings.local_host}:{self._run.listeners.local_port}"
+        return f"http://{self._settings.local_host}:{self._run.addresses.local_port}"
 
     @property
     def _run(self) -> Running:

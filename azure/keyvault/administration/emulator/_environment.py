@@ -1,4 +1,4 @@
-"""What another program needs to know of the emulator, as environment variables."""
+"""What another program needs to know about the emulator, as environment variables."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def authority_file(directory: Path, authority: bytes) -> Path:
 
 
 def trust_variables(directory: Path, authority: bytes) -> dict[str, str]:
-    """Let every program trust the emulator's authority, beside whom it trusts already.
+    """Let every program trust the emulator's authority, as well as those that it already trusts.
 
     :param directory: Where the files are written that the variables name.
     :param authority: The certificate of the emulator's authority, as PEM.
@@ -142,7 +142,7 @@ def _trust_store(trusted: bytes) -> bytes:
 
 
 def _trusted_roots() -> bytes:
-    """Return whom programs on this machine trust, as PEM; nothing where there is no such list."""
+    """Return the authorities that programs on this machine trust, as PEM; empty if there is no such list."""
     paths = ssl.get_default_verify_paths()
     # What SSL_CERT_FILE names, or the file of OpenSSL.
     if paths.cafile:

@@ -1,4 +1,4 @@
-"""An event loop in a thread of its own, for who has none, or one that the emulator shall not depend on."""
+"""An event loop in its own thread, for callers without one, or with one that the emulator must not depend on."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class LoopThread:
         try:
             self._loop, self._stop = self._started.result()
         except BaseException:
-            # Interrupted by Ctrl-C, nobody will come to stop it.
+            # After Ctrl-C the caller will not stop it.
             self._started.add_done_callback(_stop_at_once)
             self._thread.join()
             raise

@@ -4,20 +4,17 @@
 
     pytest_plugins = ["azure.keyvault.administration.emulator.pytest_plugin"]
 
-in ``conftest.py`` makes it known. It runs in a thread with an event loop of its own, so it serves whatever loop a test
+in ``conftest.py`` makes it known. It runs in a thread with its own event loop, so it serves whatever loop a test
 runs on, be it pytest-asyncio's, anyio's or one of ``asyncio.run``, and also tests that have none, and that block.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Iterator
 
 import pytest
 
 from ._emulator import ManagedHsmEmulator
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 @pytest.fixture

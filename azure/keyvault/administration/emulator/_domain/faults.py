@@ -1,4 +1,4 @@
-"""What may go wrong with a request, and whom it happens to.
+"""What may go wrong with a request, and with which requests.
 
 A fault says what happens; a rule says to which requests and how often. Both are plain values: the server delivers them.
 """
@@ -7,17 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from http import HTTPStatus
 from threading import Lock
-from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar
 
 from . import patterns
 from .records import FailedJobForm
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 _FaultT = TypeVar("_FaultT", bound="Fault")
 
@@ -64,9 +61,9 @@ class Status(Fault):
     """The request is answered with a status, and not done.
 
     :param status: The HTTP status, from 200 to 599.
-    :param body: The body: text as it is, or what is sent as JSON; the service's error shape unless given.
+    :param body: The body: text as it is, or what is sent as JSON. Defaults to the service's error shape.
     :param headers: Headers beyond the usual ones.
-    :param after_work: Whether the request is done all the same, so that only its answer is lost.
+    :param after_work: Whether the request is done anyway, so that only its response is lost.
     """
 
     kind: ClassVar[str] = "status"
@@ -139,7 +136,7 @@ class Delay(Fault):
 class Drop(Fault):
     """The connection is closed instead of an answer.
 
-    :param after_work: Whether the request is done all the same.
+    :param after_work: Whether the request is done anyway.
     """
 
     kind: ClassVar[str] = "drop"
@@ -154,7 +151,7 @@ class Drop(Fault):
 class Reset(Fault):
     """The connection is reset instead of an answer.
 
-    :param after_work: Whether the request is done all the same.
+    :param after_work: Whether the request is done anyway.
     """
 
     kind: ClassVar[str] = "reset"
@@ -174,7 +171,7 @@ class TruncatedBody(Fault):
 
 @dataclass(frozen=True, slots=True)
 class MalformedBody(Fault):
-    """The request is done, and the body of its answer is no JSON, though HTTP finds nothing wrong with it."""
+    """The request is done, and the body of its response is not valid JSON, though it is valid HTTP."""
 
     kind: ClassVar[str] = "malformed body"
 
@@ -311,7 +308,7 @@ class FaultRule:
     """
 
     id: int
-    """A number of its own."""
+    """A number that no other rule has."""
     fault: Fault
     """What happens."""
     method: str
@@ -319,7 +316,7 @@ class FaultRule:
     path: str
     """The path of the requests, as a pattern."""
     times: int | None
-    """How often it happens; None if there is no end to it."""
+    """How often it happens; None if it has no end."""
     skip: int
     """How many more requests it lets pass first."""
     anonymous: bool
@@ -353,8 +350,8 @@ class FaultRule:
 
 
 @dataclass(slots=True)
-class Encounter:
-    """A request has met a fault. What only lists or jobs can show waits here until one of them takes it."""
+class FaultMatch:
+    """The fault that happens to a request. One that only a list or a job can show waits here until it is taken."""
 
     rule: FaultRule | None = None
     """The rule that fits the request, if any."""
@@ -367,7 +364,7 @@ class Encounter:
         return self.rule.fault.kind if self.rule and self.is_taken else None
 
     def take(self, kind: type[_FaultT]) -> _FaultT | None:
-        """Return the fault if it is of a kind; who asks shows it.
+        """Return the fault if it is of a kind; the caller shows it.
 
         :param kind: The class of the fault.
         :returns: The fault, or None.
@@ -406,12 +403,12 @@ class Faults(Collection[FaultRule]):
          stands for any text and every other character for itself.
         :keyword path: The path of the requests to which it happens, without the query and with single slashes: a
          pattern as well. No slash is special, and it begins with ``/`` or ``*``.
-        :keyword times: How often it happens, 1 unless given; None if until it is removed.
-        :keyword skip: How many requests that fit are let pass first; 0 unless given.
+        :keyword times: How often it happens, or None for until it is removed. Defaults to 1.
+        :keyword skip: How many matching requests pass first. Defaults to 0.
         :keyword anonymous: Whether it happens to requests without a token, too. Unless told so, the round in which a
          client asks for the challenge is left alone.
         :returns: The rule, which knows how often the fault has happened.
-        :raises ValueError: if a value is none that is wanted, or if there is no request to which it could ever happen.
+        :raises ValueError: if a value is invalid, or if the fault could never happen to any request.
         """
         _require(isinstance(fault, Fault), "fault", fault, "a fault")
         _require(isinstance(method, str), "method", method, "text")
@@ -445,38 +442,6 @@ class Faults(Collection[FaultRule]):
         with self._lock:
             self._rules.clear()
 
-    def meet(self, method: str, path: str, *, has_token: bool) -> Encounter:
-        """Return what happens to a request; whoever asks has to :meth:`settle` it.
-
-        :param method: Its method.
-        :param path: Its path, without the query and with single slashes.
-        :keyword has_token: Whether it bears a token.
-        :returns: The encounter; without a rule if nothing happens.
-        """
-        with self._lock:
-            for rule in self._rules.values():
-                if rule.is_spent or not rule.matches(method, path, has_token=has_token):
-                    continue
-                if rule.skip:
-                    rule.skip -= 1
-                    continue
-                rule.under_way += 1
-                return Encounter(rule)
-        return Encounter()
-
-    def settle(self, encounter: Encounter) -> None:
-        """Count the fault as delivered if it has been shown; one that has not waits for another request.
-
-        :param encounter: What :meth:`meet` returned.
-        """
-        if not (rule := encounter.rule):
-            return
-        with self._lock:
-            rule.under_way -= 1
-            rule.delivered += encounter.is_taken
-            if rule.delivered == rule.times:
-                self._rules.pop(rule.id, None)
-
     def __iter__(self) -> Iterator[FaultRule]:
         with self._lock:
             return iter(list(self._rules.values()))
@@ -489,6 +454,42 @@ class Faults(Collection[FaultRule]):
 
     def __repr__(self) -> str:
         return f"Faults({list(self)!r})"
+
+
+class FaultMatcher(Faults):
+    """What the emulator itself needs of its faults: which one happens to a request, and whether it did."""
+
+    def match(self, method: str, path: str, *, has_token: bool) -> FaultMatch:
+        """Return the fault that happens to a request; the caller has to :meth:`release` it.
+
+        :param method: Its method.
+        :param path: Its path, without the query and with single slashes.
+        :keyword has_token: Whether it bears a token.
+        :returns: The match; without a rule if nothing happens.
+        """
+        with self._lock:
+            for rule in self._rules.values():
+                if rule.is_spent or not rule.matches(method, path, has_token=has_token):
+                    continue
+                if rule.skip:
+                    rule.skip -= 1
+                    continue
+                rule.under_way += 1
+                return FaultMatch(rule)
+        return FaultMatch()
+
+    def release(self, match: FaultMatch) -> None:
+        """Count the fault as delivered if it has been shown; otherwise it waits for another request.
+
+        :param match: What :meth:`match` returned.
+        """
+        if not (rule := match.rule):
+            return
+        with self._lock:
+            rule.under_way -= 1
+            rule.delivered += match.is_taken
+            if rule.delivered == rule.times:
+                self._rules.pop(rule.id, None)
 
 
 def _require(condition: bool, name: str, value: object, wanted: str) -> None:

@@ -53,17 +53,17 @@ def begin(kind: JobKind, job_id: str, now: float, running: Job | None) -> Job:
     return Job(id=job_id, kind=kind, status=JobStatus.IN_PROGRESS, started=int(now))
 
 
-def doom(job: Job, now: float, fault: FailedJob) -> Job:
-    """Return a job that will fail in the form that a fault asks for, or that has failed if it asks for that.
+def with_injected_failure(job: Job, now: float, fault: FailedJob) -> Job:
+    """Return a job that is going to fail in the form that a fault asks for, or that has failed if it asks for that.
 
     :raises ServiceError: if it asks for a start that is refused.
     """
     if fault.form is FailedJobForm.START_REFUSED:
         raise errors.bad_request(fault.message)
-    doomed = replace(job, failed_form=fault.form)
+    failing = replace(job, failed_form=fault.form)
     if fault.form is FailedJobForm.AT_ONCE:
-        return fail(doomed, now, JobFailure(fault.code, fault.message))
-    return doomed
+        return fail(failing, now, JobFailure(fault.code, fault.message))
+    return failing
 
 
 def succeed(job: Job, now: float, *, details: str | None = None, folder_url: str | None = None) -> Job:
@@ -96,13 +96,13 @@ def invalid_backup(reason: str) -> JobFailure:
 
 
 def folder_not_found(folder: str) -> JobFailure:
-    # What is no plain name may be an URL with a token, or a novel: it is neither shown nor kept.
+    # Anything that is not a plain name could be a URL with a token, or very long: it is neither shown nor kept.
     name = f"the folder '{folder}'" if _PLAIN_NAME.fullmatch(folder) else "a folder of the name that was given"
     return invalid_backup(f"{name} does not exist")
 
 
 def check_extent(sizes: Mapping[str, int]) -> None:
-    """Refuse what is no backup before it is read.
+    """Refuse what cannot be a backup before it is read.
 
     :param sizes: The size of every file in the folder.
     :raises JobFailure: if there are too many files, or they are too large.
@@ -124,7 +124,7 @@ def restore_key(name: str, backed_up: Key | None, existing: Key | None) -> tuple
         return backed_up, _key_restore_details(len(backed_up.versions), 0)
     if existing.deleted is not None:
         raise JobFailure("ObjectIsDeletedButRecoverable", f"The key {name} is soft-deleted; recover or purge it first")
-    # One more than there are versions, as the service counts; nobody knows why.
+    # One more than there are versions, as the service counts, for reasons unknown.
     return None, _key_restore_details(0, len(backed_up.versions) + 1)
 
 

@@ -34,7 +34,7 @@ _DEFAULT_OPERATIONS = {
     "EC": ("verify", "deriveKey", "sign"),
     "oct": ("deriveKey", "wrapKey", "verify", "sign", "unwrapKey", "encrypt", "decrypt"),
 }
-# What any key may be meant for, beside what its kind can do.
+# What any key may be meant for, as well as what its kind can do.
 _TRANSFERS = ("import", "export")
 
 
@@ -155,8 +155,8 @@ def with_changed_version(key: Key, changed: KeyVersion) -> Key:
     return replace(key, versions=tuple(changed if each.version == changed.version else each for each in key.versions))
 
 
-def parse_skip_token(token: str | None) -> str:
-    """Return after which key a list goes on; the key itself may be gone since."""
+def parse_last_listed(token: str | None) -> str:
+    """Return the key after which a list continues; the key itself may be gone by now."""
     if token is None:
         return ""
     if not _NAME.fullmatch(token):

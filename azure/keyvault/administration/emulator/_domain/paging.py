@@ -35,7 +35,7 @@ def page(names: Sequence[str], first: str, size: int) -> tuple[slice, str | None
 
     A caller may delete what the list has shown, and go on: so a part is told by its first name, which is still to come.
 
-    :raises ServiceError: if the name is not in the list any more: to guess would be to leave items out.
+    :raises ServiceError: if the name is no longer in the list: guessing would leave items out.
     """
     if first and first not in names:
         raise _foreign_token()

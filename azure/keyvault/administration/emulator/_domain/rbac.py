@@ -1,4 +1,4 @@
-"""Local RBAC: scopes, who may do what, and what may be written.
+"""Local RBAC: scopes, what principals may do, and what may be written.
 
 An assignment grants its role's data actions at its scope and below. A scope is ``/`` (everything), ``/keys`` (all
 keys) or ``/keys/<name>`` (one key with all its versions). ``notDataActions`` take away from their own permission only:
@@ -63,7 +63,7 @@ def parse_role_definition_id(text: str) -> str:
     return parse_guid(match["name"], "The name in roleDefinitionId")
 
 
-# Who may do what.
+# What principals may do.
 
 
 def all_roles(custom_roles: Iterable[RoleDefinition]) -> dict[str, RoleDefinition]:
@@ -79,7 +79,7 @@ def authorize(
     assignments: Iterable[RoleAssignment],
     roles: Mapping[str, RoleDefinition],
 ) -> None:
-    """Refuse a principal whom no assignment grants the action at the scope.
+    """Refuse a principal to which no assignment grants the action at the scope.
 
     :param principal: Object id of the caller.
     :param action: The data action without the service's prefix, such as ``/keys/create``.

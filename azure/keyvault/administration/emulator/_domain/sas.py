@@ -21,7 +21,7 @@ _MOMENT = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<minute>\d\d:\d\d)(?P<second
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 # Where a token is quoted, it need not be this one.
 _QUOTED_SIGNATURE = re.compile(r"sig=[^&\s]+", re.IGNORECASE)
-# What is shorter is no signature, and may be part of any word.
+# Anything shorter is not a signature, and may be part of any word.
 _SHORTEST_SIGNATURE = 8
 
 

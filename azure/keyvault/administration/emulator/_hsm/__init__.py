@@ -1,1 +1,1 @@
-"""One HSM while it runs: who may do what, its jobs, its journal, making keys."""
+"""One HSM while it runs: authorization, its jobs, its journal, making keys."""

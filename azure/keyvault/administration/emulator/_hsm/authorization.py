@@ -1,4 +1,4 @@
-"""Who may do what right now: by what is written, or by what was written before a change that is still on its way."""
+"""What principals may do right now: by the stored roles, or by those before a change that is still on its way."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Access:
         self._delay = propagation_delay
 
     def authorize(self, principal: str, action: str, scope: str) -> None:
-        """Refuse a principal who may not do something at a scope."""
+        """Refuse a principal that may not perform an action at a scope."""
         roles, assignments = self._in_force()
         rbac.authorize(principal, action, scope, assignments=assignments, roles=rbac.all_roles(roles))
 
@@ -64,5 +64,5 @@ class Access:
             return []
         history = map(documents.superseded, json.loads(self._store.fact(_HISTORY) or "[]"))
         now = self._clock.now()
-        # A change of the future was made when somebody had put the clock forward, before a restart: it is long past.
+        # A change in the future was made before a restart, when the clock had been put forward: it is long past.
         return [each for each in history if each.until <= now < each.until + self._delay]

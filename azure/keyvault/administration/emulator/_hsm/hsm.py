@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .._domain.faults import Faults
+    from .._domain.faults import FaultMatcher
     from .._domain.tokens import TokenAuthority
     from .._state.clock import Clock
     from .._state.store import Store
@@ -28,7 +28,7 @@ class Hsm:
     authority: TokenAuthority
     jobs: Jobs
     journal: Journal
-    faults: Faults
+    faults: FaultMatcher
     retry_after: int
 
     def revoke_tokens(self, principal: str | None) -> None:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from .._domain.containers import Target
-    from .._domain.faults import Encounter
+    from .._domain.faults import FaultMatch
     from .._domain.records import Snapshot
     from .._state.backup_storage import BackupStorage, Storage
     from .._state.clock import Clock
@@ -77,36 +77,36 @@ class Jobs:
         self._tasks: set[asyncio.Task[None]] = set()
         self._due = 0.0
 
-    def start_backup(self, target: Target, encounter: Encounter) -> Job:
+    def start_backup(self, target: Target, fault_match: FaultMatch) -> Job:
         """Start writing the state of this moment into a new folder."""
         storage = self._storage.open(target)
         with self._store.transaction():
-            job, fault = self._begin(JobKind.BACKUP, encounter)
+            job, fault = self._begin(JobKind.BACKUP, fault_match)
             snapshot = self._store.snapshot()
             folder = self._new_folder()
         return self._start(job, partial(self._back_up, job, storage, target, snapshot, folder), fault)
 
-    def start_restore(self, target: Target, folder: str, encounter: Encounter) -> Job:
+    def start_restore(self, target: Target, folder: str, fault_match: FaultMatch) -> Job:
         """Start replacing the state by that of a backup."""
-        return self._start_reading(JobKind.RESTORE, target, folder, self._replace_state, encounter)
+        return self._start_reading(JobKind.RESTORE, target, folder, self._replace_state, fault_match)
 
-    def start_key_restore(self, target: Target, folder: str, key_name: str, encounter: Encounter) -> Job:
+    def start_key_restore(self, target: Target, folder: str, key_name: str, fault_match: FaultMatch) -> Job:
         """Start bringing one key back with all its versions."""
         bring_back = partial(self._bring_key_back, key_name)
-        return self._start_reading(JobKind.KEY_RESTORE, target, folder, bring_back, encounter)
+        return self._start_reading(JobKind.KEY_RESTORE, target, folder, bring_back, fault_match)
 
-    async def check_backup(self, target: Target, encounter: Encounter) -> Job:
+    async def check_backup(self, target: Target, fault_match: FaultMatch) -> Job:
         """Find out whether a backup would work; the job has ended when this returns."""
         storage = self._storage.open(target)
-        return await self._check(JobKind.PRE_BACKUP, storage.check, encounter)
+        return await self._check(JobKind.PRE_BACKUP, storage.check, fault_match)
 
-    async def check_restore(self, target: Target, folder: str, encounter: Encounter) -> Job:
+    async def check_restore(self, target: Target, folder: str, fault_match: FaultMatch) -> Job:
         """Find out whether a restore would work; the job has ended when this returns."""
         storage = self._storage.open(target)
-        return await self._check(JobKind.PRE_RESTORE, partial(self._read, storage, folder), encounter)
+        return await self._check(JobKind.PRE_RESTORE, partial(self._read, storage, folder), fault_match)
 
-    async def settle(self) -> None:
-        """Give a job that is about to end the time to do so."""
+    async def wait_if_due_soon(self) -> None:
+        """Wait for a job that is about to end."""
         if self._tasks and self._due - self._clock.now() < _SOON_SECONDS:
             await asyncio.wait(self._tasks, timeout=_PATIENCE_SECONDS)
 
@@ -122,15 +122,15 @@ class Jobs:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _new(self, kind: JobKind, encounter: Encounter) -> tuple[Job, JobFault | None]:
+    def _new(self, kind: JobKind, fault_match: FaultMatch) -> tuple[Job, JobFault | None]:
         """Return a job that may start, and what is to go wrong with it."""
         now = self._clock.now()
         job = jobs.begin(kind, uuid4().hex, now, self._store.running_job())
-        fault = encounter.take(JobFault)
-        return jobs.doom(job, now, fault) if isinstance(fault, FailedJob) else job, fault
+        fault = fault_match.take(JobFault)
+        return jobs.with_injected_failure(job, now, fault) if isinstance(fault, FailedJob) else job, fault
 
-    def _begin(self, kind: JobKind, encounter: Encounter) -> tuple[Job, JobFault | None]:
-        job, fault = self._new(kind, encounter)
+    def _begin(self, kind: JobKind, fault_match: FaultMatch) -> tuple[Job, JobFault | None]:
+        job, fault = self._new(kind, fault_match)
         self._remember(job)
         return job, fault
 
@@ -138,9 +138,9 @@ class Jobs:
         self._store.save_job(job)
         self._store.forget_jobs(keep=_MEMORY)
 
-    async def _check(self, kind: JobKind, check: Callable[[], Awaitable[object]], encounter: Encounter) -> Job:
+    async def _check(self, kind: JobKind, check: Callable[[], Awaitable[object]], fault_match: FaultMatch) -> Job:
         """Return the job as it was in the beginning, which is what the caller is told; how it ended is saved."""
-        job, fault = self._new(kind, encounter)
+        job, fault = self._new(kind, fault_match)
 
         async def work() -> Finish:
             await check()
@@ -160,11 +160,11 @@ class Jobs:
         target: Target,
         folder: str,
         end: Callable[[Job, Snapshot, float], Job],
-        encounter: Encounter,
+        fault_match: FaultMatch,
     ) -> Job:
         storage = self._storage.open(target)
         with self._store.transaction():
-            job, fault = self._begin(kind, encounter)
+            job, fault = self._begin(kind, fault_match)
 
         async def read() -> Finish:
             return partial(end, job, await self._read(storage, folder))

@@ -1,4 +1,4 @@
-"""Making keys: real ones, of which only the public half is kept. Slow enough to want a thread of its own."""
+"""Making real keys, of which only the public half is kept. Slow enough to need its own thread."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ from aiohttp import web
 
 from .dispatch import MAX_BODY, dispatcher
 from .exchange import HSM
-from .fault_injection import break_off, misbehave
+from .fault_injection import break_off, inject_fault
 from .handlers import access_control, backup, keys
 from .handlers.not_emulated import not_emulated
 from .headers import stamp
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from .._hsm.hsm import Hsm
 
 MIDDLEWARES = (
-    break_off,  # an answer that is not to arrive does not, once the journal knows of it
-    record,  # every request has an Activity ID, and every answer is in the journal
-    misbehave,  # what is to go wrong does
+    break_off,  # a response that a fault withholds is withheld, once the journal has it
+    record,  # every request has an Activity ID, and every response is in the journal
+    inject_fault,  # a request that matches a fault meets it
     render_errors,  # nothing below answers with anything but the service's error shape
-    authenticate,  # no token, no answer: a request without one is challenged whatever it asks for
+    authenticate,  # a request without a token is challenged, whatever it asks for
 )
 
 # Whatever a path encodes, line breaks too: the scope is refused by the rules, not by the router.
@@ -153,7 +153,7 @@ OPERATIONS = (
     ),
     Operation("POST", _KEY + "/create", keys.create_key, "/keys/create", at="/keys", body=Body.JSON),
     Operation("GET", "/keys", keys.list_keys, "/keys/read/action", at="/keys", query=_PAGING),
-    # Who means the newest version leaves the version empty, and so may send a slash at the end.
+    # An empty version means the newest one, so the path may end in a slash.
     Operation("GET", _KEY, keys.get_key, "/keys/read/action", at=_KEY),
     Operation("GET", _KEY + "/", keys.get_key, "/keys/read/action", at=_KEY),
     Operation("GET", _KEY + "/versions", keys.list_key_versions, "/keys/read/action", at=_KEY, query=_PAGING),
@@ -170,8 +170,8 @@ OPERATIONS = (
     Operation("DELETE", _DELETED_KEY, keys.purge_deleted_key, "/keys/deletedKeys/delete", at=_KEY),
 )
 
-# What the service has and the emulator has not: allowed to whom it is allowed, and then refused by name. These stand
-# before the others on the way to a request: /keys/k/rotationpolicy is no version.
+# What the service has and the emulator has not: the caller is authorized first, and then refused by name. These come
+# before the others, because the router would take the end of /keys/k/rotationpolicy for a version.
 NOT_EMULATED = tuple(
     Operation(method, path, not_emulated(what), action, at=at, body=Body.IGNORED)
     for method, path, what, action, at in (

@@ -11,7 +11,7 @@ from yarl import URL
 from .._domain import errors, jobs, keys, rbac, versions
 from . import responses
 from .exchange import HSM, base_url, exchange_of, folded_path
-from .json_body import Members
+from .json_body import JsonBody
 from .operation import Body, Call, Operation
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
         base_url=base_url(request),
         now=hsm.clock.now(),
         admit_again=admit,
-        encounter=exchange.encounter,
+        fault_match=exchange.fault_match,
     )
     return responses.success(await operation.handler(hsm, call))
 
@@ -112,18 +112,18 @@ def _check_key_name(parameters: Mapping[str, str]) -> None:
 
 
 def _admit(hsm: Hsm, principal: str, operation: Operation, scope: str) -> None:
-    """Refuse a caller who may not do this, or not now."""
+    """Refuse a caller that may not do this, or not now."""
     hsm.access.authorize(principal, operation.action, scope)
     if not operation.while_restoring:
         jobs.refuse_while_restoring(hsm.store.running_job())
 
 
-def _parse(content: bytes, request: web.Request, operation: Operation) -> Members:
+def _parse(content: bytes, request: web.Request, operation: Operation) -> JsonBody:
     """Return the body that the operation has, or make sure that there is none."""
     if operation.body is Body.JSON:
         if request.content_type != "application/json" or hdrs.CONTENT_ENCODING in request.headers:
             raise errors.unsupported_media_type()
-        return Members.parse(content)
+        return JsonBody.parse(content)
     if operation.body is Body.NONE and content:
         raise errors.bad_request("This operation has no request body")
-    return Members({})
+    return JsonBody({})

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from .._domain.faults import Encounter
+from .._domain.faults import FaultMatch
 from .._hsm.hsm import Hsm
 from .operation import Service
 
@@ -26,21 +26,21 @@ _AUTHORITY = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:]+\](:\d+)?")
 
 
 def _activity_id() -> str:
-    # Version 1, as the service's are; with a node of its own, since the machine's address is nobody's business.
+    # Version 1, as the service's are; with a made-up node, so that it does not reveal the machine's address.
     return str(uuid.uuid1(node=0x010000000000))
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its answer; each step of the way adds what it found out."""
+    """One request and its response; each step on the way adds what it found out."""
 
     activity_id: str = field(default_factory=_activity_id)
     started: float = field(default_factory=time.perf_counter)
     principal: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
     service: Service = Service.FRONT_END
-    encounter: Encounter = field(default_factory=Encounter)
-    """The fault that the request has met; none in most cases."""
+    fault_match: FaultMatch = field(default_factory=FaultMatch)
+    """The fault that happens to the request; none in most cases."""
     is_answered: bool = True
     break_off: Callable[[web.Request, web.StreamResponse], Awaitable[web.StreamResponse]] | None = None
     """What a fault does to the connection instead of sending the answer, or all of it."""
@@ -53,7 +53,7 @@ else:  # aiohttp before 3.14 takes any key.
 
 
 def exchange_of(request: BaseRequest) -> Exchange:
-    """Return what is known of a request; who asks first begins it."""
+    """Return what is known of a request; the first call creates it."""
     exchange = request.get(_EXCHANGE)
     if exchange is None:
         exchange = request[_EXCHANGE] = Exchange()

@@ -1,4 +1,4 @@
-"""What a fault does to a request."""
+"""Fault injection: what a fault does to a request and to its response."""
 
 from __future__ import annotations
 
@@ -38,35 +38,35 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 @web.middleware
 async def break_off(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Break the connection off where a fault says so: last of all, so that a client cannot know before the journal."""
+    """Break the connection off if a fault says so; last of all, so that the journal has it before the client knows."""
     answer = await handler(request)
     act = exchange_of(request).break_off
     return answer if act is None else await act(request, answer)
 
 
 @web.middleware
-async def misbehave(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let the fault happen that this request meets, if any."""
+async def inject_fault(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Inject the fault that matches this request, if any."""
     faults = request.app[HSM].faults
     if not faults:
         return await handler(request)
-    encounter = faults.meet(request.method, folded_path(request), has_token=hdrs.AUTHORIZATION in request.headers)
-    if encounter.rule is None:
+    fault_match = faults.match(request.method, folded_path(request), has_token=hdrs.AUTHORIZATION in request.headers)
+    if fault_match.rule is None:
         return await handler(request)
     exchange = exchange_of(request)
-    exchange.encounter = encounter
+    exchange.fault_match = fault_match
     # The journal names the caller, also of a request that never gets as far as to be authenticated.
     with suppress(ServiceError):
         exchange.principal = caller_of(request)
-    fault = encounter.rule.fault
+    fault = fault_match.rule.fault
     if not isinstance(fault, PageSize | JobFault):
-        encounter.is_taken = True
-        faults.settle(encounter)
+        fault_match.is_taken = True
+        faults.release(fault_match)
         return await _deliver(fault, request, handler)
     try:
         return await handler(request)
     finally:
-        faults.settle(encounter)
+        faults.release(fault_match)
 
 
 async def _deliver(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:

@@ -1,4 +1,4 @@
-"""Reading a request's JSON object: every member has a type, and a member that nobody reads is refused."""
+"""Reading a request's JSON object: every member has a type, and a member that was not read is refused."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class _Reader(Protocol[_T_co]):
     def __call__(self, value: object, what: str, /) -> _T_co: ...
 
 
-class Members:
-    """The members of one JSON object, taken out one by one; what is left at the end of the block is an error.
+class JsonBody:
+    """A request's JSON object, or one inside it. Its members are taken out one by one; any that is left is an error.
 
     A member that is ``null`` counts as absent.
     """
@@ -58,7 +58,7 @@ class Members:
             self.finish()
 
     def finish(self) -> None:
-        """Refuse what nobody has read."""
+        """Refuse members that have not been read."""
         if self._left:
             names = ", ".join(ascii(self._where + name) for name in self._left)
             raise errors.bad_request(f"The request body has unknown members: {names}")
@@ -87,15 +87,15 @@ class Members:
     def integer(self, name: str) -> int | None:
         return self._take(name, _integer)
 
-    def members(self, name: str) -> Members | None:
-        return self._take(name, lambda value, what: Members(_object(value, what), f"{what}."))
+    def object(self, name: str) -> JsonBody | None:
+        return self._take(name, lambda value, what: JsonBody(_object(value, what), f"{what}."))
 
-    def required_members(self, name: str) -> Members:
-        return self._required(name, self.members(name))
+    def required_object(self, name: str) -> JsonBody:
+        return self._required(name, self.object(name))
 
-    def list_of_members(self, name: str) -> list[Members] | None:
+    def objects(self, name: str) -> list[JsonBody] | None:
         return self._take(
-            name, lambda value, what: [Members(_object(*each), f"{each[1]}.") for each in _elements(value, what)]
+            name, lambda value, what: [JsonBody(_object(*each), f"{each[1]}.") for each in _elements(value, what)]
         )
 
     def _take(self, name: str, read: _Reader[_T]) -> _T | None:

@@ -23,7 +23,7 @@ _LOGGER = logging.getLogger(__name__)
 
 @web.middleware
 async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Write down what was asked, by whom, and the status of the answer."""
+    """Record the request, its caller and the status of the response."""
     exchange = exchange_of(request)  # begins here: it has an Activity ID from now on, and its time is taken
     hsm = request.app[HSM]
     arrived = hsm.clock.now()
@@ -33,7 +33,7 @@ async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
         request.rel_url.raw_path,
         exchange.principal,
         response.status if exchange.is_answered else None,
-        fault=exchange.encounter.shown,
+        fault=exchange.fault_match.shown,
         time=arrived,
     )
     hsm.journal.append(entry)

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from .._domain.faults import Encounter
+    from .._domain.faults import FaultMatch
     from .._hsm.hsm import Hsm
-    from .json_body import Members
+    from .json_body import JsonBody
 
 
 class Service(Enum):
@@ -24,9 +24,9 @@ class Service(Enum):
 class Body(Enum):
     """What an operation does with a request's body."""
 
-    NONE = "there must be none"
+    NONE = "it must be empty"
     JSON = "a JSON object, which the handler reads"
-    IGNORED = "nobody looks at it"
+    IGNORED = "it is not read"
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,32 +42,32 @@ class Call:
     """The newest, where the operation needs none and got none."""
     scope: str
     """Where the operation's action was checked."""
-    body: Members
-    """The members of the body; none where there is no body."""
+    body: JsonBody
+    """The body; without members if there is none."""
     base_url: str
     """How the caller addresses the HSM: scheme and authority."""
     now: float
     admit_again: Callable[[], None]
     """Refuses what is no longer allowed; for a handler that has waited, before it acts."""
-    encounter: Encounter
+    fault_match: FaultMatch
     """What is to go wrong, where the operation itself has to show it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """A success."""
+class Result:
+    """The result of an operation that succeeded."""
 
     body: Mapping[str, Any] | None
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
-Handler: TypeAlias = "Callable[[Hsm, Call], Awaitable[Answer]]"
+Handler: TypeAlias = "Callable[[Hsm, Call], Awaitable[Result]]"
 
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of the service: where it is, what it needs, who answers it."""
+    """One operation of the service: its path, what it needs, and its handler."""
 
     method: str
     path: str
@@ -77,7 +77,7 @@ class Operation:
     at: str = "/"
     """The scope at which it is needed; may use the named parts of the path."""
     query: frozenset[str] = frozenset()
-    """The query parameters that it knows beside api-version."""
+    """The query parameters that it knows besides api-version."""
     body: Body = Body.NONE
     service: Service = Service.FRONT_END
     since: str = "7.2-preview"

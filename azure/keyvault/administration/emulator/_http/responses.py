@@ -14,14 +14,14 @@ if TYPE_CHECKING:
 
     from .._domain.errors import ServiceError
     from .exchange import Exchange
-    from .operation import Answer
+    from .operation import Result
 
 _JSON = "application/json; charset=utf-8"
 
 
-def success(answer: Answer) -> web.Response:
-    body = b"" if answer.body is None else _encode(answer.body)
-    return plain(answer.status, body, answer.headers)
+def success(result: Result) -> web.Response:
+    body = b"" if result.body is None else _encode(result.body)
+    return plain(result.status, body, result.headers)
 
 
 def failure(error: ServiceError, exchange: Exchange) -> web.Response:

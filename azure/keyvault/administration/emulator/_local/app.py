@@ -1,4 +1,4 @@
-"""What the emulator offers beside the HSM to programs that have read its environment: plain HTTP."""
+"""What the emulator offers besides the HSM to programs that have read its environment: plain HTTP."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from . import control, identity
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
-    from .control import Instrument
+    from .control import ControlTarget
     from .identity import ManagedIdentity
 
 IDENTITY_PATH = "/identity/token"
@@ -38,10 +38,10 @@ _OWN_HOSTS = web.AppKey("own_hosts", frozenset[str])
 
 @web.middleware
 async def refuse_web_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Keep out what a browser on this machine does for somebody else.
+    """Keep out requests that a browser on this machine makes for a web page.
 
-    A web page can reach loopback under a name of its own (DNS rebinding), or send what it cannot read the answer of. Of
-    the former the Host header tells, of the latter the Origin header.
+    A web page can reach loopback under its own name (DNS rebinding), which the Host header shows, or send a request
+    without being able to read the response, which the Origin header shows.
     """
     host = re.sub(r":[0-9]+$", "", request.headers.get(hdrs.HOST, "")).lower()
     if host not in request.app[_OWN_HOSTS] or hdrs.ORIGIN in request.headers:
@@ -49,17 +49,17 @@ async def refuse_web_pages(request: web.Request, handler: Handler) -> web.Stream
     return await handler(request)
 
 
-def make_local_app(managed_identity: ManagedIdentity, instrument: Instrument, host: str) -> web.Application:
+def make_local_app(managed_identity: ManagedIdentity, control_target: ControlTarget, host: str) -> web.Application:
     """Return the managed identity and the control path.
 
-    :param host: The name under which programs find them, beside those of loopback.
+    :param host: The name under which programs find them, as well as those of loopback.
     """
     app = web.Application(middlewares=(refuse_web_pages,))
     app[_OWN_HOSTS] = frozenset({"localhost", LOOPBACK, f"[{LOOPBACK_IPV6}]", host.lower()})
     app[identity.MANAGED_IDENTITY] = managed_identity
     app.router.add_get(IDENTITY_PATH, identity.get_token)
     controls = web.Application(middlewares=(control.require_key,))
-    controls[control.INSTRUMENT] = instrument
+    controls[control.CONTROL_TARGET] = control_target
     controls.router.add_routes(_CONTROLS)
     app.add_subapp(CONTROL_PATH, controls)
     return app

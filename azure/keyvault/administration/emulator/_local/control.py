@@ -1,4 +1,4 @@
-"""The emulator as an instrument, for programs in other processes: faults, the journal, the clock, revocations."""
+"""The control path, for programs in other processes: faults, the journal, the clock, revocations."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Instrument:
-    """What can be controlled, and by whom."""
+class ControlTarget:
+    """What the control path controls, and the key to it."""
 
     hsm: Hsm
     key: str = field(repr=False)
     """The part of the URL that proves that the caller has read the emulator's environment."""
 
 
-INSTRUMENT = web.AppKey("instrument", Instrument)
+CONTROL_TARGET = web.AppKey("control_target", ControlTarget)
 
 _RULE = {"fault", "method", "path", "times", "skip", "anonymous"}
 _ENTRY = tuple(each.name for each in fields(JournalEntry))
@@ -41,17 +41,17 @@ _ENTRY = tuple(each.name for each in fields(JournalEntry))
 
 @web.middleware
 async def require_key(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let in who knows the key, whatever it asks for: other users of this machine reach loopback, too."""
+    """Let in callers that know the key: other users of this machine reach loopback, too."""
     # /control/<key>/...; not from what the router has found, which is nothing where there is no such thing.
     given = "".join(request.path.split("/")[2:3])
-    if not secrets.compare_digest(given.encode("utf-8", "surrogateescape"), request.app[INSTRUMENT].key.encode()):
+    if not secrets.compare_digest(given.encode("utf-8", "surrogateescape"), request.app[CONTROL_TARGET].key.encode()):
         raise _failure(web.HTTPForbidden, "EMULATOR_CONTROL_URL has the key to the control path, and this URL has not")
     return await handler(request)
 
 
 async def list_faults(request: web.Request) -> web.Response:
     """Return the faults that are still to happen."""
-    return web.json_response({"value": [_rule(each) for each in request.app[INSTRUMENT].hsm.faults]})
+    return web.json_response({"value": [_rule(each) for each in request.app[CONTROL_TARGET].hsm.faults]})
 
 
 async def add_fault(request: web.Request) -> web.Response:
@@ -61,7 +61,7 @@ async def add_fault(request: web.Request) -> web.Response:
     if not isinstance(wanted, dict):
         raise _bad("fault must be an object")
     try:
-        rule = request.app[INSTRUMENT].hsm.faults.add(faults.parse(cast("dict[str, Any]", wanted)), **body)
+        rule = request.app[CONTROL_TARGET].hsm.faults.add(faults.parse(cast("dict[str, Any]", wanted)), **body)
     except ValueError as error:
         raise _bad(str(error)) from error
     return web.json_response(_rule(rule), status=201)
@@ -69,7 +69,7 @@ async def add_fault(request: web.Request) -> web.Response:
 
 async def remove_fault(request: web.Request) -> web.Response:
     """Take a fault back; one that is gone may be removed again."""
-    pending = request.app[INSTRUMENT].hsm.faults
+    pending = request.app[CONTROL_TARGET].hsm.faults
     number = int(request.match_info["id"])
     for rule in pending:
         if rule.id == number:
@@ -79,26 +79,26 @@ async def remove_fault(request: web.Request) -> web.Response:
 
 async def clear_faults(request: web.Request) -> web.Response:
     """Take all faults back."""
-    request.app[INSTRUMENT].hsm.faults.clear()
+    request.app[CONTROL_TARGET].hsm.faults.clear()
     return web.Response(status=204)
 
 
 async def read_journal(request: web.Request) -> web.Response:
     """Return what the server saw, oldest first."""
     # It may be long, and the HSM has to go on answering.
-    shown = await run_in_thread(_show, list(request.app[INSTRUMENT].hsm.journal))
+    shown = await run_in_thread(_show, list(request.app[CONTROL_TARGET].hsm.journal))
     return web.Response(text=f'{{"value": [{shown}]}}', content_type="application/json")
 
 
 async def clear_journal(request: web.Request) -> web.Response:
     """Forget what the server saw."""
-    request.app[INSTRUMENT].hsm.journal.clear()
+    request.app[CONTROL_TARGET].hsm.journal.clear()
     return web.Response(status=204)
 
 
 async def read_clock(request: web.Request) -> web.Response:
     """Return the time."""
-    return web.json_response({"now": request.app[INSTRUMENT].hsm.clock.now()})
+    return web.json_response({"now": request.app[CONTROL_TARGET].hsm.clock.now()})
 
 
 async def advance_clock(request: web.Request) -> web.Response:
@@ -108,7 +108,7 @@ async def advance_clock(request: web.Request) -> web.Response:
     if isinstance(seconds, bool) or not isinstance(seconds, int | float):
         raise _bad(f"advance must be a number of seconds; got {seconds!r}")
     try:
-        request.app[INSTRUMENT].hsm.clock.advance(seconds)
+        request.app[CONTROL_TARGET].hsm.clock.advance(seconds)
     except ValueError as error:
         raise _bad(str(error)) from error
     return await read_clock(request)
@@ -123,7 +123,7 @@ async def revoke_tokens(request: web.Request) -> web.Response:
     except (ValueError, TypeError, AttributeError) as error:
         raise _bad(f"objectId must be a GUID; got {principal!r}") from error
     try:
-        request.app[INSTRUMENT].hsm.revoke_tokens(object_id)
+        request.app[CONTROL_TARGET].hsm.revoke_tokens(object_id)
     except StoreError as error:
         raise _failure(web.HTTPServiceUnavailable, f"The revocation could not be stored: {error}") from error
     return web.Response(status=204)

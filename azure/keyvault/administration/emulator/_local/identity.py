@@ -22,7 +22,7 @@ _NAMES = ("client_id", "principal_id", "object_id", "mi_res_id")
 
 @dataclass(frozen=True, slots=True)
 class ManagedIdentity:
-    """What the endpoint hands out, and to whom."""
+    """What the endpoint needs to issue tokens."""
 
     authority: TokenAuthority
     clock: Clock

@@ -58,7 +58,7 @@ class ConnectProxy:
         return port
 
     async def close(self) -> None:
-        """Stop listening, and drop who has no tunnel yet. A tunnel belongs to the server, which closes it."""
+        """Stop listening, and drop clients without a tunnel. A tunnel belongs to the server, which closes it."""
         listener, self._listener = self._listener, None
         if listener:
             # Not waited for: newer Pythons would wait for the tunnels, too.
@@ -175,7 +175,7 @@ class _Client(asyncio.Protocol):
 
 
 class _EarlyData(asyncio.Protocol):
-    """Keeps what a client sends together with the end of its handshake, when nobody is there to serve it yet."""
+    """Keeps what a client sends together with the end of its handshake, before the server has the connection."""
 
     def __init__(self) -> None:
         self._data = b""

@@ -1,4 +1,4 @@
-"""Where an emulator listens: the HSM where it is told to, and what belongs to this machine on loopback only."""
+"""Where an emulator listens: the HSM where it is told to, everything else on loopback only."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-# Connections that are idle are closed at once; an answer that is under way gets this long to leave.
+# Idle connections are closed immediately; a response that is under way gets this long.
 _SHUTDOWN_SECONDS = 1.0
 _CONTINUE = "100-continue"
 
 
 @dataclass(frozen=True, slots=True)
-class Listeners:
-    """The addresses that were had."""
+class BoundAddresses:
+    """Where the HSM, the proxy and the local services listen."""
 
     address: str
     port: int
@@ -51,7 +51,7 @@ async def listen(
     allowed: Iterable[str],
     context: ssl.SSLContext,
     resources: AsyncExitStack,
-) -> Listeners:
+) -> BoundAddresses:
     """Start listening.
 
     :param hsm: What is served as the HSM, over TLS.
@@ -64,7 +64,7 @@ async def listen(
     :param allowed: Hosts and ports elsewhere that the proxy leads to.
     :param context: How the HSM does TLS.
     :param resources: Stops listening again.
-    :raises OSError: if the address or the port cannot be had.
+    :raises OSError: if the address or the port cannot be used.
     """
     hsm_runner = await _prepare(hsm, resources)
     await web.TCPSite(hsm_runner, host, port, ssl_context=context).start()
@@ -81,7 +81,7 @@ async def listen(
     proxy_port = await proxy.start(local_address)
     local_runner = await _prepare(local, resources)
     await web.TCPSite(local_runner, local_address, 0).start()
-    return Listeners(*addresses[0], localhost[1], proxy_port, local_runner.addresses[0][1])
+    return BoundAddresses(*addresses[0], localhost[1], proxy_port, local_runner.addresses[0][1])
 
 
 async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRunner:

@@ -33,7 +33,7 @@ class LoopbackResolver(AbstractResolver):
         self._host = host
         self._port = port
         self._family = socket.AF_INET if ip.version == _IPV4 else socket.AF_INET6
-        # Who listens on every address is reached on this machine's own.
+        # A server that listens on every address is reached on loopback.
         self._address = str(_LOOPBACK[ip.version] if ip.is_unspecified else ip)
 
     async def resolve(

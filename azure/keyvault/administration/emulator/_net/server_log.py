@@ -1,4 +1,4 @@
-"""What aiohttp's server has to say, without what callers did wrong."""
+"""The log of aiohttp's server, without the mistakes of callers."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ else:  # Python 3.10 cannot subscript it.
 
 
 class ServerLog(_Adapter):
-    """A log in which a malformed request is no error: the caller is told, and its bytes may hold a token."""
+    """A log in which a malformed request is not an error: the caller is told, and its bytes may hold a token."""
 
     def exception(self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
         """Log an error with its traceback, unless it is one of the caller."""

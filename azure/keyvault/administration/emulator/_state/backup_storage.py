@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from .clock import Clock
 
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{,199}")
-# A folder that is being written has a name of its own, which no caller can mean.
+# A folder that is being written has a name that no caller can give.
 _PARTIAL = ".{}.partial"
 
 
@@ -119,7 +119,7 @@ class DataFolder:
 
 
 def _write_folder(container: Path, folder: str, files: Mapping[str, bytes]) -> None:
-    # Nothing above these two: storage that somebody has removed does not come back.
+    # Nothing above these two: storage that a user has removed does not come back.
     for directory in (container.parent, container):
         directory.mkdir(exist_ok=True)
     # A folder appears whole or not at all.

@@ -59,7 +59,7 @@ class BlobContainer:
         client = ContainerClient.from_container_url(
             container.url,
             credential=self._target.sas.token if self._target.sas else _identity(container),
-            # No proxy, no redirect and no second try: what this machine does not answer at once is an answer, too.
+            # No proxy, redirect or retry: this machine answers immediately or not at all.
             transport=AioHttpTransport(use_env_settings=False, connection_timeout=5, read_timeout=30),
             permit_redirects=False,
             retry_total=0,

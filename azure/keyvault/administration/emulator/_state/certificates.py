@@ -6,28 +6,20 @@ import re
 import ssl
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, timezone
-from ipaddress import ip_address
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
+import trustme
 from cryptography import x509
-from cryptography.exceptions import InvalidSignature
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.x509.verification import PolicyBuilder
 
 from .._net.addresses import LOOPBACK, LOOPBACK_IPV6
 from .files import write_whole
 
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-_ADDRESSES = (LOOPBACK, LOOPBACK_IPV6)
-_EARLIER = timedelta(days=1)
-_LATER = timedelta(days=365)
 _RENEWAL = timedelta(days=30)
+# cryptography keeps the first datetime class that it meets, so it meets the real one before a test replaces that.
+PolicyBuilder().time(datetime.now(timezone.utc))
 _PEM = re.compile(rb"-----BEGIN [A-Z ]+-----\n[^-]+-----END [A-Z ]+-----\n")
 
 
@@ -41,10 +33,9 @@ class Certificates:
 
     def server_context(self) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        # The standard library loads a chain from files only.
+        # The standard library loads a chain from files only. The directory is closed to others.
         with TemporaryDirectory() as directory:
             chain = Path(directory, "chain.pem")
-            chain.touch(mode=0o600)
             chain.write_bytes(self.server + self.server_key)
             context.load_cert_chain(chain)
         return context
@@ -54,11 +45,11 @@ class Certificates:
         return ssl.create_default_context(cadata=self.authority.decode())
 
 
-def settle(path: Path, host: str, *others: str) -> Certificates:
+def load_or_create(path: Path, host: str, *others: str) -> Certificates:
     """Return the certificates that a file keeps, or new ones that it keeps from now on.
 
-    Who has told a program or a machine to trust the authority need not do so again at the next start. Certificates that
-    cannot be read, soon expire or are for other hosts are replaced.
+    A program or a machine that trusts the authority goes on trusting it after the next start. Certificates that cannot
+    be read, soon expire or are for other hosts are replaced.
     """
     if path.exists() and (kept := _parse(path.read_bytes(), {host, *others})):
         return kept
@@ -67,86 +58,31 @@ def settle(path: Path, host: str, *others: str) -> Certificates:
     return certificates
 
 
+def issue(host: str, *others: str) -> Certificates:
+    """Make an authority, and a certificate for a host, and others, that is also valid on loopback.
+
+    They are valid from 2000 to 3000: OpenSSL compares with the real clock, whatever a test has done to Python's.
+    """
+    authority = trustme.CA(organization_name="Managed HSM emulator CA")
+    server = authority.issue_cert(host, *others, "localhost", LOOPBACK, LOOPBACK_IPV6, common_name=host)
+    return Certificates(
+        authority=authority.cert_pem.bytes(),
+        server=server.cert_chain_pems[0].bytes(),
+        server_key=server.private_key_pem.bytes(),
+    )
+
+
 def _parse(content: bytes, hosts: set[str]) -> Certificates | None:
-    texts = _PEM.findall(content)
     try:
-        authority, server, server_key = texts
+        authority, server, server_key = _PEM.findall(content)
         kept = Certificates(authority, server, server_key)
-        expiry = x509.load_pem_x509_certificate(server).not_valid_after_utc
-        x509.load_pem_x509_certificate(server).verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
-        names = x509.load_pem_x509_certificate(server).extensions.get_extension_for_class(x509.SubjectAlternativeName)
+        certificate = x509.load_pem_x509_certificate(server)
+        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         kept.server_context()
         kept.client_context()
-    except (ValueError, TypeError, InvalidSignature, ssl.SSLError, x509.ExtensionNotFound):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, ssl.SSLError, x509.ExtensionNotFound):
         return None
-    if not hosts.issubset(names.value.get_values_for_type(x509.DNSName)):
+    if not hosts.issubset(names.get_values_for_type(x509.DNSName)):
         return None
-    return kept if datetime.now(timezone.utc) < expiry - _RENEWAL else None
-
-
-def issue(host: str, *others: str) -> Certificates:
-    """Make an authority, and a certificate for a host, and others, that also holds on loopback."""
-    authority_key = ec.generate_private_key(ec.SECP256R1())
-    authority_name = _name("Managed HSM emulator CA")
-    authority = _sign(
-        _builder(authority_name, authority_name, authority_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .add_extension(_key_usage(signs_certificates=True), critical=True),
-        authority_key,
-    )
-    server_key = ec.generate_private_key(ec.SECP256R1())
-    server = _sign(
-        _builder(_name(host), authority_name, server_key.public_key())
-        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_key_usage(signs_certificates=False), critical=True)
-        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        .add_extension(x509.SubjectAlternativeName(_alternative_names([host, *others, "localhost"])), critical=False)
-        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(authority_key.public_key()), critical=False),
-        authority_key,
-    )
-    return Certificates(
-        authority=authority.public_bytes(Encoding.PEM),
-        server=server.public_bytes(Encoding.PEM),
-        server_key=server_key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()),
-    )
-
-
-def _builder(subject: x509.Name, issuer: x509.Name, key: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-    # TLS libraries compare with the wall clock, so the emulator's own has no say here.
-    now = datetime.now(timezone.utc)
-    return (
-        x509.CertificateBuilder()
-        .subject_name(subject)
-        .issuer_name(issuer)
-        .public_key(key)
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - _EARLIER)
-        .not_valid_after(now + _LATER)
-        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
-    )
-
-
-def _sign(builder: x509.CertificateBuilder, key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
-    return builder.sign(key, hashes.SHA256())
-
-
-def _name(common_name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-
-
-def _alternative_names(hosts: Iterable[str]) -> list[x509.GeneralName]:
-    return [*map(x509.DNSName, hosts), *(x509.IPAddress(ip_address(each)) for each in _ADDRESSES)]
-
-
-def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
-    return x509.KeyUsage(
-        digital_signature=not signs_certificates,
-        content_commitment=False,
-        key_encipherment=False,
-        data_encipherment=False,
-        key_agreement=False,
-        key_cert_sign=signs_certificates,
-        crl_sign=signs_certificates,
-        encipher_only=False,
-        decipher_only=False,
-    )
+    return kept if datetime.now(timezone.utc) < certificate.not_valid_after_utc - _RENEWAL else None

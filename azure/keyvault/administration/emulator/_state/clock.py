@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 # The year 9000: dates, tokens and the database know no time without end.
 _END = 221_845_392_000.0
@@ -45,12 +41,12 @@ class Clock:
         with self._lock:
             self._ahead += seconds
             for wake_up, loop in self._sleepers.items():
-                # A loop that has been closed has nobody left who sleeps.
+                # Nothing sleeps on a loop that has been closed.
                 with suppress(RuntimeError):
                     loop.call_soon_threadsafe(wake_up.set)
 
     async def sleep_until(self, due: float) -> None:
-        """Wait until the clock shows a time, by itself or because somebody put it forward.
+        """Wait until the clock shows a time, by itself or because it was put forward.
 
         :param due: The time in unix seconds.
         """
@@ -59,7 +55,7 @@ class Clock:
         with self._lock:
             self._sleepers[wake_up] = loop
         try:
-            # Cleared first: who puts the clock forward after it has been read wakes who waits.
+            # The event is cleared before the clock is read: putting the clock forward after that sets it again.
             while (left := due - self.now()) > 0:
                 # Not wait_for: that of Python 3.10 and 3.11 forgets a cancellation that comes together with the event.
                 timer = loop.call_later(left, wake_up.set)

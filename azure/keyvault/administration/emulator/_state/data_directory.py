@@ -22,10 +22,10 @@ class DataDirectory(NamedTuple):
     storage: Path
     certificates: Path
     is_used: bool
-    """Whether an HSM has lived here: storage comes only after the database has its first content."""
+    """Whether an HSM has been here: storage comes only after the database has its first content."""
 
-    def refuse_to_begin_anew(self) -> None:
-        """Make sure that a database without content is one that never had any."""
+    def require_unused(self) -> None:
+        """Make sure that a database without content never had any."""
         if self.is_used:
             what = f"{self.database} is damaged: it is empty"
             raise OSError(f"{what}. Put a copy in its place, or remove it to begin anew")
@@ -61,7 +61,7 @@ def _require_access(path: Path, mode: int) -> None:
 
 
 def _close_to_others(path: Path) -> None:
-    """Take from everybody else what they may do: the state holds the key that signs tokens.
+    """Restrict access to the owner: the state holds the key that signs tokens.
 
     The directory itself may be used for other things, and is left as it is.
     """

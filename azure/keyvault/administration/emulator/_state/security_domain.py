@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 SIZE = 32
 
 
-def settle(path: Path, given: bytes | None, *, is_new: bool) -> bytes:
+def load_or_create(path: Path, given: bytes | None, *, is_new: bool) -> bytes:
     """Return the security domain of an HSM.
 
     :param path: The file that keeps it.
     :param given: What another HSM has exported, to be imported here.
-    :keyword is_new: Whether the HSM has no state yet. One that has some does not get a new domain: nothing that it has
-     backed up could be restored any more.
-    :raises ValueError: if what is given is no security domain, or another one than that of the file; if the file is
+    :keyword is_new: Whether the HSM has no state yet. One that has some does not get a new domain: its
+     backups could no longer be restored.
+    :raises ValueError: if what is given is not a security domain or differs from the one in the file, or if the file is
      lost or damaged.
     """
     if given is not None and len(given) != SIZE:

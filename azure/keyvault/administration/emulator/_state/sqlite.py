@@ -47,7 +47,7 @@ class SqliteStore:
             with suppress(OSError):
                 path.touch(mode=0o600)
         with self._translated():
-            # Autocommit: a statement of its own is a transaction of its own, longer ones are opened by name.
+            # Autocommit: a single statement is its own transaction, longer ones are opened explicitly.
             self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0)
         try:
             self._prepare()
@@ -180,7 +180,7 @@ class SqliteStore:
             self.save_key(key)
 
     def _prepare(self) -> None:
-        # One process owns the file; a second one is told so at once.
+        # One process owns the file; a second one fails immediately.
         self._execute("PRAGMA locking_mode = EXCLUSIVE")
         version: int = self._execute("PRAGMA user_version")[0][0]
         if version > _SCHEMA_VERSION:

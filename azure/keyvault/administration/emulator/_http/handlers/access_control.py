@@ -8,58 +8,58 @@ from urllib.parse import urlencode
 from ..._domain import errors, paging, rbac
 from ..._domain.faults import PageSize
 from ..._domain.records import Permission, RoleAssignment, RoleDefinition
-from ..operation import Answer
+from ..operation import Result
 
 if TYPE_CHECKING:
     from ..._hsm.hsm import Hsm
-    from ..json_body import Members
+    from ..json_body import JsonBody
     from ..operation import Call
 
 
-async def list_role_definitions(hsm: Hsm, call: Call) -> Answer:
+async def list_role_definitions(hsm: Hsm, call: Call) -> Result:
     # Roles exist at the root only, and apply to every scope below it.
     rbac.parse_scope(call.parameters["scope"])
     roles = rbac.select_roles(rbac.all_roles(hsm.store.role_definitions()).values(), call.query.get("$filter"))
     return _page(call, [_role_definition(role) for role in roles])
 
 
-async def get_role_definition(hsm: Hsm, call: Call) -> Answer:
+async def get_role_definition(hsm: Hsm, call: Call) -> Result:
     _require_root(call)
-    return Answer(_role_definition(_find_role(hsm, call.parameters["name"])))
+    return Result(_role_definition(_find_role(hsm, call.parameters["name"])))
 
 
-async def set_role_definition(hsm: Hsm, call: Call) -> Answer:
+async def set_role_definition(hsm: Hsm, call: Call) -> Result:
     _require_root(call)
     name = rbac.parse_guid(call.parameters["name"], "The name of a role definition")
     rbac.check_role_is_custom(name)
-    with call.body as body, body.required_members("properties") as properties:
+    with call.body as body, body.required_object("properties") as properties:
         role = _read_role(name, properties)
     with hsm.store.transaction(), hsm.access.changing():
         rbac.check_new_role(role, hsm.store.role_definitions())
         hsm.store.save_role_definition(role)
-    return Answer(_role_definition(role), status=201)
+    return Result(_role_definition(role), status=201)
 
 
-async def delete_role_definition(hsm: Hsm, call: Call) -> Answer:
+async def delete_role_definition(hsm: Hsm, call: Call) -> Result:
     _require_root(call)
     with hsm.store.transaction(), hsm.access.changing():
         role = _find_role(hsm, call.parameters["name"])
         rbac.check_role_is_custom(role.name)
         hsm.store.delete_role_definition(role.name)
-    return Answer(_role_definition(role))
+    return Result(_role_definition(role))
 
 
-async def list_role_assignments(hsm: Hsm, call: Call) -> Answer:
+async def list_role_assignments(hsm: Hsm, call: Call) -> Result:
     assignments = rbac.select_assignments(hsm.store.role_assignments(), call.scope, call.query.get("$filter"))
     return _page(call, [_role_assignment(each) for each in assignments])
 
 
-async def get_role_assignment(hsm: Hsm, call: Call) -> Answer:
-    return Answer(_role_assignment(_find_assignment(hsm, call)))
+async def get_role_assignment(hsm: Hsm, call: Call) -> Result:
+    return Result(_role_assignment(_find_assignment(hsm, call)))
 
 
-async def create_role_assignment(hsm: Hsm, call: Call) -> Answer:
-    with call.body as body, body.required_members("properties") as properties:
+async def create_role_assignment(hsm: Hsm, call: Call) -> Result:
+    with call.body as body, body.required_object("properties") as properties:
         assignment = RoleAssignment(
             name=rbac.parse_guid(call.parameters["name"], "The name of a role assignment"),
             scope=call.scope,
@@ -71,14 +71,14 @@ async def create_role_assignment(hsm: Hsm, call: Call) -> Answer:
             assignment, hsm.store.role_assignments(), rbac.all_roles(hsm.store.role_definitions())
         )
         hsm.store.save_role_assignment(assignment)
-    return Answer(_role_assignment(assignment), status=201)
+    return Result(_role_assignment(assignment), status=201)
 
 
-async def delete_role_assignment(hsm: Hsm, call: Call) -> Answer:
+async def delete_role_assignment(hsm: Hsm, call: Call) -> Result:
     with hsm.store.transaction(), hsm.access.changing():
         assignment = _find_assignment(hsm, call)
         hsm.store.delete_role_assignment(assignment.name)
-    return Answer(_role_assignment(assignment))
+    return Result(_role_assignment(assignment))
 
 
 def _require_root(call: Call) -> None:
@@ -100,7 +100,7 @@ def _find_assignment(hsm: Hsm, call: Call) -> RoleAssignment:
     raise errors.role_assignment_not_found()
 
 
-def _read_role(name: str, properties: Members) -> RoleDefinition:
+def _read_role(name: str, properties: JsonBody) -> RoleDefinition:
     if properties.text("type") not in {None, "CustomRole"}:
         raise errors.bad_request("The type of a role definition can only be CustomRole")
     # As on the service, every valid list of scopes silently becomes ["/"]: there are no narrower roles.
@@ -111,11 +111,11 @@ def _read_role(name: str, properties: Members) -> RoleDefinition:
         role_name=properties.text("roleName") or "",
         description=properties.text("description") or "",
         is_built_in=False,
-        permissions=tuple(_read_permission(each) for each in properties.list_of_members("permissions") or []),
+        permissions=tuple(_read_permission(each) for each in properties.objects("permissions") or []),
     )
 
 
-def _read_permission(members: Members) -> Permission:
+def _read_permission(members: JsonBody) -> Permission:
     with members:
         return Permission(
             actions=tuple(members.texts("actions") or ()),
@@ -125,11 +125,11 @@ def _read_permission(members: Members) -> Permission:
         )
 
 
-def _page(call: Call, items: list[dict[str, Any]]) -> Answer:
+def _page(call: Call, items: list[dict[str, Any]]) -> Result:
     """Return the whole list, as the service does, unless it is to come in pages."""
     token = call.query.get("$skiptoken")
     first, size = paging.parse_skip_token(token) if token else ("", len(items))
-    if fault := call.encounter.take(PageSize):
+    if fault := call.fault_match.take(PageSize):
         size = fault.items
     part, following = paging.page([item["name"] for item in items], first, size)
     body: dict[str, Any] = {"value": items[part]}
@@ -137,7 +137,7 @@ def _page(call: Call, items: list[dict[str, Any]]) -> Answer:
         token = str(paging.SkipToken(following, size))
         query = {**call.query, "api-version": call.api_version, "$skiptoken": token}
         body["nextLink"] = f"{call.base_url}{call.path}?{urlencode(query, safe='$')}"
-    return Answer(body)
+    return Result(body)
 
 
 def _role_definition(role: RoleDefinition) -> dict[str, Any]:
@@ -166,7 +166,7 @@ def _permission(permission: Permission) -> dict[str, Any]:
 
 def _role_assignment(assignment: RoleAssignment) -> dict[str, Any]:
     return {
-        # The scope is no part of the id, not even for a single key.
+        # The scope is not part of the id, not even for a single key.
         "id": f"/providers/Microsoft.Authorization/roleAssignments/{assignment.name}",
         "name": assignment.name,
         "properties": {

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ..._domain import containers, errors, sas, versions
 from ..._domain.containers import Target
 from ..._domain.records import FailedJobForm, JobKind, JobStatus
-from ..operation import Answer
+from ..operation import Result
 
 if TYPE_CHECKING:
     from ..._domain.records import Job
     from ..._hsm.hsm import Hsm
-    from ..json_body import Members
+    from ..json_body import JsonBody
     from ..operation import Call
 
 _BACKUPS = {JobKind.BACKUP, JobKind.PRE_BACKUP}
@@ -20,45 +20,47 @@ _NULL_ERRORS = {FailedJobForm.STATUS_DETAILS, FailedJobForm.AT_ONCE}
 _MANAGED_IDENTITY_SINCE = "7.5-preview.1"
 
 
-async def full_backup(hsm: Hsm, call: Call) -> Answer:
+async def full_backup(hsm: Hsm, call: Call) -> Result:
     target, _ = _read_target(call)
-    return _accepted(hsm, call, hsm.jobs.start_backup(target, call.encounter))
+    return _accepted(hsm, call, hsm.jobs.start_backup(target, call.fault_match))
 
 
-async def pre_full_backup(hsm: Hsm, call: Call) -> Answer:
+async def pre_full_backup(hsm: Hsm, call: Call) -> Result:
     target, _ = _read_target(call)
-    return _accepted(hsm, call, await hsm.jobs.check_backup(target, call.encounter))
+    return _accepted(hsm, call, await hsm.jobs.check_backup(target, call.fault_match))
 
 
-async def full_restore(hsm: Hsm, call: Call) -> Answer:
+async def full_restore(hsm: Hsm, call: Call) -> Result:
     target, folder = _read_target(call, "folderToRestore")
-    return _accepted(hsm, call, hsm.jobs.start_restore(target, folder, call.encounter))
+    return _accepted(hsm, call, hsm.jobs.start_restore(target, folder, call.fault_match))
 
 
-async def pre_full_restore(hsm: Hsm, call: Call) -> Answer:
+async def pre_full_restore(hsm: Hsm, call: Call) -> Result:
     target, folder = _read_target(call, "folderToRestore")
-    return _accepted(hsm, call, await hsm.jobs.check_restore(target, folder, call.encounter))
+    return _accepted(hsm, call, await hsm.jobs.check_restore(target, folder, call.fault_match))
 
 
-async def selective_key_restore(hsm: Hsm, call: Call) -> Answer:
+async def selective_key_restore(hsm: Hsm, call: Call) -> Result:
     target, folder = _read_target(call, "folder")
-    return _accepted(hsm, call, hsm.jobs.start_key_restore(target, folder, call.parameters["key_name"], call.encounter))
+    return _accepted(
+        hsm, call, hsm.jobs.start_key_restore(target, folder, call.parameters["key_name"], call.fault_match)
+    )
 
 
-async def backup_status(hsm: Hsm, call: Call) -> Answer:
+async def backup_status(hsm: Hsm, call: Call) -> Result:
     return await _status(hsm, call, is_backup=True)
 
 
-async def restore_status(hsm: Hsm, call: Call) -> Answer:
+async def restore_status(hsm: Hsm, call: Call) -> Result:
     return await _status(hsm, call, is_backup=False)
 
 
-async def _status(hsm: Hsm, call: Call, *, is_backup: bool) -> Answer:
-    await hsm.jobs.settle()
+async def _status(hsm: Hsm, call: Call, *, is_backup: bool) -> Result:
+    await hsm.jobs.wait_if_due_soon()
     job = _find(hsm, call, is_backup=is_backup)
     if job.status is JobStatus.FAILED and job.failed_form is FailedJobForm.POLL_REFUSED:
         raise errors.bad_request(job.details or "")
-    return Answer(_alphabetical(_job(job)))
+    return Result(_alphabetical(_job(job)))
 
 
 def _find(hsm: Hsm, call: Call, *, is_backup: bool) -> Job:
@@ -70,17 +72,17 @@ def _find(hsm: Hsm, call: Call, *, is_backup: bool) -> Job:
 
 
 def _read_target(call: Call, folder_member: str | None = None) -> tuple[Target, str]:
-    """Read where the backup lies: at the top of the body, or one level down where a folder stands beside it."""
+    """Read where the backup lies: at the top of the body, or one level down next to a folder."""
     with call.body as body:
         if folder_member is None:
             storage = _read_storage(body, call.api_version)
             folder = ""
         else:
-            with body.required_members("sasTokenParameters") as parameters:
+            with body.required_object("sasTokenParameters") as parameters:
                 storage = _read_storage(parameters, call.api_version)
             folder = body.required_text(folder_member)
     container, folder = containers.locate(storage.resource, folder)
-    # A token beside the managed identity is not used, but must be one all the same.
+    # A token given with the managed identity is not used, but must be valid anyway.
     token = None if storage.token is None else sas.parse(storage.token)
     return Target(container, None if storage.uses_identity else token), folder
 
@@ -93,7 +95,7 @@ class _Storage(NamedTuple):
     uses_identity: bool
 
 
-def _read_storage(members: Members, api_version: str) -> _Storage:
+def _read_storage(members: JsonBody, api_version: str) -> _Storage:
     resource = members.required_text("storageResourceUri")
     token = members.text("token")
     # An older version does not know the member, and refuses it as it does any unknown one.
@@ -104,10 +106,10 @@ def _read_storage(members: Members, api_version: str) -> _Storage:
     return _Storage(resource, token, uses_identity)
 
 
-def _accepted(hsm: Hsm, call: Call, job: Job) -> Answer:
+def _accepted(hsm: Hsm, call: Call, job: Job) -> Result:
     is_backup = job.kind in _BACKUPS
     kind = "backup" if is_backup else "restore"
-    return Answer(
+    return Result(
         # Only the start of a backup answers in the order in which the members were declared.
         _job(job) if is_backup else _alphabetical(_job(job)),
         status=202,

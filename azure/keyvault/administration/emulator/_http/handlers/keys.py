@@ -12,18 +12,18 @@ from ..._domain import errors, keys, paging
 from ..._domain.faults import PageSize
 from ..._domain.records import Key, KeyVersion
 from ..._hsm.keygen import generate
-from ..operation import Answer
+from ..operation import Result
 
 if TYPE_CHECKING:
     from ..._hsm.hsm import Hsm
-    from ..json_body import Members
+    from ..json_body import JsonBody
     from ..operation import Call
 
 _LARGEST_PAGE = 25
 _PAGE_SIZES = {str(size): size for size in range(1, _LARGEST_PAGE + 1)}
 
 
-async def create_key(hsm: Hsm, call: Call) -> Answer:
+async def create_key(hsm: Hsm, call: Call) -> Result:
     name = call.parameters["key_name"]
     with call.body as body:
         spec = keys.parse_spec(
@@ -40,9 +40,9 @@ async def create_key(hsm: Hsm, call: Call) -> Answer:
             created=int(call.now),
             updated=int(call.now),
             tags=body.text_map("tags") or {},
-            release_policy=_read_release_policy(body.members("release_policy")),
+            release_policy=_read_release_policy(body.object("release_policy")),
         )
-        version = _with_attributes(version, body.members("attributes"), may_export=True)
+        version = _with_attributes(version, body.object("attributes"), may_export=True)
     keys.check_room(name, hsm.store.key(name), hsm.store.key_count())
     version = replace(version, public=await asyncio.to_thread(generate, spec))
     with hsm.store.transaction():
@@ -51,15 +51,15 @@ async def create_key(hsm: Hsm, call: Call) -> Answer:
         existing = hsm.store.key(name)
         keys.check_room(name, existing, hsm.store.key_count())
         hsm.store.save_key(keys.with_version(name, existing, version))
-    return Answer(_bundle(call, name, version))
+    return Result(_bundle(call, name, version))
 
 
-async def get_key(hsm: Hsm, call: Call) -> Answer:
+async def get_key(hsm: Hsm, call: Call) -> Result:
     key, version = _find(hsm, call)
-    return Answer(_bundle(call, key.name, version))
+    return Result(_bundle(call, key.name, version))
 
 
-async def update_key(hsm: Hsm, call: Call) -> Answer:
+async def update_key(hsm: Hsm, call: Call) -> Result:
     with hsm.store.transaction():
         key, version = _find(hsm, call)
         with call.body as body:
@@ -70,26 +70,26 @@ async def update_key(hsm: Hsm, call: Call) -> Answer:
                 operations=version.operations if operations is None else keys.parse_operations(operations, version.kty),
                 updated=int(call.now),
                 tags=version.tags if tags is None else tags,
-                release_policy=_read_release_policy(body.members("release_policy")) or version.release_policy,
+                release_policy=_read_release_policy(body.object("release_policy")) or version.release_policy,
             )
-            changed = _with_attributes(changed, body.members("attributes"), may_export=False)
+            changed = _with_attributes(changed, body.object("attributes"), may_export=False)
         hsm.store.save_key(keys.with_changed_version(key, changed))
-    return Answer(_bundle(call, key.name, changed))
+    return Result(_bundle(call, key.name, changed))
 
 
-async def delete_key(hsm: Hsm, call: Call) -> Answer:
+async def delete_key(hsm: Hsm, call: Call) -> Result:
     with hsm.store.transaction():
         key = _find_live(hsm, call)
         deleted = replace(key, deleted=int(call.now))
         hsm.store.save_key(deleted)
-    return Answer(_deleted_bundle(call, deleted))
+    return Result(_deleted_bundle(call, deleted))
 
 
-async def list_keys(hsm: Hsm, call: Call) -> Answer:
+async def list_keys(hsm: Hsm, call: Call) -> Result:
     return _list_by_name(hsm, call, deleted=False)
 
 
-async def list_key_versions(hsm: Hsm, call: Call) -> Answer:
+async def list_key_versions(hsm: Hsm, call: Call) -> Result:
     key = _find_live(hsm, call)
     size = _page_size(call)
     names = [each.version for each in key.versions]
@@ -99,31 +99,31 @@ async def list_key_versions(hsm: Hsm, call: Call) -> Answer:
     return _page(call, link, items, following, size)
 
 
-async def list_deleted_keys(hsm: Hsm, call: Call) -> Answer:
+async def list_deleted_keys(hsm: Hsm, call: Call) -> Result:
     return _list_by_name(hsm, call, deleted=True)
 
 
-async def get_deleted_key(hsm: Hsm, call: Call) -> Answer:
-    return Answer(_deleted_bundle(call, _find_deleted(hsm, call)))
+async def get_deleted_key(hsm: Hsm, call: Call) -> Result:
+    return Result(_deleted_bundle(call, _find_deleted(hsm, call)))
 
 
-async def recover_deleted_key(hsm: Hsm, call: Call) -> Answer:
+async def recover_deleted_key(hsm: Hsm, call: Call) -> Result:
     with hsm.store.transaction():
         key = _find_deleted(hsm, call)
         hsm.store.save_key(replace(key, deleted=None))
-    return Answer(_bundle(call, key.name, key.versions[-1]))
+    return Result(_bundle(call, key.name, key.versions[-1]))
 
 
-async def purge_deleted_key(hsm: Hsm, call: Call) -> Answer:
+async def purge_deleted_key(hsm: Hsm, call: Call) -> Result:
     with hsm.store.transaction():
         hsm.store.delete_key(_find_deleted(hsm, call).name)
-    return Answer(None, status=204)
+    return Result(None, status=204)
 
 
 # Reading.
 
 
-def _with_attributes(version: KeyVersion, attributes: Members | None, *, may_export: bool) -> KeyVersion:
+def _with_attributes(version: KeyVersion, attributes: JsonBody | None, *, may_export: bool) -> KeyVersion:
     if attributes is None:
         return version
     with attributes:
@@ -139,7 +139,7 @@ def _with_attributes(version: KeyVersion, attributes: Members | None, *, may_exp
     return changed
 
 
-def _read_release_policy(members: Members | None) -> dict[str, Any] | None:
+def _read_release_policy(members: JsonBody | None) -> dict[str, Any] | None:
     if members is None:
         return None
     with members:
@@ -176,9 +176,9 @@ def _find_deleted(hsm: Hsm, call: Call) -> Key:
     return key
 
 
-def _list_by_name(hsm: Hsm, call: Call, *, deleted: bool) -> Answer:
+def _list_by_name(hsm: Hsm, call: Call, *, deleted: bool) -> Result:
     size = _page_size(call)
-    after = keys.parse_skip_token(call.query.get("$skiptoken"))
+    after = keys.parse_last_listed(call.query.get("$skiptoken"))
     # One more than asked for tells whether there is a next page.
     found = hsm.store.keys(deleted=deleted, after=after, limit=size + 1)
     shown = found[:size]
@@ -191,18 +191,18 @@ def _page_size(call: Call) -> int:
     size = _PAGE_SIZES.get(call.query.get("maxresults", str(_LARGEST_PAGE)))
     if size is None:
         raise errors.bad_parameter(f"maxresults must be a number from 1 to {_LARGEST_PAGE}")
-    fault = call.encounter.take(PageSize)
+    fault = call.fault_match.take(PageSize)
     return min(size, fault.items) if fault else size
 
 
 # Showing.
 
 
-def _page(call: Call, path: str, items: list[dict[str, Any]], token: str | None, size: int) -> Answer:
+def _page(call: Call, path: str, items: list[dict[str, Any]], token: str | None, size: int) -> Result:
     if token is None:
-        return Answer({"value": items})
+        return Result({"value": items})
     query = urlencode({"api-version": call.api_version, "$skiptoken": token, "maxresults": size}, safe="$")
-    return Answer({"value": items, "nextLink": f"{call.base_url}{path}?{query}"})
+    return Result({"value": items, "nextLink": f"{call.base_url}{path}?{query}"})
 
 
 def _bundle(call: Call, name: str, version: KeyVersion) -> dict[str, Any]:

@@ -8,13 +8,13 @@ from ..._domain import errors
 
 if TYPE_CHECKING:
     from ..._hsm.hsm import Hsm
-    from ..operation import Answer, Call, Handler
+    from ..operation import Call, Handler, Result
 
 
 def not_emulated(what: str) -> Handler:
     """Return a handler for an operation that needs a private key, or that has no part in administering the HSM."""
 
-    async def refuse(_hsm: Hsm, _call: Call) -> Answer:
+    async def refuse(_hsm: Hsm, _call: Call) -> Result:
         raise errors.not_emulated(what)
 
     return refuse
