@@ -222,23 +222,23 @@ async def _run(hsm: ManagedHsmEmulator, options: argparse.Namespace, command: Se
         _on_signals(_STOPPING, lambda _: stop.set())
     async with hsm:
         variables = hsm.environment()
+        others = _environment.other_identities(os.environ)
         with ExitStack() as resources:
             if options.env_file or options.print_env:
                 text = _env_file.render(variables)
+                if others and not command:
+                    _LOGGER.warning(
+                        "Unset these where programs run, or they ask others for tokens: %s", ", ".join(others)
+                    )
                 if options.env_file:
                     resources.enter_context(_env_file.published(options.env_file, text))
                 if options.print_env:
                     print(text, end="", flush=True)
             if not options.quiet:
                 _announce(hsm, options, command)
-            others = _environment.other_identities(os.environ)
             if command:
                 inherited = {name: value for name, value in os.environ.items() if name not in others}
                 return await _run_command(child, command, {**inherited, **variables})
-            if others and (options.env_file or options.print_env):
-                _LOGGER.warning(
-                    "Unset where programs run, so that they find the managed identity: %s", ", ".join(others)
-                )
             await stop.wait()
     return 0
 
@@ -258,8 +258,13 @@ def _announce(hsm: ManagedHsmEmulator, options: argparse.Namespace, command: Seq
     if command:
         return
     if options.env_file:
-        _say(f"programs find it with: set -a; . {shlex.quote(os.path.relpath(options.env_file))}; set +a")
+        _say(f"in a shell, programs find it after: set -a; . {_for_shell(options.env_file)}; set +a")
     _say("Ctrl-C stops it")
+
+
+def _for_shell(path: Path) -> str:
+    # Without a slash, a shell looks for the file on the PATH.
+    return shlex.quote(str(path) if path.name != str(path) else f"./{path}")
 
 
 def _say(sentence: str) -> None:
