@@ -154,7 +154,9 @@ async def test_the_file_of_an_emulator_that_was_killed_is_gone_before_the_next_s
     assert not env_file.exists()
 
 
-@pytest.mark.parametrize("name", ["data", "some data", "somebody's data", "data $HOME `id`", "data # one"])
+@pytest.mark.parametrize(
+    "name", ["data", "some data", 'somebody\'s "data"', "data $HOME `id`", "data # one", r"\new data's"]
+)
 async def test_shells_and_parsers_read_the_env_file_alike(tmp_path: Path, name: str) -> None:
     env_file = tmp_path / "hsm.env"
     async with started("--data", tmp_path / name, "--env-file", env_file) as command:
@@ -178,9 +180,11 @@ async def test_shells_and_parsers_read_the_env_file_alike(tmp_path: Path, name: 
         assert quoted == ["BLOB_SAS_TOKEN", "JAVA_TOOL_OPTIONS"]
 
 
-def test_a_value_with_both_kinds_of_quotes_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["--print-env", "--data", str(tmp_path / "'\"")]) == 1
-    assert "SSL_CERT_FILE has quotes that an env file cannot hold" in capsys.readouterr().err
+def test_a_value_that_shells_and_parsers_do_not_read_alike_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["--print-env", "--data", str(tmp_path / "'$")]) == 1
+    assert "SSL_CERT_FILE has quotes and other characters that no env file can hold" in capsys.readouterr().err
 
 
 async def test_an_env_file_that_another_emulator_has_taken_over_stays(tmp_path: Path) -> None:
@@ -383,7 +387,10 @@ WAYS = [["-m", "azure.keyvault.administration.emulator"], ["-c", _script()]]
 
 @pytest.mark.parametrize(
     ("way", "said"),
-    zip(WAYS, ["Traceback (most recent call last):\n(.*\n)*ImportError", "managed-hsm-emulator: error"], strict=True),
+    [
+        (WAYS[0], "Traceback .*:\\n(.*\\n)*ImportError"),
+        (WAYS[1], "managed-hsm-emulator: error"),
+    ],
     ids=["module", "script"],
 )
 def test_without_the_extra_the_command_says_what_to_install(

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
-# Within double quotes, a shell and a parser of env files mean different things by these.
-_MEANS_SOMETHING = re.compile(r"""["$`\\]""")
+# Within double quotes, shells and parsers of env files agree on how to write these, and on no other.
+_ESCAPED = re.compile(r"""["\\]""")
 
 
 def render(variables: Mapping[str, str]) -> str:
@@ -75,9 +75,9 @@ def _quote(name: str, value: str) -> str:
         return value
     if "'" not in value:
         return f"'{value}'"
-    if _MEANS_SOMETHING.search(value):
-        raise ValueError(f"{name} has quotes that an env file cannot hold, got {value!r}")
-    return f'"{value}"'
+    if "$" in value or "`" in value:
+        raise ValueError(f"{name} has quotes and other characters that no env file can hold, got {value!r}")
+    return f'"{_ESCAPED.sub(r"\\\g<0>", value)}"'
 
 
 def _lock(file: BinaryIO) -> bool:
