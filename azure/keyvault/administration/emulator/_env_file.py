@@ -77,7 +77,8 @@ def _quote(name: str, value: str) -> str:
         return f"'{value}'"
     if "$" in value or "`" in value:
         raise ValueError(f"{name} has quotes and other characters that no env file can hold, got {value!r}")
-    return f'"{_ESCAPED.sub(r"\\\g<0>", value)}"'
+    escaped = _ESCAPED.sub(r"\\\g<0>", value)
+    return f'"{escaped}"'
 
 
 def _lock(file: BinaryIO) -> bool:
