@@ -37,7 +37,8 @@ def prepare(path: Path) -> DataDirectory:
     :param path: The directory; created if it does not exist.
     :raises OSError: if it cannot be created or written.
     """
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Programs of other users come through, to the certificates that they are told to trust, and see nothing else.
+    path.mkdir(mode=0o711, parents=True, exist_ok=True)
     _require_access(path, os.R_OK | os.W_OK | os.X_OK)
     database, storage = path / "hsm.sqlite", path / "storage"
     if database.exists():
