@@ -429,6 +429,24 @@ async def test_half_a_backup_of_an_earlier_life_is_removed_at_the_start(tmp_path
         assert [path.name for path in container.iterdir()] == [folder]
 
 
+async def test_what_only_looks_like_half_a_backup_is_left_alone(tmp_path: Path) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    async with ManagedHsmEmulator(data=data) as hsm:
+        container = data / "storage" / hsm.container_url.removeprefix("https://")
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    (container / ".file.partial").touch()
+    (container / ".link.partial").symlink_to(elsewhere)
+    (container / ".dangling.partial").symlink_to(tmp_path / "nothing")
+
+    async with ManagedHsmEmulator(data=data, job_duration=DURATION) as hsm:
+        done = await Operator(hsm).finish(await Operator(hsm).back_up())
+
+    assert done.json["status"] == "Succeeded"
+    assert (elsewhere / "file").exists()
+    assert len(list(container.glob(".*.partial"))) == 3
+
+
 async def test_a_data_folder_that_cannot_be_written_fails_the_job(tmp_path: Path) -> None:
     async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
         operator = Operator(hsm)

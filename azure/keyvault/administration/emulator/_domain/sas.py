@@ -62,21 +62,16 @@ class Sas:
 
     def _invalidity(self, now: float) -> str:
         """Return what is wrong with the token whatever it is used for; empty if nothing is."""
-        if self.token.strip(_QUOTATION_MARKS) != self.token:
-            return "is in quotation marks"
-        if "://" in self.token:
-            return "is a whole URL"
-        if not self.signature:
-            return "has no signature"
-        if now >= _seconds(self.expiry):
-            return f"expired at {_text(self.expiry)}"
-        if self.start is not None and now < _seconds(self.start):
-            return "is not valid yet"
-        if "sv" in self.fields and not _MOMENT.fullmatch(self.fields["sv"]):
-            return "has a version that is not a date"
-        if self.fields.get("spr", "https") not in _PROTOCOLS:
-            return "must allow HTTPS"
-        return self._key_invalidity(now)
+        reasons = {
+            "is in quotation marks": self.token.strip(_QUOTATION_MARKS) != self.token,
+            "is a whole URL": "://" in self.token,
+            "has no signature": not self.signature,
+            f"expired at {_text(self.expiry)}": now >= _seconds(self.expiry),
+            "is not valid yet": self.start is not None and now < _seconds(self.start),
+            "has a version that is not a date": not _MOMENT.fullmatch(self.fields.get("sv", _STORAGE_VERSION)),
+            "must allow HTTPS": self.fields.get("spr", "https") not in _PROTOCOLS,
+        }
+        return next((reason for reason, applies in reasons.items() if applies), self._key_invalidity(now))
 
     def _key_invalidity(self, now: float) -> str:
         """Return what is wrong with the key of a user delegation SAS, which is valid for a time of its own."""
