@@ -517,12 +517,13 @@ async def test_link_in_the_directory_is_refused_and_not_followed(
     assert target.stat().st_mode & 0o777 == 0o755
 
 
-async def test_link_that_leads_nowhere_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "certificates.pem").symlink_to(tmp_path / "planted.pem")
+@pytest.mark.parametrize("name", ["hsm.sqlite", "security-domain", "certificates.pem", "storage"])
+async def test_link_that_leads_nowhere_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to(tmp_path / "planted")
 
-    assert "certificates.pem is a link" in await refusal(tmp_path)
+    assert f"{name} is a link" in await refusal(tmp_path)
 
-    assert not (tmp_path / "planted.pem").exists()
+    assert not (tmp_path / "planted").exists()
 
 
 async def test_parent_that_every_user_may_write_is_refused_unless_it_is_sticky(tmp_path: Path) -> None:

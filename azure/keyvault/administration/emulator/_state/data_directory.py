@@ -12,6 +12,7 @@ import os
 import stat
 import sys
 from contextlib import suppress
+from fnmatch import fnmatch
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -24,6 +25,8 @@ _WRITABLE_BY_OTHERS = stat.S_IWGRP | stat.S_IWOTH
 _DATABASE = "hsm.sqlite"
 _SECURITY_DOMAIN = "security-domain"
 _STORAGE = "storage"
+# What an HSM has in its directory, which may hold other things, too.
+_OWN = (f"{_DATABASE}*", _SECURITY_DOMAIN, "*.pem", _STORAGE)
 _HAS_OWNERS = sys.platform != "win32"
 
 
@@ -79,10 +82,11 @@ def _require_safe(path: Path) -> None:
     path.mkdir(mode=0o700, parents=True, exist_ok=True)
     _require_safe_way(path)
     _require_own(path.resolve())
-    for pattern in (f"{_DATABASE}*", _SECURITY_DOMAIN, "*.pem", _STORAGE):
-        for each in path.glob(pattern):
+    # Listed, because a glob passes over links that lead nowhere.
+    for each in path.iterdir():
+        if any(fnmatch(each.name, pattern) for pattern in _OWN):
             _require_own(each)
-    # Hosts and containers. Nobody else gets into the directory above them; what lies in them is checked when it is read.
+    # Hosts and containers. Nobody else gets into the directory above them; what is in them is checked when it is read.
     for each in (*path.glob(f"{_STORAGE}/*"), *path.glob(f"{_STORAGE}/*/*")):
         _require_trusted(each, _status_of_file(each))
 
