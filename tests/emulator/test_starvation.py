@@ -93,7 +93,8 @@ async def test_idle_connections_keep_nobody_out_and_are_logged_once(
         for _, writer in idle:
             writer.close()
     expected = "4 connections are open: idle ones are closed for new ones, or new ones wait"
-    assert warnings(caplog) == [expected] * 3
+    listeners = ("HSM", "Local services", "Proxy")
+    assert sorted(warnings(caplog)) == [f"{each}: {expected}" for each in listeners]
 
 
 @pytest.mark.parametrize("way", ["hsm", "tunnel", "local"])
@@ -212,7 +213,7 @@ async def test_client_that_does_not_read_its_response_is_dropped(monkeypatch: py
     set_limits(monkeypatch, REQUEST_SECONDS=0.05)
     dropped = asyncio.Event()
     transport = Mock(abort=dropped.set)
-    connection = Connection(Connections(), Mock())
+    connection = Connection(Connections("HSM"), Mock())
     connection.connection_made(transport)
 
     connection.pause_writing()
@@ -263,7 +264,7 @@ async def test_without_file_descriptors_new_clients_wait_and_the_log_says_so_onc
             assert (await loop.sock_recv(client, 100)).startswith(b"HTTP/1.1 404 ")
         assert await application.get_token(variables)
 
-    assert warnings(caplog) == ["New connections have to wait: Too many open files"]
+    assert warnings(caplog) == ["Local services: New connections have to wait: Too many open files"]
 
 
 @pytest.mark.parametrize(("files", "limit"), [(256, 52), (1024, 308), (20_000, 512), (64, 16)])
@@ -271,7 +272,7 @@ async def test_listener_leaves_file_descriptors_for_the_rest_of_the_process(
     monkeypatch: pytest.MonkeyPatch, files: int, limit: int
 ) -> None:
     monkeypatch.setattr(resource, "getrlimit", lambda _: (files, files))
-    kept = Connections()
+    kept = Connections("HSM")
     for _ in range(limit - 1):
         kept.add(Mock(idle_since=None))
     await kept.make_room()

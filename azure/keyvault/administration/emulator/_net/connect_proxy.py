@@ -48,7 +48,7 @@ class ConnectProxy:
         self.server = server
         self.context = context
         self.patience = connections.REQUEST_SECONDS if patience is None else patience
-        self.connections = Connections()
+        self.connections = Connections("Proxy")
         self._clients: set[_Client] = set()
         self._listener: Listener | None = None
 

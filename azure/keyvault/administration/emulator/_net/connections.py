@@ -47,9 +47,13 @@ class Droppable(Protocol):
 
 
 class Connections:
-    """The connections of one listener. At the limit the one that is idle longest makes room, or new ones wait."""
+    """The connections of one listener. At the limit the one that is idle longest makes room, or new ones wait.
 
-    def __init__(self) -> None:
+    :param listener: What the log calls the listener.
+    """
+
+    def __init__(self, listener: str) -> None:
+        self._listener = listener
         self._limit = min(MAX_CONNECTIONS, _affordable())
         self._open: set[Droppable] = set()
         self._warnings: set[str] = set()
@@ -64,8 +68,8 @@ class Connections:
         """Return when one more connection may be opened."""
         while len(self._open) >= self._limit:
             self.warn_once(f"{self._limit} connections are open: idle ones are closed for new ones, or new ones wait")
-            if not self.drop_idle():
-                await asyncio.sleep(_PAUSE_SECONDS)
+            # One that was dropped is closed, and gives its file descriptor back, when the loop gets to it.
+            await asyncio.sleep(0 if self.drop_idle() else _PAUSE_SECONDS)
 
     def drop_idle(self) -> bool:
         """Drop the connection that has been idle longest, and return whether there was one."""
@@ -81,7 +85,7 @@ class Connections:
         """Log a warning, unless it has been logged: a client can cause it as often as it likes."""
         if message not in self._warnings:
             self._warnings.add(message)
-            _LOGGER.warning("%s", message)
+            _LOGGER.warning("%s: %s", self._listener, message)
 
 
 class Connection(asyncio.Protocol):

@@ -67,7 +67,7 @@ async def listen(
     hsm_runner = await _prepare(hsm, resources)
     # None only before the runner is set up.
     server = cast("web.Server", hsm_runner.server)
-    connections = Connections()
+    connections = Connections("HSM")
     addresses = await _serve(server, await bind(host, port), connections, resources, context)
     localhost = next((each for each in addresses if each[0] in {LOOPBACK, EVERY_ADDRESS}), None)
     if localhost is None:
@@ -77,7 +77,7 @@ async def listen(
     proxy_port = await proxy.start()
     local_runner = await _prepare(local, resources)
     local_server = cast("web.Server", local_runner.server)
-    ((_, local_port),) = await _serve(local_server, await bind(LOOPBACK, 0), Connections(), resources)
+    ((_, local_port),) = await _serve(local_server, await bind(LOOPBACK, 0), Connections("Local services"), resources)
     return BoundAddresses(*addresses[0], localhost[1], proxy_port, local_port)
 
 

@@ -82,6 +82,8 @@ class Listener:
                 accepted.close()
                 raise
             self._open(accepted)
+            # Accepting takes no time while clients are waiting, and nobody else would get any.
+            await asyncio.sleep(0)
 
     def _open(self, accepted: socket.socket) -> None:
         opening = _Opening(self._loop, self._start(accepted))
