@@ -1,7 +1,7 @@
 """A disaster recovery drill: encrypt, back up, lose everything, restore, compare, and decrypt.
 
 Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``,
-``AZURE_CLIENT_OBJECT_ID``, ``BLOB_CONTAINER_URL`` and ``BLOB_SAS_TOKEN``, and set ``DRILL_HSM`` to the same URL: **the
+``AZURE_CLIENT_OBJECT_ID``, ``BLOB_CONTAINER_URL`` and ``BLOB_SAS_TOKEN``, and add ``--real-hsm`` with its name: **the
 drill purges the keys and deletes the custom roles of that HSM**, so use one that is there for drills. The principal
 needs the roles Managed HSM Administrator, Crypto Officer and Crypto User.
 """
@@ -9,7 +9,6 @@ needs the roles Managed HSM Administrator, Crypto Officer and Crypto User.
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from dataclasses import dataclass
@@ -30,15 +29,12 @@ MESSAGE = b"Pay 100 to the drill team."
 async def main() -> int:
     """Run the sample, and return its exit code."""
     async with (
-        sample_hsm() as hsm,
+        sample_hsm(overwrites=True) as hsm,
         KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as access,
         KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as backup,
     ):
         if hsm.other_credential:
             await furnish(access, hsm)
-        elif os.environ.get("DRILL_HSM") != hsm.vault_url:
-            print(f"Nothing done: the drill purges every key. Set DRILL_HSM={hsm.vault_url} if that is what you want.")
-            return 1
         return await drill(access, backup, hsm)
 
 
