@@ -11,6 +11,7 @@ try:
     if importlib.util.find_spec("azure.storage.blob") is None:
         raise ModuleNotFoundError("azure.storage.blob")  # noqa: TRY301 - missing in one way or the other
     from ._credential import EmulatorCredential
+    from ._domain.rate_limits import RateLimits
     from ._emulator import ManagedHsmEmulator
     from ._hsm.journal import Journal, JournalEntry
     from ._state.clock import Clock
@@ -22,4 +23,4 @@ except ModuleNotFoundError as _missing:
         sys.exit(f"managed-hsm-emulator: error: {_WANTED}")
     raise ImportError(_WANTED) from _missing
 
-__all__ = ["Clock", "EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator"]
+__all__ = ["Clock", "EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator", "RateLimits"]

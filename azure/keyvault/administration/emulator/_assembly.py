@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 from ._domain import rbac, sas
 from ._domain.builtin_roles import ADMINISTRATOR
 from ._domain.faults import MAX_SECONDS
+from ._domain.rate_limits import RateLimiter, RateLimits
 from ._domain.records import RoleAssignment
 from ._domain.tokens import Revocation, TokenAuthority, new_signing_key
 from ._hsm.authorization import Access
@@ -68,6 +69,7 @@ class Settings:
     job_duration: float
     retry_after: int
     propagation_delay: float
+    rate_limits: RateLimits | None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) not in _NAME_LENGTH:
@@ -239,6 +241,7 @@ def _build_hsm(settings: Settings, state: _State, clock: Clock, journal: Journal
         journal=journal,
         faults=faults,
         retry_after=settings.retry_after,
+        rate_limiter=RateLimiter(settings.rate_limits, clock.now()) if settings.rate_limits else None,
     )
 
 

@@ -15,6 +15,7 @@ from azure.keyvault.administration._version import VERSION
 
 from . import _environment
 from ._domain.hosts import is_loopback
+from ._domain.rate_limits import RateLimits
 from ._emulator import DEFAULT_NAME, ManagedHsmEmulator
 from ._net.addresses import LOOPBACK, PORTS
 from ._state import security_domain
@@ -107,6 +108,16 @@ def _parser() -> argparse.ArgumentParser:
         help="how long it takes until a change of roles counts (default: %(default)s)",
     )
     add(
+        "--rate-limits",
+        type=_rate_limits,
+        nargs="?",
+        const=RateLimits(),
+        default=False,
+        metavar="RETRY_AFTER",
+        help="refuse with 429 what exceeds 5 RBAC operations and 1 start of a job in a second; a 429 says Retry-After: "
+        "1, or this many seconds, or nothing if this is none",
+    )
+    add(
         "--env-file",
         type=Path,
         metavar="PATH",
@@ -128,6 +139,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _rate_limits(text: str) -> RateLimits:
+    if text != "none" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be whole seconds or none, got {text!r}")
+    return RateLimits(retry_after=None if text == "none" else int(text))
+
+
 def _emulator(options: argparse.Namespace) -> ManagedHsmEmulator:
     if not options.allow_remote and not is_loopback(options.host):
         raise ValueError(f"other machines can reach {options.host!r}; say --allow-remote if they may")
@@ -140,6 +157,7 @@ def _emulator(options: argparse.Namespace) -> ManagedHsmEmulator:
         security_domain=security_domain.read(domain) if domain else None,
         job_duration=options.job_duration,
         propagation_delay=options.propagation_delay,
+        rate_limits=options.rate_limits,
     )
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .._domain.faults import FaultMatcher
+    from .._domain.rate_limits import RateLimiter
     from .._domain.tokens import TokenAuthority
     from .._state.clock import Clock
     from .._state.store import Store
@@ -30,6 +31,7 @@ class Hsm:
     journal: Journal
     faults: FaultMatcher
     retry_after: int
+    rate_limiter: RateLimiter | None
 
     def revoke_tokens(self, principal: str | None) -> None:
         """Take back the tokens that a principal has got so far, or that everybody has; for good."""

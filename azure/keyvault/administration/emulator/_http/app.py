@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from .._domain.rate_limits import Limit
 from .dispatch import MAX_BODY, dispatcher
 from .exchange import HSM
 from .fault_injection import break_off, inject_fault
@@ -42,12 +43,14 @@ OPERATIONS = (
         access_control.list_role_definitions,
         "/roleDefinitions/read/action",
         query=_LIST,
+        limit=Limit.RBAC,
     ),
     Operation(
         "GET",
         _ROLE_DEFINITIONS + "/{name}",
         access_control.get_role_definition,
         "/roleDefinitions/read/action",
+        limit=Limit.RBAC,
     ),
     Operation(
         "PUT",
@@ -55,12 +58,14 @@ OPERATIONS = (
         access_control.set_role_definition,
         "/roleDefinitions/write/action",
         body=Body.JSON,
+        limit=Limit.RBAC,
     ),
     Operation(
         "DELETE",
         _ROLE_DEFINITIONS + "/{name}",
         access_control.delete_role_definition,
         "/roleDefinitions/delete/action",
+        limit=Limit.RBAC,
     ),
     Operation(
         "GET",
@@ -69,6 +74,7 @@ OPERATIONS = (
         "/roleAssignments/read/action",
         at="{scope}",
         query=_LIST,
+        limit=Limit.RBAC,
     ),
     Operation(
         "GET",
@@ -76,6 +82,7 @@ OPERATIONS = (
         access_control.get_role_assignment,
         "/roleAssignments/read/action",
         at="{scope}",
+        limit=Limit.RBAC,
     ),
     Operation(
         "PUT",
@@ -84,6 +91,7 @@ OPERATIONS = (
         "/roleAssignments/write/action",
         at="{scope}",
         body=Body.JSON,
+        limit=Limit.RBAC,
     ),
     Operation(
         "DELETE",
@@ -91,6 +99,7 @@ OPERATIONS = (
         access_control.delete_role_assignment,
         "/roleAssignments/delete/action",
         at="{scope}",
+        limit=Limit.RBAC,
     ),
     Operation(
         "POST",
@@ -99,6 +108,8 @@ OPERATIONS = (
         "/backup/start/action",
         body=Body.JSON,
         service=Service.BACKUP,
+        declared_order=True,
+        limit=Limit.JOB_START,
     ),
     Operation(
         "POST",
@@ -108,6 +119,7 @@ OPERATIONS = (
         body=Body.JSON,
         service=Service.BACKUP,
         since="7.6-preview.1",
+        limit=Limit.JOB_START,
     ),
     Operation(
         "GET",
@@ -124,6 +136,7 @@ OPERATIONS = (
         "/restore/start/action",
         body=Body.JSON,
         service=Service.BACKUP,
+        limit=Limit.JOB_START,
     ),
     Operation(
         "PUT",
@@ -133,6 +146,7 @@ OPERATIONS = (
         body=Body.JSON,
         service=Service.BACKUP,
         since="7.6-preview.1",
+        limit=Limit.JOB_START,
     ),
     Operation(
         "PUT",
@@ -141,6 +155,7 @@ OPERATIONS = (
         "/restore/start/action",
         body=Body.JSON,
         service=Service.BACKUP,
+        limit=Limit.JOB_START,
     ),
     Operation(
         "GET",
