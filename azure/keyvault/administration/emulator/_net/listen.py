@@ -50,6 +50,7 @@ async def listen(
     local_address: str,
     allowed: Iterable[str],
     context: ssl.SSLContext,
+    cloud_context: ssl.SSLContext,
     resources: AsyncExitStack,
 ) -> BoundAddresses:
     """Start listening.
@@ -63,6 +64,7 @@ async def listen(
     :param local_address: The address for the proxy and for what is served beside the HSM.
     :param allowed: Hosts and ports elsewhere that the proxy leads to.
     :param context: How the HSM does TLS.
+    :param cloud_context: How the others do.
     :param resources: Stops listening again.
     :raises OSError: if the address or the port cannot be used.
     """
@@ -73,10 +75,8 @@ async def listen(
     if localhost is None:
         await web.TCPSite(hsm_runner, LOOPBACK, 0, ssl_context=context).start()
         localhost = hsm_runner.addresses[-1]
-    runners = {name: hsm_runner, **{each: await _prepare(app, resources) for each, app in cloud.items()}}
-    # None only before the runner is set up.
-    servers = {each: cast("web.Server", runner.server) for each, runner in runners.items()}
-    proxy = ConnectProxy(servers, context, allowed=allowed)
+    others = {each: (_server(await _prepare(app, resources)), cloud_context) for each, app in cloud.items()}
+    proxy = ConnectProxy(name, _server(hsm_runner), context, others=others, allowed=allowed)
     resources.push_async_callback(proxy.close)
     proxy_port = await proxy.start(local_address)
     local_runner = await _prepare(local, resources)
@@ -95,11 +95,15 @@ async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRu
         auto_decompress=False,
     )
     await runner.setup()
-    # None only before the runner is set up.
-    server = cast("web.Server", runner.server)
+    server = _server(runner)
     server.request_handler = _guard(runner, server.request_handler)
     resources.push_async_callback(runner.cleanup)
     return runner
+
+
+def _server(runner: web.AppRunner) -> web.Server:
+    # None only before the runner is set up.
+    return cast("web.Server", runner.server)
 
 
 def _guard(runner: web.AppRunner, handler: _Handler) -> _Handler:
