@@ -1,6 +1,6 @@
 """Each operation of ``KeyVaultAccessControlClient`` once.
 
-Run it with no arguments to use an emulated HSM, or set ``AZURE_MANAGEDHSM_URL`` to use a real one.
+Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL`` and add ``--real-hsm``.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Who can do what: every role assignment of an HSM as a table, with the actions that an auditor asks about first.
 
-Run it with no arguments to use an emulated HSM, or set ``AZURE_MANAGEDHSM_URL`` to use a real one. The principal
-needs to read role definitions, role assignments and keys: Managed HSM Administrator does not read keys, Crypto User
-does. Needs the package ``rich``.
+Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL`` and add ``--real-hsm``.
+The principal needs to read role definitions, role assignments and keys: Managed HSM Administrator does not read keys,
+Crypto User does. Needs the package ``rich``.
 """
 
 from __future__ import annotations

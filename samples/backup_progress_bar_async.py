@@ -1,7 +1,7 @@
 """A backup with a bar that moves while it is in progress. The service tells no percentage, so the bar shows time.
 
 Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``, ``BLOB_CONTAINER_URL``
-and ``BLOB_SAS_TOKEN``. Needs the package ``rich``.
+and ``BLOB_SAS_TOKEN``, and add ``--real-hsm``. Needs the package ``rich``.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Back up a whole HSM with progress on one line, check the backup, and restore it.
 
 Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``, ``BLOB_CONTAINER_URL``
-and ``BLOB_SAS_TOKEN``: mind that the restore replaces everything in it by what was backed up.
+and ``BLOB_SAS_TOKEN``, and add ``--real-hsm`` with its name: the restore replaces everything in it by what was backed
+up.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sample_hsm import SampleHsm, sample_hsm
 async def main() -> None:
     """Run the sample."""
     async with (
-        sample_hsm() as hsm,
+        sample_hsm(overwrites=True) as hsm,
         KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client,
     ):
         folder_url = await back_up(client, hsm)

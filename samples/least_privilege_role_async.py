@@ -1,8 +1,8 @@
 """A custom role with the least privilege that backups take, and the proof that it permits that and nothing else.
 
 Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL`` and
-``OTHER_OBJECT_ID``, the object id of the principal that is to make backups; the proof needs its credential, and is left
-out there.
+``OTHER_OBJECT_ID``, the object id of the principal that is to make backups, and add ``--real-hsm``; the proof needs the
+credential of that principal, and is left out there.
 """
 
 from __future__ import annotations

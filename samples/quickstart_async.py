@@ -1,8 +1,8 @@
 """The life of an HSM in one minute: roles, keys, a backup, a disaster, and the restore.
 
 Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``,
-``AZURE_CLIENT_OBJECT_ID``, ``BLOB_CONTAINER_URL`` and ``BLOB_SAS_TOKEN``. The disaster happens only where there are no
-keys to lose.
+``AZURE_CLIENT_OBJECT_ID``, ``BLOB_CONTAINER_URL`` and ``BLOB_SAS_TOKEN``, and add ``--real-hsm`` with its name. The
+disaster happens only where there are no keys to lose.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from sample_keys import allow_key_management, create_key, key_names, purge_key
 async def main() -> None:
     """Run the sample."""
     async with (
-        sample_hsm() as hsm,
+        sample_hsm(overwrites=True) as hsm,
         KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as access,
         KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as backup,
     ):

@@ -1,7 +1,7 @@
 """Start a backup, and let another process follow it to its end, as after a crash.
 
 Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``, ``BLOB_CONTAINER_URL``
-and ``BLOB_SAS_TOKEN``. With a token as its argument it follows that backup, on the HSM that the environment names.
+and ``BLOB_SAS_TOKEN``, and add ``--real-hsm``. With ``--follow TOKEN`` as well, it only follows that backup.
 """
 
 from __future__ import annotations
@@ -11,32 +11,39 @@ import os
 import sys
 
 from azure.keyvault.administration.aio import KeyVaultBackupClient
-from sample_hsm import sample_hsm
+from sample_hsm import SampleHsm, sample_hsm, sample_parser
 
 
-async def start() -> None:
+async def main() -> None:
+    """Run the sample."""
+    parser = sample_parser()
+    parser.add_argument("--follow", metavar="TOKEN", help="the continuation token of a backup that runs")
+    options = parser.parse_args()
+    async with sample_hsm(options) as hsm:
+        if options.follow:
+            await follow(hsm, options.follow)
+        else:
+            await start(hsm)
+
+
+async def start(hsm: SampleHsm) -> None:
     """Start a backup here, and another process that follows it."""
-    async with (
-        sample_hsm() as hsm,
-        KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client,
-    ):
+    async with KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client:
         poller = await client.begin_backup(hsm.container_url, hsm.sas_token)
         # It holds no secret: a file, a database or a log is a good place for it.
         token = poller.continuation_token()
         print(f"Process {os.getpid()} started a backup, and forgets it.", flush=True)
+        # An emulated HSM is no different for it: its environment leads there.
         follower = await asyncio.create_subprocess_exec(
-            sys.executable, __file__, token, env={**os.environ, **hsm.environment}
+            *(sys.executable, __file__, "--real-hsm", "--follow", token), env={**os.environ, **hsm.environment}
         )
         if await follower.wait():
             raise RuntimeError("the other process could not follow the backup")
 
 
-async def follow(token: str) -> None:
+async def follow(hsm: SampleHsm, token: str) -> None:
     """Follow a backup that another process started."""
-    async with (
-        sample_hsm() as hsm,
-        KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client,
-    ):
+    async with KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client:
         # The first argument, a container's URL, is not looked at when a backup is resumed, and no SAS is needed.
         poller = await client.begin_backup("", continuation_token=token, polling_interval=0.5)
         result = await poller.result()
@@ -44,4 +51,4 @@ async def follow(token: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(follow(sys.argv[1]) if sys.argv[1:] else start())
+    asyncio.run(main())

@@ -117,6 +117,16 @@ STEPS = (
         tls=True,
         rounds=3,
     ),
+    *(
+        Step(
+            f"TLS: sign {algorithm}, 16 at a time",
+            "tls_sign",
+            {"algorithm": algorithm, "calls": 512, "concurrency": 16},
+            tls=True,
+            rounds=3,
+        )
+        for algorithm in ("ES256", "RS256")
+    ),
 )
 
 # Here the packages differ in what they send: that is what is measured.

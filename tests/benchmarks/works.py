@@ -160,6 +160,18 @@ async def tls_list_definitions(hsm: Address, calls: int, concurrency: int) -> Re
         return await _concurrently(list_all, calls, concurrency)
 
 
+async def tls_sign(hsm: Address, algorithm: str, calls: int, concurrency: int) -> Result:
+    """Sign a digest with a key of the emulator; what is of interest is how many a second."""
+    async with _tls_client(hsm) as client:
+        body = {"alg": algorithm, "value": "A" * 43}
+
+        async def sign() -> None:
+            request = HttpRequest("POST", f"/keys/{algorithm}/sign", params={"api-version": "7.6"}, json=body)
+            (await client.send_request(request)).raise_for_status()
+
+        return await _concurrently(sign, calls, concurrency)
+
+
 async def tls_cold_burst(hsm: Address, calls: int) -> Result:
     """Start calls at once with a client that has neither token nor connection."""
     credential = GivenToken(hsm["token"])

@@ -9,7 +9,11 @@ from aiohttp import web
 from typing_extensions import Self
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
     from types import TracebackType
+    from typing import TypeAlias
+
+    Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 ACCOUNT = "devstoreaccount1"
 CONTAINER = "backups"
@@ -21,15 +25,17 @@ class BlobServer:
     """Keeps blobs in a dict; a SAS token counts by its ``sp`` alone, a shared key by its account.
 
     What is in ``sizes`` is said of a blob's size, true or not; every error's message ends with ``quote`` filled with
-    the query of the request.
+    the query of the request. ``lists`` and ``reads`` take the place of the honest responses to such requests.
     """
 
     def __init__(self) -> None:
         self.blobs: dict[str, bytes] = {}
         self.sizes: dict[str, int] = {}
         self.quote = ""
+        self.lists: Handler = self._list
+        self.reads: Handler = self._read
         app = web.Application()
-        app.router.add_route("*", "/{account}/{container}", self._list)
+        app.router.add_route("*", "/{account}/{container}", self._container)
         app.router.add_route("*", "/{account}/{container}/{blob:.+}", self._blob)
         # What it logs of its own is no part of any test.
         self._runner = web.AppRunner(app, access_log=None)
@@ -48,6 +54,9 @@ class BlobServer:
     def account_url(self) -> str:
         return f"http://127.0.0.1:{self._runner.addresses[0][1]}/{ACCOUNT}"
 
+    async def _container(self, request: web.Request) -> web.StreamResponse:
+        return await self.lists(request)
+
     async def _list(self, request: web.Request) -> web.Response:
         if refusal := self._refusal(request, "l"):
             return refusal
@@ -61,7 +70,7 @@ class BlobServer:
         body = f"<?xml version='1.0'?><EnumerationResults><Blobs>{blobs}</Blobs><NextMarker/></EnumerationResults>"
         return web.Response(text=body, content_type="application/xml")
 
-    async def _blob(self, request: web.Request) -> web.Response:
+    async def _blob(self, request: web.Request) -> web.StreamResponse:
         if refusal := self._refusal(request, _NEEDED[request.method]):
             return refusal
         name = request.match_info["blob"]
@@ -73,7 +82,10 @@ class BlobServer:
         if request.method == "DELETE":
             del self.blobs[name]
             return web.Response(status=202)
-        content = self.blobs[name]
+        return await self.reads(request)
+
+    async def _read(self, request: web.Request) -> web.Response:
+        content = self.blobs[request.match_info["blob"]]
         last = max(len(content) - 1, 0)
         headers = {"Content-Range": f"bytes 0-{last}/{len(content)}", "x-ms-blob-type": "BlockBlob"}
         return web.Response(status=206, body=content, headers=headers)

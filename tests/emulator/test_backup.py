@@ -373,6 +373,7 @@ async def test_a_key_that_is_being_made_while_a_restore_starts_is_refused(
 
 
 SIGNED = "sv=2025-01-05&sr=c&sig=x%3D"
+GOOD = f"{SIGNED}&sp=racwdl&se=2099-01-01"
 BAD_STORAGE = [
     pytest.param(
         {"token": f"{SIGNED}&sp=racwdl&se=2022-05-09T21:46:20Z"},
@@ -434,6 +435,67 @@ async def test_a_backup_that_cannot_be_written_fails(
 
     assert failed(done) == expected
     assert (await operator.back_up()).status == 202
+
+
+@pytest.mark.parametrize(
+    ("token", "expected"),
+    [
+        *(
+            pytest.param(token, ("AuthenticationFailed", f"The SAS token {reason}"), id=token[:40] + token[-20:])
+            for token, reason in {
+                f"'{GOOD}'": "is in quotation marks",
+                f'"{GOOD}"': "is in quotation marks",
+                f"\u201c{GOOD}\u201d": "is in quotation marks",
+                f'{GOOD}"': "is in quotation marks",
+                f"https://contoso.blob.core.windows.net/backups?{GOOD}": "is a whole URL",
+                f"{GOOD}&skt=2022-05-01&ske=2022-05-08": "is signed with a key that expired at 2022-05-08T00:00:00Z",
+                f"{GOOD}&skt=2098-01-01&ske=2098-01-08": "is signed with a key that is not valid yet",
+                f"{GOOD}&skt=2022-05-01&ske=tomorrow": "has a date that storage cannot read in ske",
+                f"{GOOD}&skt=1&ske=2098-01-08": "has a date that storage cannot read in skt",
+                GOOD.replace("sv=2025-01-05", "sv=new"): "has a version that is not a date",
+                f"{GOOD}&spr=http": "must allow HTTPS",
+                f"{GOOD}&spr=": "must allow HTTPS",
+            }.items()
+        ),
+        *(
+            pytest.param(
+                token,
+                ("AuthorizationResourceTypeMismatch", "The SAS token is not for a whole container"),
+                id=f"resource-{token[:24]}{token[-7:]}",
+            )
+            for token in (
+                GOOD.replace("sr=c", "sr=b"),
+                GOOD.replace("sr=c", "sr=d"),
+                GOOD.replace("sr=c", "sr=bs"),
+                GOOD.replace("sr=c", "ss=b&srt=s"),
+                GOOD.replace("sr=c", "ss=b&srt=o"),
+                GOOD.replace("sr=c", "ss=b&srt=sc"),
+                GOOD.replace("sr=c", "ss=fqt&srt=sco"),
+            )
+        ),
+    ],
+)
+async def test_token_that_storage_certainly_refuses_fails_the_job(
+    operator: Operator, token: str, expected: tuple[str, str]
+) -> None:
+    assert failed(await operator.finish(await operator.back_up(token=token))) == expected
+
+
+@pytest.mark.parametrize(
+    "token",
+    [
+        GOOD.replace("sr=c", "ss=bf&srt=sco"),
+        f"{GOOD}&skoid=a&sktid=b&skt=2022-05-01T00:00:00Z&ske=2098-01-08T00:00:00Z&sks=b&skv=2025-01-05",
+        f"{GOOD}&spr=https",
+        f"{GOOD}&spr=https,http",
+        f"{GOOD}&sip=0.0.0.0-255.255.255.255",
+    ],
+    ids=["account", "user-delegation", "https", "https-and-http", "address"],
+)
+async def test_backup_takes_every_kind_of_sas_token_that_covers_the_container(operator: Operator, token: str) -> None:
+    done = await operator.finish(await operator.back_up(token=token))
+
+    assert done.json["status"] == "Succeeded"
 
 
 @pytest.mark.parametrize(

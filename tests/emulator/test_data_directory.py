@@ -395,9 +395,11 @@ def test_a_directory_that_cannot_be_written_is_named(public: Path) -> None:
 
 
 def test_a_database_that_cannot_be_written_is_named(public: Path) -> None:
-    public.chmod(0o777)
     start(public)
     (public / "hsm.sqlite").chmod(0o444)
+    if os.getuid() == 0:
+        for path in [public, *public.rglob("*")]:
+            os.chown(path, 65534, -1)
 
     said = start(public, "plain")
 
@@ -429,6 +431,154 @@ async def test_what_cannot_be_closed_to_others_is_warned_of(
 
     warning = f"Others may use {data / 'security-domain'}, and that cannot be changed: Operation not permitted"
     assert warning in caplog.text
+
+
+# Directories that another user may have prepared.
+
+STRANGER = 12345
+_NEEDS_ROOT = pytest.mark.skipif(os.getuid() != 0, reason="Only root can give a file to another user")
+_ADVICE = "so its content may not be yours; {}, or use another data directory"
+
+
+async def refusal(data: Path) -> str:
+    with pytest.raises(PermissionError) as caught:
+        await ManagedHsmEmulator(data=data).start()
+    return str(caught.value)
+
+
+@_NEEDS_ROOT
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "hsm.sqlite",
+        "hsm.sqlite-wal",
+        "security-domain",
+        "certificates.pem",
+        "ca.pem",
+        "storage",
+        "storage/emulatedhsmstore.blob.core.windows.net",
+        "storage/emulatedhsmstore.blob.core.windows.net/backups",
+    ],
+)
+async def test_what_another_user_owns_is_refused_and_left_as_it_is(data: Path, name: str) -> None:
+    path = data / name
+    if not path.exists():
+        path.touch()
+    path.chmod(0o755)
+    os.chown(path, STRANGER, -1)
+
+    said = await refusal(data)
+
+    assert said == f"{path} belongs to another user (uid {STRANGER}), {_ADVICE.format('make it your own')}"
+    assert (path.stat().st_uid, path.stat().st_mode & 0o777) == (STRANGER, 0o755)
+
+
+@pytest.mark.parametrize("name", ["", "hsm.sqlite", "security-domain", "certificates.pem", "storage"])
+@pytest.mark.parametrize("mode", [0o720, 0o702, 0o777])
+async def test_what_other_users_may_write_is_refused(data: Path, name: str, mode: int) -> None:
+    path = data / name
+    path.chmod(mode)
+
+    said = await refusal(data)
+
+    everybody = f"{path} can be written by every user, {_ADVICE.format(f'run chmod o-w {path}')}"
+    remedy = f"run chmod go-w {path} if its content is yours"
+    assert said == f"{path} can be written by other users, {_ADVICE.format(remedy)}" or (
+        said == everybody and not name and mode & 0o002
+    )
+    path.chmod(0o700)
+    await state(data)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "hsm.sqlite",
+        "security-domain",
+        "certificates.pem",
+        "storage",
+        "storage/emulatedhsmstore.blob.core.windows.net",
+        "storage/emulatedhsmstore.blob.core.windows.net/backups",
+    ],
+)
+async def test_link_in_the_directory_is_refused_and_not_followed(
+    data: Path, name: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    path, target = data / name, tmp_path_factory.mktemp("elsewhere") / "target"
+    path.rename(target)
+    target.chmod(0o755)
+    path.symlink_to(target)
+
+    said = await refusal(data)
+
+    reason = "is a link, which may lead to anything"
+    assert said == f"{path} {reason}, {_ADVICE.format('put what it leads to in its place')}"
+    assert target.stat().st_mode & 0o777 == 0o755
+
+
+@pytest.mark.parametrize("name", ["hsm.sqlite", "security-domain", "certificates.pem", "storage"])
+async def test_link_that_leads_nowhere_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / name).symlink_to(tmp_path / "planted")
+
+    assert f"{name} is a link" in await refusal(tmp_path)
+
+    assert not (tmp_path / "planted").exists()
+
+
+async def test_parent_that_every_user_may_write_is_refused_unless_it_is_sticky(tmp_path: Path) -> None:
+    parent, data = tmp_path / "parent", tmp_path / "parent" / "new" / "data"
+    parent.mkdir()
+    parent.chmod(0o777)
+
+    assert await refusal(data) == f"{parent} can be written by every user, {_ADVICE.format(f'run chmod o-w {parent}')}"
+    assert list(parent.iterdir()) == []
+
+    parent.chmod(0o1777)
+    await state(data)
+
+
+@_NEEDS_ROOT
+async def test_parent_of_another_user_is_refused(tmp_path: Path) -> None:
+    parent = tmp_path / "parent"
+    parent.mkdir()
+    os.chown(parent, STRANGER, -1)
+
+    assert f"{parent} belongs to another user" in await refusal(parent / "data")
+
+    assert list(parent.iterdir()) == []
+
+
+@_NEEDS_ROOT
+async def test_another_users_link_on_the_way_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "target").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "target")
+    os.chown(link, STRANGER, -1, follow_symlinks=False)
+
+    assert f"{link} belongs to another user" in await refusal(link / "data")
+    assert f"{link} belongs to another user" in await refusal(link)
+
+    assert list((tmp_path / "target").iterdir()) == []
+
+
+async def test_own_link_leads_to_the_directory_if_the_way_there_is_safe(tmp_path: Path) -> None:
+    target, link = tmp_path / "parent" / "target", tmp_path / "link"
+    link.symlink_to("parent/target")
+    target.mkdir(parents=True)
+    await state(link)
+
+    assert (target / "hsm.sqlite").exists()
+    target.parent.chmod(0o777)
+    assert f"{target.parent} can be written by every user" in await refusal(link)
+
+
+async def test_links_that_lead_in_a_circle_are_an_error(tmp_path: Path) -> None:
+    (tmp_path / "a").symlink_to("b")
+    (tmp_path / "b").symlink_to("a")
+
+    with pytest.raises(OSError, match="symbolic links"):
+        await ManagedHsmEmulator(data=tmp_path / "a" / "data").start()
 
 
 # One emulator at a time.

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+import gzip
 import shutil
 import socket
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
+from aiohttp import web
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from azure.keyvault.administration.emulator._domain import containers
@@ -17,7 +21,7 @@ from emulator.blob_server import BlobServer
 from emulator.operator_client import DURATION, Operator, failed
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
 SAS = "sv=2025-01-05&sr=c&sp={}&se=2099-01-01T00:00:00Z&sig=x"
@@ -374,6 +378,125 @@ async def test_a_folder_of_a_thousand_blobs_is_no_backup(operator: Operator, blo
     assert failed(restored) == ("InvalidBackup", "Invalid backup provided: it has more than 16 files")
 
 
+# A blob service that lies, or never comes to an end.
+
+
+class Flood:
+    """Sends the same bytes until the other side hangs up, 400 MB at most."""
+
+    def __init__(self, content: bytes = b"x", headers: Mapping[str, str] | None = None) -> None:
+        self.content = content * (65536 // len(content))
+        self.headers = {"Content-Type": "application/xml", **(headers or {})}
+        self.sent = 0
+
+    async def __call__(self, request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=206 if "Range" in request.headers else 200, headers=self.headers)
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while self.sent < 400_000_000:
+                await response.write(self.content)
+                self.sent += len(self.content)
+        return response
+
+
+def page(entries: str, marker: str) -> web.Response:
+    text = f"<EnumerationResults><Blobs>{entries}</Blobs><NextMarker>{marker}</NextMarker></EnumerationResults>"
+    return web.Response(text=text, content_type="application/xml")
+
+
+def entry(name: str) -> str:
+    properties = "<Content-Length>10</Content-Length><BlobType>BlockBlob</BlobType>"
+    return f"<Blob><Name>{name}</Name><Properties>{properties}</Properties></Blob>"
+
+
+async def restored(operator: Operator, blobs: BlobServer) -> tuple[str, str]:
+    storage = {"storageResourceUri": f"{blobs.account_url}/backups", "token": SAS.format("rl")}
+    return failed(await operator.finish(await operator.restore("folder", **storage)))
+
+
+@pytest.mark.parametrize("headers", [{}, {"Content-Length": "400000000"}], ids=["without-length", "with-length"])
+async def test_blob_that_is_larger_than_its_listing_says_fails_the_job(
+    operator: Operator, blobs: BlobServer, headers: dict[str, str]
+) -> None:
+    blobs.blobs, blobs.sizes = {"folder/keys.json": b"x"}, {"folder/keys.json": 10}
+    blobs.reads = flood = Flood(headers={"Content-Range": "bytes 0-9/10", "x-ms-blob-type": "BlockBlob", **headers})
+
+    code, message = await restored(operator, blobs)
+
+    assert (code, message) == ("StorageUnavailable", f"{blobs.account_url}/backups sends more than is expected")
+    assert flood.sent < 100_000_000
+
+
+async def test_list_whose_body_never_ends_fails_the_job(operator: Operator, blobs: BlobServer) -> None:
+    blobs.lists = flood = Flood(entry("folder/a").encode())
+
+    assert await restored(operator, blobs) == (
+        "StorageUnavailable",
+        f"{blobs.account_url}/backups sends more than is expected",
+    )
+    assert flood.sent < 100_000_000
+
+
+async def test_error_whose_body_never_ends_fails_the_job(operator: Operator, blobs: BlobServer) -> None:
+    async def refuse(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=403, headers={"Content-Type": "application/xml"})
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            for _ in range(6000):
+                await response.write(b"x" * 65536)
+        return response
+
+    blobs.lists = refuse
+
+    assert (await restored(operator, blobs))[0] == "StorageUnavailable"
+
+
+@pytest.mark.parametrize("entries", ["", entry("folder/a")], ids=["empty-pages", "one-name"])
+async def test_list_of_endless_pages_fails_the_job(operator: Operator, blobs: BlobServer, entries: str) -> None:
+    async def one_more(_request: web.Request) -> web.Response:
+        return page(entries, "more")
+
+    blobs.lists = one_more
+
+    assert await restored(operator, blobs) == (
+        "StorageUnavailable",
+        f"{blobs.account_url}/backups lists without end",
+    )
+
+
+async def test_compressed_response_fails_the_job_before_it_is_unpacked(operator: Operator, blobs: BlobServer) -> None:
+    async def bomb(_request: web.Request) -> web.Response:
+        body = gzip.compress(b" " * 10_000_000)
+        return web.Response(body=body, content_type="application/xml", headers={"Content-Encoding": "gzip"})
+
+    blobs.lists = bomb
+
+    assert await restored(operator, blobs) == (
+        "StorageUnavailable",
+        f"{blobs.account_url}/backups sends what is compressed",
+    )
+
+
+async def test_service_that_takes_forever_fails_the_job(
+    operator: Operator, blobs: BlobServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def trickle(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse()
+        await response.prepare(request)
+        with suppress(ConnectionError):
+            while True:
+                await response.write(b" ")
+                await asyncio.sleep(0.01)
+        return response
+
+    monkeypatch.setattr("azure.keyvault.administration.emulator._state.blob_container._MAX_SECONDS", 0.2)
+    blobs.lists = trickle
+
+    code, message = await restored(operator, blobs)
+
+    assert (code, message) == ("StorageUnavailable", f"{blobs.account_url}/backups takes longer than 0.2 seconds")
+
+
 @pytest.mark.parametrize("quote", [" (the token was {raw})", " (the token was {decoded})", " {decoded}\n"])
 async def test_a_token_that_storage_quotes_is_neither_shown_nor_logged(
     operator: Operator, blobs: BlobServer, quote: str, caplog: pytest.LogCaptureFixture
@@ -427,6 +550,24 @@ async def test_half_a_backup_of_an_earlier_life_is_removed_at_the_start(tmp_path
 
     async with ManagedHsmEmulator(data=tmp_path):
         assert [path.name for path in container.iterdir()] == [folder]
+
+
+async def test_what_only_looks_like_half_a_backup_is_left_alone(tmp_path: Path) -> None:
+    data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
+    async with ManagedHsmEmulator(data=data) as hsm:
+        container = data / "storage" / hsm.container_url.removeprefix("https://")
+    elsewhere.mkdir()
+    (elsewhere / "file").touch()
+    (container / ".file.partial").touch()
+    (container / ".link.partial").symlink_to(elsewhere)
+    (container / ".dangling.partial").symlink_to(tmp_path / "nothing")
+
+    async with ManagedHsmEmulator(data=data, job_duration=DURATION) as hsm:
+        done = await Operator(hsm).finish(await Operator(hsm).back_up())
+
+    assert done.json["status"] == "Succeeded"
+    assert (elsewhere / "file").exists()
+    assert len(list(container.glob(".*.partial"))) == 3
 
 
 async def test_a_data_folder_that_cannot_be_written_fails_the_job(tmp_path: Path) -> None:

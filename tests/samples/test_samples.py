@@ -8,6 +8,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import loopback_only
 import pytest
@@ -15,21 +16,30 @@ import pytest
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
 _SAMPLES = Path(__file__).parents[2] / "samples"
 _SITE_PAGE = Path(__file__).parents[2] / "eng" / "docs" / "samples.md"
 
 
-def _run(name: str | Path, **variables: str) -> str:
+def _start(
+    name: str | Path, *arguments: str, variables: Mapping[str, str] | None = None
+) -> subprocess.CompletedProcess[bytes]:
     # Without the HSM of whoever runs the tests, and with the sample's folder on the path, as it is by default.
     unwanted = {"AZURE_MANAGEDHSM_URL", "PYTHONSAFEPATH"}
-    environment = {key: value for key, value in os.environ.items() if key not in unwanted} | variables
-    done = subprocess.run(
-        [sys.executable, "-W", "error", _SAMPLES / name],
+    environment = {key: value for key, value in os.environ.items() if key not in unwanted} | {**(variables or {})}
+    return subprocess.run(
+        [sys.executable, "-W", "error", _SAMPLES / name, *arguments],
         check=False,
         capture_output=True,
         timeout=60,
         env=environment,
     )
+
+
+def _run(name: str | Path, *arguments: str, variables: Mapping[str, str] | None = None) -> str:
+    done = _start(name, *arguments, variables=variables)
     errors = done.stderr.decode()
     assert (done.returncode, errors) == (0, ""), errors
     # Decoded here: text mode would take each carriage return for a new line.
@@ -124,40 +134,75 @@ def test_the_drill_brings_everything_back() -> None:
     assert "Before:   2 keys, 1 custom roles, 4 role assignments\n" in output
     assert "Disaster: 0 keys, 0 custom roles, 3 role assignments\n" in output
     assert "After:    2 keys, 1 custom roles, 4 role assignments\n" in output
+    assert "Message:  decrypted with the restored key\n" in output
     assert output.endswith("The drill succeeded: the HSM is as it was.\n")
 
 
-def test_the_drill_spares_an_hsm_that_it_was_not_told_to_wipe(tmp_path: Path) -> None:
-    environment = {
-        "AZURE_MANAGEDHSM_URL": "https://precious.managedhsm.azure.net",
-        "HOME": str(tmp_path),
-        **loopback_only.environment(),
-    }
-
-    done = subprocess.run(
-        [sys.executable, "-W", "error", _SAMPLES / "disaster_recovery_drill_async.py"],
-        check=False,
-        capture_output=True,
-        timeout=60,
-        text=True,
-        env=environment,
-    )
-
-    assert done.returncode == 1
-    assert done.stdout.startswith("Nothing done: the drill purges every key.")
-
-
 @pytest.mark.parametrize("path", sorted(_SAMPLES.glob("*_async.py")), ids=lambda path: path.name)
-async def test_a_sample_runs_on_the_hsm_that_the_environment_names(
+async def test_sample_uses_the_hsm_of_the_environment_only_if_it_is_told_to(
     path: Path, hsm: ManagedHsmEmulator, client: KeyVaultAccessControlClient
 ) -> None:
     async for role in client.list_role_definitions("/"):
         if role.role_name in {"Managed HSM Crypto User", "Managed HSM Crypto Officer"}:
             await client.create_role_assignment("/", role.id or "", hsm.admin_object_id)
-    named = {"AZURE_CLIENT_OBJECT_ID": hsm.admin_object_id, "DRILL_HSM": hsm.vault_url, **hsm.environment()}
+    hsm.journal.clear()
+    # All that a real HSM takes, and what an earlier version of the drill took for consent.
+    variables = {"AZURE_CLIENT_OBJECT_ID": hsm.admin_object_id, "DRILL_HSM": hsm.vault_url, **hsm.environment()}
 
-    output = await asyncio.to_thread(_run, path.name, **named)
+    emulated = await asyncio.to_thread(_run, path.name, variables=variables)
+    assert "using an emulated HSM" in emulated
+    assert hsm.journal == []
 
-    assert output
-    assert "using an emulated HSM" not in output
-    assert "NOT as before" not in output
+    real = await asyncio.to_thread(_run, path.name, "--real-hsm", "emulated-hsm", variables=variables)
+    assert real
+    assert "using an emulated HSM" not in real
+    assert "NOT as before" not in real
+    assert len(hsm.journal) > 0
+
+
+_OVERWRITING = ("backup_restore_operations_async.py", "disaster_recovery_drill_async.py", "quickstart_async.py")
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "url", "reason"),
+    [
+        *(
+            pytest.param(
+                name,
+                ["--real-hsm"],
+                "https://precious.managedhsm.azure.net",
+                "Nothing done: this sample replaces what is in precious. "
+                "Say --real-hsm precious if that is what you want.",
+                id=f"{name}-unnamed",
+            )
+            for name in _OVERWRITING
+        ),
+        pytest.param(
+            "audit_access_async.py",
+            ["--real-hsm", "drills"],
+            "https://precious.managedhsm.azure.net",
+            "Nothing done: AZURE_MANAGEDHSM_URL names the HSM precious, and --real-hsm drills.",
+            id="another-name",
+        ),
+        pytest.param(
+            "audit_access_async.py",
+            ["--real-hsm", "precious"],
+            "",
+            "Nothing done: --real-hsm needs AZURE_MANAGEDHSM_URL, the URL of the HSM.",
+            id="no-url",
+        ),
+    ],
+)
+def test_sample_without_clear_consent_leaves_a_real_hsm_alone(
+    name: str, arguments: list[str], url: str, reason: str
+) -> None:
+    done = _start(name, *arguments, variables={"AZURE_MANAGEDHSM_URL": url, **loopback_only.environment()})
+
+    assert (done.returncode, done.stdout.decode(), done.stderr.decode().strip()) == (1, "", reason)
+
+
+def test_every_sample_that_restores_wants_the_name_of_a_real_hsm() -> None:
+    # The proof of the least privilege is that it cannot restore.
+    restoring = {path.name for path in _SAMPLES.glob("*_async.py") if "begin_restore" in path.read_text("utf-8")}
+
+    assert restoring - {"least_privilege_role_async.py"} == set(_OVERWRITING)

@@ -210,7 +210,7 @@ def _temporary_directory(resources: AsyncExitStack) -> Path:
 
 def _open_state(settings: Settings, directory: Path, clock: Clock, resources: AsyncExitStack) -> _State:
     is_kept = settings.data is not None
-    data = data_directory.prepare(directory)
+    data = data_directory.prepare(directory, is_own=not is_kept)
     store = SqliteStore(data.database if is_kept else None)
     resources.callback(store.close)
     is_new = store.fact("administrator") is None
@@ -264,6 +264,8 @@ def _build_hsm(settings: Settings, state: _State, clock: Clock, journal: Journal
         journal=journal,
         faults=faults,
         retry_after=settings.retry_after,
+        security_domain=state.security_domain,
+        certificate=state.certificates.authority,
     )
 
 

@@ -15,6 +15,7 @@ from .records import (
     Permission,
     RoleAssignment,
     RoleDefinition,
+    RotationPolicy,
     Superseded,
 )
 
@@ -43,7 +44,10 @@ def superseded(document: Document) -> Superseded:
 
 
 def key(document: Document) -> Key:
-    return Key(**_changed(document, versions=tuple(map(_key_version, document["versions"]))))
+    changed = _changed(document, versions=tuple(map(_key_version, document["versions"])))
+    # A document from before there were rotation policies has no such member.
+    policy = changed.pop("rotation_policy", None)
+    return Key(**changed, rotation_policy=policy and _rotation_policy(policy))
 
 
 def job(document: Document) -> Job:
@@ -63,6 +67,10 @@ def _permission(document: Document) -> Permission:
 
 def _key_version(document: Document) -> KeyVersion:
     return KeyVersion(**_changed(document, operations=tuple(document["operations"])))
+
+
+def _rotation_policy(document: Document) -> RotationPolicy:
+    return RotationPolicy(**_changed(document, triggers=tuple((name, after) for name, after in document["triggers"])))
 
 
 def _changed(document: Document, **members: Any) -> Document:

@@ -150,6 +150,46 @@ def key_limit(message: str) -> ServiceError:
     return ServiceError(400, "KeyLimitExceeded", message)
 
 
+def key_exists(name: str) -> ServiceError:
+    return ServiceError(409, "Conflict", f"Key {name} exists and cannot be restored over")
+
+
+def key_use_refused(operation: str, why: str, inner_code: str) -> ServiceError:
+    return ServiceError(403, "Forbidden", f"Operation {operation} is {why}.", inner_code=inner_code)
+
+
+def no_private_key() -> ServiceError:
+    return not_emulated("The private half of a key that an older emulator made")
+
+
+def decryption_failed() -> ServiceError:
+    """Return the only error of a decryption: a more exact one would tell an attacker what to change."""
+    return bad_parameter("The value cannot be decrypted with this key and these parameters")
+
+
+def bad_web_key(reason: str) -> ServiceError:
+    return bad_parameter(f"JSON Web Key: {reason}")
+
+
+def malformed_blob() -> ServiceError:
+    return ServiceError(
+        400,
+        "MalformedBackupBlob",
+        "Backup blob belongs to a different crypto domain and cannot be used with this instance.",
+    )
+
+
+# Settings.
+
+
+def invalid_setting(message: str) -> ServiceError:
+    return ServiceError(400, "InvalidSetting", message)
+
+
+def no_content() -> ServiceError:
+    return ServiceError(400, "Nocontentprovided", "No content provided")
+
+
 # Jobs.
 
 

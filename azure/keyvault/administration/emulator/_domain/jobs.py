@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from .faults import FailedJob
     from .records import Key
 
-# What is larger is not read into memory, and so is not made, either: some 60,000 key versions.
+# What is larger is not read into memory, and so is not made, either: some 20,000 versions of RSA keys.
 MAX_BACKUP_SIZE = 64 * 1024 * 1024
 # More than a backup has, so that a few strangers can be named.
 MAX_BACKUP_FILES = 16

@@ -5,10 +5,14 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
+from typing import TYPE_CHECKING
 from urllib.parse import parse_qsl, quote, urlencode
 
 from . import errors
 from .jobs import JobFailure
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 BACKUP_PERMISSIONS = "crdw"
 RESTORE_PERMISSIONS = "rl"
@@ -19,6 +23,10 @@ _LATER = timedelta(days=7)
 # Storage takes a date, or a time in UTC with or without seconds and their fraction.
 _MOMENT = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<minute>\d\d:\d\d)(?P<second>:\d\d)?(\.\d{1,7})?Z)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
+# A shell's or a configuration file's, and a word processor's.
+_QUOTATION_MARKS = "\"'\u2018\u2019\u201c\u201d"
+# The protocols that a token may allow; storage knows no other way to write them.
+_PROTOCOLS = {"https", "https,http"}
 # Where a token is quoted, it need not be this one.
 _QUOTED_SIGNATURE = re.compile(r"sig=[^&\s]+", re.IGNORECASE)
 # Anything shorter is not a signature, and may be part of any word.
@@ -32,38 +40,73 @@ class Sas:
     token: str
     expiry: datetime
     start: datetime | None
-    permissions: str
-    signature: str
+    fields: Mapping[str, str]
+
+    @property
+    def signature(self) -> str:
+        return self.fields.get("sig", "")
 
     def check(self, now: float, needed: str) -> None:
-        """Fail the job if storage would refuse the token.
+        """Fail the job if storage would certainly refuse the token.
 
         :param now: The time in unix seconds.
         :param needed: The letters of the permissions that the job needs.
         """
-        if not self.signature:
-            raise JobFailure("AuthenticationFailed", "The SAS token has no signature")
-        if now >= _seconds(self.expiry):
-            raise JobFailure("AuthenticationFailed", f"The SAS token expired at {_text(self.expiry)}")
-        if self.start is not None and now < _seconds(self.start):
-            raise JobFailure("AuthenticationFailed", "The SAS token is not valid yet")
-        if missing := [letter for letter in needed if letter not in self.permissions]:
+        if reason := self._invalidity(now):
+            raise JobFailure("AuthenticationFailed", f"The SAS token {reason}")
+        if not self._covers_container():
+            raise JobFailure("AuthorizationResourceTypeMismatch", "The SAS token is not for a whole container")
+        if missing := [letter for letter in needed if letter not in self.fields.get("sp", "")]:
             names = ", ".join(missing)
             raise JobFailure("AuthorizationPermissionMismatch", f"The SAS token lacks the permissions: {names}")
+
+    def _invalidity(self, now: float) -> str:
+        """Return what is wrong with the token whatever it is used for; empty if nothing is."""
+        reasons = {
+            "is in quotation marks": self.token.strip(_QUOTATION_MARKS) != self.token,
+            "is a whole URL": "://" in self.token,
+            "has no signature": not self.signature,
+            f"expired at {_text(self.expiry)}": now >= _seconds(self.expiry),
+            "is not valid yet": self.start is not None and now < _seconds(self.start),
+            "has a version that is not a date": not _MOMENT.fullmatch(self.fields.get("sv", _STORAGE_VERSION)),
+            "must allow HTTPS": self.fields.get("spr", "https") not in _PROTOCOLS,
+        }
+        return next((reason for reason, applies in reasons.items() if applies), self._key_invalidity(now))
+
+    def _key_invalidity(self, now: float) -> str:
+        """Return what is wrong with the key of a user delegation SAS, which is valid for a time of its own."""
+        moments: dict[str, datetime] = {}
+        for field in ("skt", "ske"):
+            if text := self.fields.get(field):
+                moment = _read_moment(text)
+                if moment is None:
+                    return f"has a date that storage cannot read in {field}"
+                moments[field] = moment
+        if "ske" in moments and now >= _seconds(moments["ske"]):
+            return f"is signed with a key that expired at {_text(moments['ske'])}"
+        if "skt" in moments and now < _seconds(moments["skt"]):
+            return "is signed with a key that is not valid yet"
+        return ""
+
+    def _covers_container(self) -> bool:
+        """Whether the token opens a container and what lies in it; an account's token names services and types."""
+        types = self.fields.get("srt")
+        if types is not None:
+            return "b" in self.fields.get("ss", "") and {"c", "o"} <= set(types)
+        return self.fields.get("sr", "c") == "c"
 
 
 def parse(token: str) -> Sas:
     """Read a token, with or without its leading question mark."""
     token = token.removeprefix("?")
-    fields = dict(parse_qsl(token))
-    if "se" not in fields:
+    fields = dict(parse_qsl(token.strip(_QUOTATION_MARKS), keep_blank_values=True))
+    if not fields.get("se"):
         raise errors.malformed_sas("The SAS token does not contain the expiry field")
     return Sas(
         token=token,
         expiry=_moment(fields["se"], "expiry"),
-        start=_moment(fields["st"], "start") if "st" in fields else None,
-        permissions=fields.get("sp", ""),
-        signature=fields.get("sig", ""),
+        start=_moment(fields["st"], "start") if fields.get("st") else None,
+        fields=fields,
     )
 
 
@@ -99,13 +142,19 @@ def _text(moment: datetime) -> str:
 
 
 def _moment(text: str, field: str) -> datetime:
-    malformed = errors.malformed_sas(f"The {field} field of the SAS token is not a date")
+    moment = _read_moment(text)
+    if moment is None:
+        raise errors.malformed_sas(f"The {field} field of the SAS token is not a date")
+    return moment
+
+
+def _read_moment(text: str) -> datetime | None:
     if not (found := _MOMENT.fullmatch(text)):
-        raise malformed
+        return None
     try:
         return datetime.fromisoformat(f"{found['day']}T{found['minute'] or '00:00'}{found['second'] or ':00'}+00:00")
-    except ValueError as error:
-        raise malformed from error
+    except ValueError:
+        return None
 
 
 def _seconds(moment: datetime) -> float:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -30,6 +30,9 @@ class Hsm:
     journal: Journal
     faults: FaultMatcher
     retry_after: int
+    security_domain: bytes = field(repr=False)
+    certificate: bytes
+    """The emulator's certificate authority, as PEM text."""
 
     def revoke_tokens(self, principal: str | None) -> None:
         """Take back the tokens that a principal has got so far, or that everybody has; for good."""

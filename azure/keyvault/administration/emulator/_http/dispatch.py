@@ -120,7 +120,7 @@ def _admit(hsm: Hsm, principal: str, operation: Operation, scope: str) -> None:
 
 def _parse(content: bytes, request: web.Request, operation: Operation) -> JsonBody:
     """Return the body that the operation has, or make sure that there is none."""
-    if operation.body is Body.JSON:
+    if operation.body is Body.JSON or (operation.body is Body.OPTIONAL_JSON and content):
         if request.content_type != "application/json" or hdrs.CONTENT_ENCODING in request.headers:
             raise errors.unsupported_media_type()
         return JsonBody.parse(content)

@@ -26,6 +26,7 @@ class Body(Enum):
 
     NONE = "it must be empty"
     JSON = "a JSON object, which the handler reads"
+    OPTIONAL_JSON = "a JSON object or nothing, which the handler tells apart"
     IGNORED = "it is not read"
 
 

@@ -11,8 +11,11 @@ import logging
 from http import HTTPStatus
 from typing import TYPE_CHECKING, cast
 
+from . import connections
 from .addresses import LOOPBACK
 from .connect import Refusal, read_target
+from .connections import Connection, Connections
+from .listener import Listener, bind
 from .relay import relay
 
 if TYPE_CHECKING:
@@ -48,7 +51,7 @@ class ConnectProxy:
         *,
         others: Mapping[str, tuple[_Server, ssl.SSLContext]] | None = None,
         allowed: Iterable[str] = (),
-        patience: float = 10.0,
+        patience: float | None = None,
     ) -> None:
         self.authority = f"{host}:{_HTTPS}"
         # Somebody who allows another host means the real one; but the HSM is always this one.
@@ -57,22 +60,22 @@ class ConnectProxy:
             **dict.fromkeys(allowed),
             self.authority: (server, context),
         }
-        self.patience = patience
+        self.patience = connections.REQUEST_SECONDS if patience is None else patience
+        self.connections = Connections("Proxy")
         self._clients: set[_Client] = set()
-        self._listener: asyncio.Server | None = None
+        self._listener: Listener | None = None
 
     async def start(self, address: str = LOOPBACK) -> int:
         """Start listening, and return the port."""
-        self._listener = await asyncio.get_running_loop().create_server(lambda: _Client(self), address, 0)
-        port: int = self._listener.sockets[0].getsockname()[1]
+        self._listener = Listener(await bind(address, 0), self.connections, lambda: _Client(self))
+        ((_, port),) = self._listener.addresses
         return port
 
     async def close(self) -> None:
         """Stop listening, and drop clients without a tunnel. A tunnel belongs to the server, which closes it."""
         listener, self._listener = self._listener, None
         if listener:
-            # Not waited for: newer Pythons would wait for the tunnels, too.
-            listener.close()
+            await listener.close()
         clients = list(self._clients)
         for client in clients:
             client.drop()
@@ -81,8 +84,13 @@ class ConnectProxy:
     def enter(self, client: _Client) -> bool:
         """Take a client in, unless the proxy has closed meanwhile."""
         self._clients.add(client)
-        client.gone.add_done_callback(lambda _: self._clients.discard(client))
+        self.connections.add(client)
+        client.gone.add_done_callback(lambda _: self._leave(client))
         return self._listener is not None
+
+    def _leave(self, client: _Client) -> None:
+        self._clients.discard(client)
+        self.connections.discard(client)
 
 
 class _Client(asyncio.Protocol):
@@ -95,6 +103,7 @@ class _Client(asyncio.Protocol):
         self._is_answered = False
         self._opening: asyncio.Task[None] | None = None
         self.gone = self._loop.create_future()
+        self.idle_since = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # That of TCP; asyncio declares less than it gives.
@@ -140,6 +149,8 @@ class _Client(asyncio.Protocol):
             self._leave()
 
     async def _lead_out(self, target: str) -> None:
+        # What happens in the tunnel is not known here, so it is not taken for idle.
+        self.idle_since = None
         try:
             await relay(self._transport, target, _ESTABLISHED, self._proxy.patience)
         # Python 3.10 has another TimeoutError for each of them.
@@ -167,7 +178,7 @@ class _Client(asyncio.Protocol):
             _LOGGER.info("No TLS in a tunnel: %s", error)
             return
         if tunnel and not early.is_lost:
-            early.hand_over(tunnel, server())
+            early.hand_over(tunnel, Connection(self._proxy.connections, server()))
 
     def _refuse(self, refusal: Refusal) -> None:
         _LOGGER.info("Refused a client of the proxy: %s", refusal)

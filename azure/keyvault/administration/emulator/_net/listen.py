@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, cast
 
@@ -10,9 +11,12 @@ from aiohttp import HttpVersion11, hdrs, web
 
 from .addresses import EVERY_ADDRESS, LOOPBACK
 from .connect_proxy import ConnectProxy
+from .connections import Connection, Connections
+from .listener import Listener, bind
 from .server_log import ServerLog
 
 if TYPE_CHECKING:
+    import socket
     import ssl
     from collections.abc import Awaitable, Callable, Iterable, Mapping
     from contextlib import AsyncExitStack
@@ -69,19 +73,33 @@ async def listen(
     :raises OSError: if the address or the port cannot be used.
     """
     hsm_runner = await _prepare(hsm, resources)
-    await web.TCPSite(hsm_runner, host, port, ssl_context=context).start()
-    addresses: list[tuple[str, int]] = [each[:2] for each in hsm_runner.addresses]
+    connections = Connections("HSM")
+    addresses = await _serve(_server(hsm_runner), await bind(host, port), connections, resources, context)
     localhost = next((each for each in addresses if each[0] in {LOOPBACK, EVERY_ADDRESS}), None)
     if localhost is None:
-        await web.TCPSite(hsm_runner, LOOPBACK, 0, ssl_context=context).start()
-        localhost = hsm_runner.addresses[-1]
+        (localhost,) = await _serve(_server(hsm_runner), await bind(LOOPBACK, 0), connections, resources, context)
     others = {each: (_server(await _prepare(app, resources)), cloud_context) for each, app in cloud.items()}
     proxy = ConnectProxy(name, _server(hsm_runner), context, others=others, allowed=allowed)
     resources.push_async_callback(proxy.close)
     proxy_port = await proxy.start(local_address)
     local_runner = await _prepare(local, resources)
-    await web.TCPSite(local_runner, local_address, 0).start()
-    return BoundAddresses(*addresses[0], localhost[1], proxy_port, local_runner.addresses[0][1])
+    local_connections = Connections("Local services")
+    local_sockets = await bind(local_address, 0)
+    ((_, local_port),) = await _serve(_server(local_runner), local_sockets, local_connections, resources)
+    return BoundAddresses(*addresses[0], localhost[1], proxy_port, local_port)
+
+
+async def _serve(
+    server: web.Server,
+    sockets: list[socket.socket],
+    connections: Connections,
+    resources: AsyncExitStack,
+    context: ssl.SSLContext | None = None,
+) -> list[tuple[str, int]]:
+    """Start serving, and return where."""
+    listener = Listener(sockets, connections, lambda: Connection(connections, server()), context)
+    resources.push_async_callback(listener.close)
+    return listener.addresses
 
 
 async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRunner:
@@ -96,7 +114,7 @@ async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRu
     )
     await runner.setup()
     server = _server(runner)
-    server.request_handler = _guard(runner, server.request_handler)
+    server.request_handler = _guard(server.request_handler)
     resources.push_async_callback(runner.cleanup)
     return runner
 
@@ -106,19 +124,17 @@ def _server(runner: web.AppRunner) -> web.Server:
     return cast("web.Server", runner.server)
 
 
-def _guard(runner: web.AppRunner, handler: _Handler) -> _Handler:
+def _guard(handler: _Handler) -> _Handler:
     """Keep from an application the requests that aiohttp should not let through, or fails to refuse."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
-        # A connection that was in its TLS handshake while the runner was cleaned up outlives it.
-        if runner.server is None:
-            if request.transport:
-                request.transport.close()
-            raise web.HTTPServiceUnavailable
         # aiohttp fails to refuse a header that is not UTF-8. HTTP/1.0 has no expectations (RFC 9110, 10.1.1).
         expectation = request.headers.get(hdrs.EXPECT, _CONTINUE)
         if request.version >= HttpVersion11 and expectation.lower() != _CONTINUE:
             raise web.HTTPExpectationFailed
-        return await handler(request)
+        connection = request.transport.get_protocol() if request.transport else None
+        # None if the client has gone meanwhile, which spares the emulator nothing: the request was made.
+        with connection.serving(request) if isinstance(connection, Connection) else nullcontext():
+            return await handler(request)
 
     return handle

@@ -63,7 +63,10 @@ class Storage:
     def remove_partial_folders(self) -> None:
         """Remove what an earlier life of the HSM was writing when it ended."""
         for path in self._root.glob("*/*/" + _PARTIAL.format("*")):
-            shutil.rmtree(path)
+            # Anything but a directory was not written by the emulator: a file stays, a link is not followed. What
+            # cannot be removed is in nobody's way.
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path, ignore_errors=True)
 
     def open(self, target: Target) -> BackupStorage:
         container = target.container
