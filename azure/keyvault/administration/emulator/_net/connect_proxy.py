@@ -103,7 +103,7 @@ class _Client(asyncio.Protocol):
         self._is_answered = False
         self._opening: asyncio.Task[None] | None = None
         self.gone = self._loop.create_future()
-        self.idle_since = self._loop.time()
+        self.idle_since: float | None = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # That of TCP; asyncio declares less than it gives.
