@@ -12,9 +12,9 @@ from azure.core.rest import HttpRequest
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 
 
-async def main(ca_file: str) -> None:
+async def main(ca_file: str, *, rate_limits: bool = False) -> None:
     """Serve until there is no more input."""
-    async with ManagedHsmEmulator() as hsm:
+    async with ManagedHsmEmulator(rate_limits=rate_limits) as hsm:
         await asyncio.to_thread(Path(ca_file).write_bytes, hsm.ca_certificate)
         token = await hsm.credential.get_token("https://managedhsm.azure.net/.default")
         assignment = await _administrators_assignment(hsm)
@@ -53,4 +53,4 @@ def _tell(value: object) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    asyncio.run(main(sys.argv[1], rate_limits="--rate-limits" in sys.argv[2:]))

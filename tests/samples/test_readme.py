@@ -299,7 +299,7 @@ async def test_a_purged_key_comes_back_alone(world: World) -> None:
 
     details = await world.call(_functions(block)["restore_key"])
 
-    assert "Number of successful key versions restored: 1" in details
+    assert "Number of successful key versions restored: 2" in details
     await world.send("GET", f"/keys/{_KEY}")
 
 

@@ -78,7 +78,7 @@ def test_the_quickstart_shows_the_whole_life() -> None:
     assert "Disaster: the keys are now intruder." in output
     assert "The keys are payments, signing: as before." in output
     assert output.endswith(
-        "Number of successful key versions restored: 1, Number of key versions could not overwrite: 0.\n"
+        "Number of successful key versions restored: 2, Number of key versions could not overwrite: 0.\n"
         "The keys are payments, signing.\n"
     )
 

@@ -10,6 +10,7 @@ try:
     if importlib.util.find_spec("azure.storage.blob") is None:
         raise ModuleNotFoundError("azure.storage.blob")  # noqa: TRY301 - missing in one way or the other
     from ._credential import EmulatorCredential
+    from ._domain.rate_limits import RateLimits
     from ._emulator import ManagedHsmEmulator
     from ._hsm.journal import Journal, JournalEntry
     from ._state.clock import Clock
@@ -18,4 +19,4 @@ except ModuleNotFoundError as _missing:
         'The emulator needs its extra: pip install "azure-keyvault-administration[emulator]"'
     ) from _missing
 
-__all__ = ["Clock", "EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator"]
+__all__ = ["Clock", "EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator", "RateLimits"]

@@ -16,6 +16,7 @@ from ._domain import rbac, sas
 from ._domain.builtin_roles import ADMINISTRATOR
 from ._domain.faults import MAX_SECONDS
 from ._domain.hosts import is_loopback
+from ._domain.rate_limits import RateLimiter, RateLimits
 from ._domain.records import RoleAssignment
 from ._domain.tokens import Revocation, TokenAuthority, new_signing_key
 from ._hsm.authorization import Access
@@ -73,6 +74,7 @@ class Settings:
     identity_object_id: str | None
     allow_hosts: tuple[str, ...]
     advertise: str | None
+    rate_limits: RateLimits | None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) not in _NAME_LENGTH:
@@ -266,6 +268,7 @@ def _build_hsm(settings: Settings, state: _State, clock: Clock, journal: Journal
         retry_after=settings.retry_after,
         security_domain=state.security_domain,
         certificate=state.certificates.authority,
+        rate_limiter=RateLimiter(settings.rate_limits, clock.now()) if settings.rate_limits else None,
     )
 
 

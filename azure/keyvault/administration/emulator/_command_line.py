@@ -17,6 +17,7 @@ from azure.keyvault.administration._version import VERSION
 
 from . import _child, _env_file, _environment
 from ._domain.hosts import is_loopback
+from ._domain.rate_limits import RateLimits
 from ._emulator import DEFAULT_NAME, ManagedHsmEmulator
 from ._net.addresses import LOOPBACK, PORTS
 from ._state import security_domain
@@ -169,6 +170,16 @@ def _parser() -> argparse.ArgumentParser:
         help="how long it takes until a change of roles counts (default: %(default)s)",
     )
     add(
+        "--rate-limits",
+        type=_rate_limits,
+        nargs="?",
+        const=RateLimits(),
+        default=False,
+        metavar="RETRY_AFTER",
+        help="refuse with 429 what exceeds 5 RBAC operations and 1 start of a job in a second; a 429 says Retry-After: "
+        "1, or this many seconds, or nothing if this is none",
+    )
+    add(
         "--env-file",
         type=Path,
         metavar="PATH",
@@ -196,6 +207,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _rate_limits(text: str) -> RateLimits:
+    if text != "none" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be whole seconds or none, got {text!r}")
+    return RateLimits(retry_after=None if text == "none" else int(text))
+
+
 def _emulator(options: argparse.Namespace) -> ManagedHsmEmulator:
     if not options.allow_remote and not is_loopback(options.host):
         raise ValueError(f"other machines can reach {options.host!r}; say --allow-remote if they may")
@@ -211,6 +228,7 @@ def _emulator(options: argparse.Namespace) -> ManagedHsmEmulator:
         identity_object_id=options.identity,
         allow_hosts=options.allow_host,
         advertise=options.advertise,
+        rate_limits=options.rate_limits,
     )
 
 

@@ -16,6 +16,7 @@ from . import _environment
 from ._assembly import CONTAINER, Running, Settings, assemble, parse_guid
 from ._credential import EmulatorCredential
 from ._domain.faults import FaultMatcher, Faults
+from ._domain.rate_limits import RateLimits
 from ._hsm.journal import Journal
 from ._local.app import CONTROL_PATH, IDENTITY_PATH
 from ._loop_thread import LoopThread
@@ -57,7 +58,9 @@ class ManagedHsmEmulator:
     :keyword retry_after: Seconds that the start of a job tells clients to wait before they ask again. The service says
      10; the default is 1, the shortest that the header allows.
     :keyword propagation_delay: How many seconds of the emulator's clock it takes until a change of role definitions or
-     assignments counts for what callers may do. Defaults to 0. Lists show a change immediately.
+     assignments counts for what callers may do, and reads show it. Defaults to 0.
+    :keyword rate_limits: Whether the HSM refuses with 429 what exceeds the documented limits: 5 RBAC operations and 1
+     start of a job in a second of the emulator's clock; or limits of your own. Defaults to False.
     :keyword identity_object_id: Object id of the principal that the managed identity of ``environment()`` is. Defaults
      to the initial administrator.
     :keyword allow_hosts: Hosts that the proxy tunnels to besides the HSM, as ``host`` or ``host:port``; the port
@@ -84,6 +87,7 @@ class ManagedHsmEmulator:
         identity_object_id: str | None = None,
         allow_hosts: Iterable[str] = (),
         advertise: str | None = None,
+        rate_limits: bool | RateLimits = False,
     ) -> None:
         self._settings = Settings(
             name=name,
@@ -98,6 +102,7 @@ class ManagedHsmEmulator:
             identity_object_id=identity_object_id,
             allow_hosts=tuple(parse_authority(each) for each in allow_hosts),
             advertise=advertise,
+            rate_limits=RateLimits() if rate_limits is True else rate_limits or None,
         )
         self._clock = Clock()
         self._journal = Journal()

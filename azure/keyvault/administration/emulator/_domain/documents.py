@@ -54,6 +54,8 @@ def job(document: Document) -> Job:
     return Job(
         **_changed(
             document,
+            # In a document from before there was the member, both texts are one.
+            error_message=document.get("error_message", document["details"] if document["error_code"] else None),
             kind=JobKind(document["kind"]),
             status=JobStatus(document["status"]),
             failed_form=FailedJobForm(document["failed_form"]),

@@ -57,6 +57,11 @@ def access_denied(action: str, scope: str) -> ServiceError:
     return ServiceError(403, "AccessDenied", f"Not authorized to access {action} on {scope}")
 
 
+def too_many_requests(limit: str, retry_after: int | None) -> ServiceError:
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return ServiceError(429, "TooManyRequests", f"The rate limit of {limit} a second is exceeded", headers=headers)
+
+
 def refused(status: int, reason: str) -> ServiceError:
     return ServiceError(status, reason.replace(" ", ""), f"The server refused the request: {reason}")
 
@@ -115,8 +120,27 @@ def matching_role_assignment_exists(name: str, role_definition_id: str, principa
     )
 
 
-def role_assignment_exists(name: str) -> ServiceError:
-    return ServiceError(409, "RoleAssignmentExists", f"Role assignment '{name}' exists and cannot be changed")
+def role_assignment_exists() -> ServiceError:
+    return ServiceError(400, "RoleAssignmentExists", "The role assignment already exists.")
+
+
+def unknown_role_definition() -> ServiceError:
+    # Spelled as the service does.
+    return bad_parameter("Unkown role definition")
+
+
+def role_definition_name_not_a_guid() -> ServiceError:
+    return bad_parameter("Role definition name must be a GUID")
+
+
+def built_in_role_name() -> ServiceError:
+    return bad_parameter("Cannot re-use the name/GUID matching that of a built-in role. Please use a unique role ID.")
+
+
+def role_definition_still_assigned() -> ServiceError:
+    return ServiceError(
+        409, "Conflict", "The role definition is assigned; the deletion of its assignments is under way"
+    )
 
 
 def role_definition_limit(limit: int) -> ServiceError:

@@ -132,6 +132,7 @@ class Job:
     ended: int | None = None
     details: str | None = None
     error_code: str | None = None
+    error_message: str | None = None
     folder_url: str | None = None
     failed_form: FailedJobForm = FailedJobForm.ERROR
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .._domain.faults import FaultMatcher
+    from .._domain.rate_limits import RateLimiter
     from .._domain.tokens import TokenAuthority
     from .._state.clock import Clock
     from .._state.store import Store
@@ -33,6 +34,7 @@ class Hsm:
     security_domain: bytes = field(repr=False)
     certificate: bytes
     """The emulator's certificate authority, as PEM text."""
+    rate_limiter: RateLimiter | None
 
     def revoke_tokens(self, principal: str | None) -> None:
         """Take back the tokens that a principal has got so far, or that everybody has; for good."""

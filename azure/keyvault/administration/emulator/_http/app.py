@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from aiohttp import web
 
 from .._domain import versions
+from .._domain.rate_limits import Limit
 from .dispatch import MAX_BODY, dispatcher
 from .exchange import HSM
 from .fault_injection import break_off, inject_fault
@@ -62,12 +63,14 @@ OPERATIONS = (
         access_control.list_role_definitions,
         "/roleDefinitions/read/action",
         query=_LIST,
+        limit=Limit.RBAC,
     ),
     Operation(
         "GET",
         _ROLE_DEFINITIONS + "/{name}",
         access_control.get_role_definition,
         "/roleDefinitions/read/action",
+        limit=Limit.RBAC,
     ),
     Operation(
         "PUT",
@@ -75,12 +78,14 @@ OPERATIONS = (
         access_control.set_role_definition,
         "/roleDefinitions/write/action",
         body=Body.JSON,
+        limit=Limit.RBAC,
     ),
     Operation(
         "DELETE",
         _ROLE_DEFINITIONS + "/{name}",
         access_control.delete_role_definition,
         "/roleDefinitions/delete/action",
+        limit=Limit.RBAC,
     ),
     Operation(
         "GET",
@@ -89,6 +94,7 @@ OPERATIONS = (
         "/roleAssignments/read/action",
         at="{scope}",
         query=_LIST,
+        limit=Limit.RBAC,
     ),
     Operation(
         "GET",
@@ -96,6 +102,7 @@ OPERATIONS = (
         access_control.get_role_assignment,
         "/roleAssignments/read/action",
         at="{scope}",
+        limit=Limit.RBAC,
     ),
     Operation(
         "PUT",
@@ -104,6 +111,7 @@ OPERATIONS = (
         "/roleAssignments/write/action",
         at="{scope}",
         body=Body.JSON,
+        limit=Limit.RBAC,
     ),
     Operation(
         "DELETE",
@@ -111,6 +119,7 @@ OPERATIONS = (
         access_control.delete_role_assignment,
         "/roleAssignments/delete/action",
         at="{scope}",
+        limit=Limit.RBAC,
     ),
     Operation(
         "POST",
@@ -119,6 +128,8 @@ OPERATIONS = (
         "/backup/start/action",
         body=Body.JSON,
         service=Service.BACKUP,
+        declared_order=True,
+        limit=Limit.JOB_START,
     ),
     Operation(
         "POST",
@@ -128,6 +139,7 @@ OPERATIONS = (
         body=Body.JSON,
         service=Service.BACKUP,
         since="7.6-preview.1",
+        limit=Limit.JOB_START,
     ),
     Operation(
         "GET",
@@ -144,6 +156,7 @@ OPERATIONS = (
         "/restore/start/action",
         body=Body.JSON,
         service=Service.BACKUP,
+        limit=Limit.JOB_START,
     ),
     Operation(
         "PUT",
@@ -153,6 +166,7 @@ OPERATIONS = (
         body=Body.JSON,
         service=Service.BACKUP,
         since="7.6-preview.1",
+        limit=Limit.JOB_START,
     ),
     Operation(
         "PUT",
@@ -161,6 +175,7 @@ OPERATIONS = (
         "/restore/start/action",
         body=Body.JSON,
         service=Service.BACKUP,
+        limit=Limit.JOB_START,
     ),
     Operation(
         "GET",

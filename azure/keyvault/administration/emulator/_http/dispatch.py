@@ -51,6 +51,8 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
     hsm = request.app[HSM]
     exchange = exchange_of(request)
     content = await _read(request)
+    if hsm.rate_limiter and operation.limit:
+        hsm.rate_limiter.admit(operation.limit, hsm.clock.now())
     # From here on nothing waits before the handler does, so what is checked is still true when it acts.
     query = _query(request, operation)
     _check_version(query.get(_VERSION), operation)
@@ -60,7 +62,7 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
     admit()
     hsm.store.delete_keys_deleted_before(keys.purge_time(hsm.clock.now()))
 
-    exchange.service = operation.service
+    exchange.operation = operation
     call = Call(
         path=folded_path(request),
         parameters=exchange.parameters,
