@@ -1,4 +1,4 @@
-"""Write the Python blocks of the README to files, to be type-checked as a strict user's files would be."""
+"""Write the Python blocks of README and guides to files, to be type-checked as a strict user's files would be."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import re
 import sys
 from pathlib import Path
 
-README = Path(__file__).parents[1] / "README.md"
+_ROOT = Path(__file__).parents[1]
+DOCUMENTS = (_ROOT / "README.md", _ROOT / "eng" / "docs" / "test-least-privilege.md")
 
 
 def main(folder: Path) -> None:
@@ -17,7 +18,8 @@ def main(folder: Path) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for old in folder.glob("*.py"):
         old.unlink()
-    blocks = re.findall(r"^```python\n(.*?)^```$", README.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    text = "\n".join(document.read_text(encoding="utf-8") for document in DOCUMENTS)
+    blocks = re.findall(r"^```python\n(.*?)^```$", text, re.DOTALL | re.MULTILINE)
     for number, block in enumerate(blocks, start=1):
         (folder / f"readme_block_{number}.py").write_text(block, encoding="utf-8")
     (folder / "pyrightconfig.json").write_text('{"typeCheckingMode": "strict", "pythonVersion": "3.10"}')

@@ -1,4 +1,4 @@
-"""A disaster recovery drill: back up, lose everything, restore, and compare, with the time that each took.
+"""A disaster recovery drill: encrypt, back up, lose everything, restore, compare, and decrypt.
 
 Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``,
 ``AZURE_CLIENT_OBJECT_ID``, ``BLOB_CONTAINER_URL`` and ``BLOB_SAS_TOKEN``, and add ``--real-hsm`` with its name: **the
@@ -13,10 +13,17 @@ import sys
 import time
 from dataclasses import dataclass
 
+from azure.keyvault.keys.aio import KeyClient
+from azure.keyvault.keys.crypto import EncryptionAlgorithm
+from azure.keyvault.keys.crypto.aio import CryptographyClient
+
 from azure.keyvault.administration import KeyVaultDataAction, KeyVaultPermission, KeyVaultRoleScope
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from sample_hsm import SampleHsm, sample_hsm
 from sample_keys import allow_key_management, create_key, key_names, key_versions, purge_key
+
+DRILL_KEY = "drill-payments"
+MESSAGE = b"Pay 100 to the drill team."
 
 
 async def main() -> int:
@@ -33,6 +40,7 @@ async def main() -> int:
 
 async def drill(access: KeyVaultAccessControlClient, backup: KeyVaultBackupClient, hsm: SampleHsm) -> int:
     """Go through the whole drill."""
+    key_id, encrypted = await encrypt(hsm)
     before = await inventory(access)
     print(f"Before:   {before}")
 
@@ -59,8 +67,29 @@ async def drill(access: KeyVaultAccessControlClient, backup: KeyVaultBackupClien
     if after != before:
         print("The drill FAILED: the HSM is not as it was.")
         return 1
+    if await decrypt(hsm, key_id, encrypted) != MESSAGE:
+        print("The drill FAILED: what was encrypted before cannot be decrypted.")
+        return 1
+    print("Message:  decrypted with the restored key")
     print("The drill succeeded: the HSM is as it was.")
     return 0
+
+
+async def encrypt(hsm: SampleHsm) -> tuple[str, bytes]:
+    """Encrypt a message with a new key, and return the id of the key and the ciphertext."""
+    async with KeyClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as keys:
+        key = await keys.create_rsa_key(DRILL_KEY, hardware_protected=True)
+    assert key.id
+    async with CryptographyClient(key, hsm.credential, **hsm.client_kwargs) as cryptography:
+        encrypted = await cryptography.encrypt(EncryptionAlgorithm.rsa_oaep_256, MESSAGE)
+    return key.id, encrypted.ciphertext
+
+
+async def decrypt(hsm: SampleHsm, key_id: str, ciphertext: bytes) -> bytes:
+    """Decrypt a message, which only the private key in the HSM can do."""
+    async with CryptographyClient(key_id, hsm.credential, **hsm.client_kwargs) as cryptography:
+        decrypted = await cryptography.decrypt(EncryptionAlgorithm.rsa_oaep_256, ciphertext)
+    return decrypted.plaintext
 
 
 @dataclass
@@ -106,8 +135,8 @@ async def wipe(client: KeyVaultAccessControlClient) -> None:
 async def furnish(client: KeyVaultAccessControlClient, hsm: SampleHsm) -> None:
     """Give an emulated HSM, which is new, something to lose."""
     await allow_key_management(client, hsm.principal_id)
-    for name in ("payments", "payments", "signing"):
-        await create_key(client, name)
+    for _ in range(2):
+        await create_key(client, "signing")
     role = await client.set_role_definition(
         KeyVaultRoleScope.GLOBAL,
         role_name="Signer",

@@ -43,6 +43,7 @@ class Answer:
     json: Any = None
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes | None = None
+    reason: str | None = None
 
     @property
     def content(self) -> bytes:
@@ -108,7 +109,7 @@ class FakeResponse(_ClosedAtTheEnd, AsyncHttpResponse):
 
     @property
     def reason(self) -> str:
-        return f"Reason {self.status_code}"
+        return self._answer.reason or f"Reason {self.status_code}"
 
     @property
     def content_type(self) -> str | None:

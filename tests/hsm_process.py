@@ -14,6 +14,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from azure.core.pipeline.transport import AioHttpTransport
 
 from emulator import application
+from emulator.command import parse
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -54,7 +55,8 @@ class HsmProcess:
         with self._errors.open("ab") as errors:
             self._process = await asyncio.create_subprocess_exec(
                 *(sys.executable, *_WARNINGS, "-m", "azure.keyvault.administration.emulator"),
-                *("--data", str(self._folder / "data"), "--env-file", str(env_file), "--port", port, *self._arguments),
+                *("--quiet", "--data", str(self._folder / "data"), "--env-file", str(env_file), "--port", port),
+                *self._arguments,
                 env=application.environment({}),
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=errors,
@@ -64,7 +66,7 @@ class HsmProcess:
             await asyncio.wait([ended], timeout=0.01)
             assert not ended.done(), f"the emulator did not start: {self._errors.read_text()}"
         ended.cancel()
-        self.variables = dict(line.split("=", 1) for line in env_file.read_text().splitlines())
+        self.variables = parse(env_file.read_text())
 
     async def kill(self) -> None:
         """End it as ``kill -9`` does."""

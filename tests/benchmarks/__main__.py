@@ -23,12 +23,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--published", type=Path, required=True, help="folder of the published package's environment")
     parser.add_argument("--output", type=Path, help="folder for a plot (benchmarks.png) and the numbers as JSON")
+    parser.add_argument("--patient", action="store_true", help="measure 1,000 calls at once under rate limits, too")
+    parser.add_argument("--only-rate-limits", action="store_true", help="measure calls under rate limits, nothing else")
     options = parser.parse_args()
 
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory())
         bench = stack.enter_context(Bench(published_python(options.published), Path(folder)))
-        outcome = bench.run()
+        if options.only_rate_limits:
+            print("\n".join(report.crowds(bench.crowds(patient=options.patient))))
+            return 0
+        outcome = bench.run(patient=options.patient)
     print(report.as_markdown(outcome))
     if options.output:
         options.output.mkdir(parents=True, exist_ok=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from .steps import Arguments, Step
+    from .steps import Arguments, Crowd, Step
 
 Measurements = dict[str, float]
 
@@ -40,6 +40,15 @@ class Row:
 
 
 @dataclass(frozen=True)
+class CrowdRow:
+    """What came of many calls at once at an HSM with rate limits."""
+
+    crowd: Crowd
+    ours: Measurements
+    published: Measurements | None
+
+
+@dataclass(frozen=True)
 class Outcome:
     """All that was measured."""
 
@@ -51,6 +60,7 @@ class Outcome:
     """Microseconds per item, by how many a list had."""
     json_growth: dict[int, float]
     """The same for its JSON alone."""
+    crowds: list[CrowdRow]
 
 
 class Bench:
@@ -62,6 +72,7 @@ class Bench:
 
     def __init__(self, published: str, folder: Path) -> None:
         self._pythons = {"ours": here(), "published": published}
+        self._folder = folder
         self._ca_file = folder / "ca.pem"
         self._resources = ExitStack()
         # Two rows may show two sides of one long measurement.
@@ -88,8 +99,11 @@ class Bench:
     ) -> None:
         self._resources.close()
 
-    def run(self) -> Outcome:
-        """Measure everything."""
+    def run(self, *, patient: bool) -> Outcome:
+        """Measure everything.
+
+        :keyword patient: Whether to measure what takes minutes, too.
+        """
         return Outcome(
             rows=[self._row(step) for step in steps.STEPS],
             bursts=[self._row(step) for step in steps.BURSTS],
@@ -98,7 +112,32 @@ class Bench:
             json_growth={
                 items: self._growth("floor_json", collection="roleAssignments", items=items) for items in steps.GROWTH
             },
+            crowds=self.crowds(patient=patient),
         )
+
+    def crowds(self, *, patient: bool) -> list[CrowdRow]:
+        """Measure many calls at once at an HSM with rate limits.
+
+        :keyword patient: Whether to measure what takes minutes, too.
+        """
+        return [
+            CrowdRow(
+                crowd,
+                self._crowd("ours", crowd.calls),
+                None if crowd.only_here else self._crowd("published", crowd.calls),
+            )
+            for crowd in steps.CROWDS
+            if patient or not crowd.only_here
+        ]
+
+    def _crowd(self, who: str, calls: int) -> Measurements:
+        # An HSM of its own, which nobody has asked for anything yet.
+        ca_file = str(self._folder / "limited.pem")
+        with Process(here(), "hsm", ca_file, "--rate-limits") as hsm:
+            address = hsm.hear()
+            with Process(self._pythons[who], "worker", environment={"SSL_CERT_FILE": ca_file}) as worker:
+                result = worker.work("tls_crowd", {"hsm": address, "calls": calls})
+            return {**result, **hsm.ask("what was sent?")}
 
     def _growth(self, work: str, **arguments: int | str) -> float:
         return self._workers["ours"].work(work, arguments)["us"]

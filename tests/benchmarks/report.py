@@ -13,7 +13,7 @@ from .environments import PUBLISHED
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from .bench import Outcome, Row
+    from .bench import CrowdRow, Outcome, Row
 
 # Even json.loads takes nearly twice as long for an item once a page outgrows the processor's caches.
 _FLAT = 2
@@ -30,9 +30,15 @@ def missed(outcome: Outcome) -> list[str]:
         if row.step.aim is not None and row.ratio > row.step.aim
     ]
     for row in outcome.bursts:
-        calls = row.step.arguments["calls"]
+        if (calls := row.step.arguments.get("calls")) is None:
+            continue
         if (row.ours["requests"], row.ours["tokens"]) != (calls + 1, 1):
             problems.append(f"{row.step.title}: {row.ours['requests']} requests and {row.ours['tokens']} tokens")
+    problems += [
+        f"{crowd.crowd.calls:,} calls under rate limits: {crowd.ours['failed']:.0f} failed"
+        for crowd in outcome.crowds
+        if crowd.ours["failed"]
+    ]
     for what, growth in (("call", outcome.call_growth), ("item", _marginal(outcome.item_growth))):
         least, last = min(growth.values()), growth[max(growth)]
         if last > _FLAT * least:
@@ -80,6 +86,8 @@ def as_markdown(outcome: Outcome) -> str:
                 [(row.step.title, _sent(row.published), _sent(row.ours)) for row in outcome.bursts],
             ),
             "",
+            *crowds(outcome.crowds),
+            "",
             *_table(
                 ("growth: CPU here, microseconds", *(f"{number:,}" for number in outcome.call_growth)),
                 [
@@ -92,6 +100,28 @@ def as_markdown(outcome: Outcome) -> str:
             "",
             _machine(),
         ]
+    )
+
+
+def crowds(rows: list[CrowdRow]) -> list[str]:
+    """Return the table of calls at once at an HSM that takes 5 in a second.
+
+    :param rows: What was measured.
+    """
+    return _table(
+        ("calls at once, 5 a second allowed", "who", "failed", "requests", "seconds"),
+        [
+            (
+                f"{row.crowd.calls:,}",
+                who,
+                f"{result['failed']:.0f}",
+                f"{result['requests']:.0f}",
+                f"{result['seconds']:.1f}",
+            )
+            for row in rows
+            for who, result in (("published", row.published), ("here", row.ours))
+            if result
+        ],
     )
 
 
@@ -120,6 +150,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "call_growth": outcome.call_growth,
         "item_growth": outcome.item_growth,
         "json_growth": outcome.json_growth,
+        "crowds": [{"calls": row.crowd.calls, "ours": row.ours, "published": row.published} for row in outcome.crowds],
         "missed": missed(outcome),
     }
 

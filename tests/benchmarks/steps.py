@@ -117,7 +117,32 @@ STEPS = (
         tls=True,
         rounds=3,
     ),
+    *(
+        Step(
+            f"TLS: sign {algorithm}, 16 at a time",
+            "tls_sign",
+            {"algorithm": algorithm, "calls": 512, "concurrency": 16},
+            tls=True,
+            rounds=3,
+        )
+        for algorithm in ("ES256", "RS256")
+    ),
 )
+
+
+@dataclass(frozen=True)
+class Crowd:
+    """Calls at once at an HSM that takes 5 in a second, as documented.
+
+    :param calls: How many.
+    :param only_here: Whether only this package is measured, because it takes minutes.
+    """
+
+    calls: int
+    only_here: bool = False
+
+
+CROWDS = (Crowd(60), Crowd(1_000, only_here=True))
 
 # Here the packages differ in what they send: that is what is measured.
 BURSTS = (
@@ -133,5 +158,17 @@ BURSTS = (
         fresh=True,
         tls=True,
         same_requests=False,
+    ),
+    *(
+        Step(
+            f"10 clients with a call each, {'at once' if at_once else 'one after the other'}, over TLS",
+            "tls_clients",
+            {"clients": 10, "at_once": at_once},
+            rounds=1,
+            fresh=True,
+            tls=True,
+            same_requests=False,
+        )
+        for at_once in (False, True)
     ),
 )

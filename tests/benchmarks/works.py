@@ -160,6 +160,18 @@ async def tls_list_definitions(hsm: Address, calls: int, concurrency: int) -> Re
         return await _concurrently(list_all, calls, concurrency)
 
 
+async def tls_sign(hsm: Address, algorithm: str, calls: int, concurrency: int) -> Result:
+    """Sign a digest with a key of the emulator; what is of interest is how many a second."""
+    async with _tls_client(hsm) as client:
+        body = {"alg": algorithm, "value": "A" * 43}
+
+        async def sign() -> None:
+            request = HttpRequest("POST", f"/keys/{algorithm}/sign", params={"api-version": "7.6"}, json=body)
+            (await client.send_request(request)).raise_for_status()
+
+        return await _concurrently(sign, calls, concurrency)
+
+
 async def tls_cold_burst(hsm: Address, calls: int) -> Result:
     """Start calls at once with a client that has neither token nor connection."""
     credential = GivenToken(hsm["token"])
@@ -167,6 +179,38 @@ async def tls_cold_burst(hsm: Address, calls: int) -> Result:
         with Stopwatch() as watch:
             await asyncio.gather(*(client.get_role_assignment("/", hsm["assignment"]) for _ in range(calls)))
     return watch.per(calls, tokens=len(credential.requests))
+
+
+async def tls_clients(hsm: Address, clients: int, at_once: bool) -> Result:
+    """Make a call with each of several clients of one HSM, which share a credential."""
+    credential = GivenToken(hsm["token"])
+    async with AsyncExitStack() as stack:
+        opened = [await stack.enter_async_context(_tls_client(hsm, credential)) for _ in range(clients)]
+        with Stopwatch() as watch:
+            calls = [client.get_role_assignment("/", hsm["assignment"]) for client in opened]
+            if at_once:
+                await asyncio.gather(*calls)
+            else:
+                for call in calls:
+                    await call
+    return watch.per(clients, tokens=len(credential.requests))
+
+
+async def tls_crowd(hsm: Address, calls: int) -> Result:
+    """Start calls at once at an HSM with rate limits, and count those that fail."""
+    async with _tls_client(hsm) as client:
+
+        async def read() -> None:
+            async for _ in client.list_role_assignments("/"):
+                pass
+
+        started = time.perf_counter()
+        outcomes = await asyncio.gather(*(read() for _ in range(calls)), return_exceptions=True)
+        seconds = time.perf_counter() - started
+    failures = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+    unexpected = [failure for failure in failures if getattr(failure, "status_code", None) != 429]
+    _require(not unexpected, f"calls failed for other reasons than the limit: {unexpected[:1]}")
+    return {"failed": len(failures), "seconds": seconds}
 
 
 def _tls_client(hsm: Address, credential: GivenToken | None = None) -> KeyVaultAccessControlClient:

@@ -107,8 +107,9 @@ class JobStarter:
             try:
                 result = await poller.result()
             except AzureError:
-                if not poller.done():
-                    # Follow it with a poller of its own, as somebody does who comes back later.
+                if poller.details.status == "InProgress":
+                    # Nobody told the end, even if a poll was refused. Follow the job with another poller, as somebody
+                    # does who comes back later.
                     poller = await begin(continuation_token=poller.continuation_token(), polling_interval=0.02)
                     raise
             return str(poller.details.status)

@@ -594,6 +594,21 @@ async def test_a_list_follows_its_links_with_its_own_api_version() -> None:
     ]
 
 
+async def test_list_with_a_thousand_empty_pages_ends() -> None:
+    def server(sent: Sent) -> Answer:
+        if not sent.token:
+            return CHALLENGE
+        number = int(sent.url.partition("page=")[2].partition("&")[0] or 0)
+        link = f"{VAULT}/next?page={number + 1}" if number < 1_000 else None
+        return Answer(200, {"value": [] if link else [{"name": "last"}], "nextLink": link})
+
+    transport = ScriptedTransport(server=server)
+    async with KeyVaultAccessControlClient(VAULT, FakeCredential(), transport=transport) as client:
+        items = client.list_role_assignments("/")
+        assert [item.name async for item in items] == ["last"]
+        assert [item async for item in items] == []
+
+
 @pytest.mark.parametrize("link", [None, ""], ids=["null", "empty"])
 async def test_a_link_that_is_null_or_empty_ends_the_list(link: str | None) -> None:
     client, transport = scripted(Answer(200, {"value": [wire_assignment()], "nextLink": link}))

@@ -148,7 +148,7 @@ async def test_a_selective_restore_brings_back_one_purged_key_and_nothing_else(
     assert (after.roles, after.assignments) == (before.roles, before.assignments)
     assert poller.details.kind == "key restore"
     assert poller.details.status_details is not None
-    assert "successful key versions restored: 2" in poller.details.status_details
+    assert "successful key versions restored: 3" in poller.details.status_details
 
 
 async def test_a_key_that_exists_is_not_overwritten_and_the_details_say_so(

@@ -5,19 +5,23 @@ from __future__ import annotations
 import asyncio
 import ssl
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
+import pytest_asyncio
 import trio
-from azure.core.pipeline.transport import AioHttpTransport
+from azure.core.exceptions import ServiceRequestError
+from azure.core.pipeline.transport import AioHttpTransport, TrioRequestsTransport
 
 from azure.keyvault.administration import KeyVaultPermission, KeyVaultRoleScope
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport
+from transports import Wrapper, requests_transport, wrapped_aiohttp, wrapped_requests
 
 ROOT = KeyVaultRoleScope.GLOBAL
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
@@ -116,3 +120,66 @@ def test_cold_calls_on_trio_share_challenge_and_token(monkeypatch: pytest.Monkey
 
     assert [sent.token for sent in transport.requests] == [None, *["token-1"] * 20]
     assert len(credential.requests) == 1
+
+
+@pytest_asyncio.fixture(name="quick")
+async def _quick(tmp_path: Path) -> AsyncIterator[tuple[ManagedHsmEmulator, str]]:
+    async with ManagedHsmEmulator(job_duration=0.05, retry_after=0) as hsm:
+        ca_file = tmp_path / "ca.pem"
+        ca_file.write_bytes(hsm.ca_certificate)
+        yield hsm, str(ca_file)
+
+
+async def _use_everything(hsm: ManagedHsmEmulator, transport: Callable[[], Any], at_once: Callable[..., Any]) -> None:
+    """Use both clients on whatever loop runs: several calls at once, and a backup to its end."""
+
+    def options() -> dict[str, Any]:
+        # urllib3 doesn't close the connections of a closed session while somebody holds its responses.
+        headers = {"Connection": "close"}
+        return {"transport": transport(), "verify_challenge_resource": False, "headers": headers}
+
+    async with (
+        KeyVaultAccessControlClient(hsm.localhost_url, hsm.credential, **options()) as access,
+        KeyVaultBackupClient(hsm.localhost_url, hsm.credential, **options()) as backup,
+    ):
+        await at_once([lambda: access.set_role_definition(ROOT) for _ in range(8)])
+        poller = await backup.begin_backup(hsm.container_url, hsm.sas_token, polling_interval=0.01)
+        result = await poller.result()
+        assert result.folder_url is not None
+        await (await backup.begin_restore(result.folder_url, hsm.sas_token, polling_interval=0.01)).wait()
+        roles = [role async for role in access.list_role_definitions(ROOT) if role.role_type == "CustomRole"]
+        assert len(roles) == 8
+
+
+@pytest.mark.parametrize("wrap", [lambda inner: inner, Wrapper], ids=["", "wrapped"])
+async def test_both_clients_work_on_trio(quick: tuple[ManagedHsmEmulator, str], wrap: Any) -> None:
+    hsm, ca_file = quick
+
+    async def at_once(calls: list[Callable[[], Any]]) -> None:
+        async with trio.open_nursery() as nursery:
+            for call in calls:
+                nursery.start_soon(call)
+
+    def transport() -> Any:
+        return wrap(TrioRequestsTransport(connection_verify=ca_file))
+
+    # The emulator stays on this loop.
+    await asyncio.to_thread(trio.run, _use_everything, hsm, transport, at_once)
+
+
+@pytest.mark.parametrize("make", [requests_transport, wrapped_requests, wrapped_aiohttp])
+async def test_both_clients_work_through_other_transports(quick: tuple[ManagedHsmEmulator, str], make: Any) -> None:
+    hsm, ca_file = quick
+
+    async def at_once(calls: list[Callable[[], Any]]) -> None:
+        await asyncio.gather(*(call() for call in calls))
+
+    await _use_everything(hsm, lambda: make(ca_file), at_once)
+
+
+def test_default_transport_on_trio_is_an_error_that_names_the_right_one() -> None:
+    async def call() -> None:
+        await KeyVaultAccessControlClient(VAULT, FakeCredential()).get_role_definition(ROOT, "n")
+
+    with pytest.raises(ServiceRequestError, match="TrioRequestsTransport"):
+        trio.run(call)

@@ -8,17 +8,22 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
+import requests
 from azure.core.async_paging import AsyncPageIterator
-from azure.core.exceptions import AzureError, ServiceRequestError
+from azure.core.exceptions import AzureError, ServiceRequestError, ServiceResponseError
 from azure.core.pipeline import PipelineRequest, PipelineResponse
-from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
+from azure.core.pipeline.policies import AsyncHTTPPolicy, AsyncRedirectPolicy, AsyncRetryPolicy, SansIOHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
+from requests.adapters import HTTPAdapter
+from urllib3.util.retry import Retry
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from fakes import FakeCredential, resource_challenge
 from raw_server import Act, RawServer, Received, http
+from transports import TRANSPORTS, own_session, requests_transport
 
 _CONTAINER = "https://account.blob.core.windows.net/backups"
 _FOLDER = f"{_CONTAINER}/mhsm-contoso-2026112416000000"
@@ -94,23 +99,159 @@ def _chain(raised: BaseException | None) -> list[BaseException | None]:
     return chain
 
 
-@pytest.mark.parametrize("reuse", [True, False], ids=["reused connection", "new connection"])
-@pytest.mark.parametrize("answer", _LOST)
-@pytest.mark.parametrize("begin", _STARTS)
-async def test_a_start_that_may_have_been_taken_is_on_the_wire_once(
-    tmp_path: Path, begin: Any, answer: Act, reuse: bool
-) -> None:
-    # Long enough for the challenge on a busy machine, short enough to wait for where the start stalls.
-    read_timeout = 1 if answer.then == "stall" else 10
-    behaviour = _behaviour(answer, reuse=reuse)
-    async with RawServer(tmp_path, behaviour) as server, _client(server, read_timeout=read_timeout) as client:
-        with pytest.raises(AzureError, match="may have started the job") as caught:
-            await begin(client)
+async def _start_once(server: RawServer, client: KeyVaultBackupClient, begin: Any) -> None:
+    with pytest.raises(AzureError, match="may have started the job") as caught:
+        await begin(client)
 
     assert "token-1" not in "".join(repr(raised) for raised in _chain(caught.value))
     (start,) = server.authorized()
-    assert start.on_reused_connection is reuse
     assert _SAS in start.body.decode()
+
+
+# Long enough for the challenge on a busy machine, short enough to wait for a start that stalls.
+def _read_timeout(answer: Act) -> float:
+    return 1 if answer.then == "stall" else 10
+
+
+@pytest.mark.parametrize("reuse", [True, False], ids=["reused connection", "new connection"])
+@pytest.mark.parametrize("answer", _LOST)
+async def test_start_that_may_have_been_accepted_is_on_the_wire_once(tmp_path: Path, answer: Act, reuse: bool) -> None:
+    behaviour = _behaviour(answer, reuse=reuse)
+    async with RawServer(tmp_path, behaviour) as server, _client(server, read_timeout=_read_timeout(answer)) as client:
+        await _start_once(server, client, lambda client: client.begin_backup(_CONTAINER, _SAS))
+
+    assert server.authorized()[0].on_reused_connection is reuse
+
+
+@pytest.mark.parametrize("begin", _STARTS)
+async def test_each_start_is_on_the_wire_once(tmp_path: Path, begin: Any) -> None:
+    async with RawServer(tmp_path, _behaviour(Act(b"", "close"))) as server, _client(server) as client:
+        await _start_once(server, client, begin)
+
+
+def _client_with(server: RawServer, transport: Any, **options: Any) -> KeyVaultBackupClient:
+    return KeyVaultBackupClient(
+        server.url,
+        FakeCredential(),
+        transport=transport,
+        challenge_resource_domains=["managedhsm.azure.net"],
+        **{"retry_backoff_factor": 0, **options},
+    )
+
+
+# A PUT, because aiohttp by itself would send it again.
+async def _restore(client: KeyVaultBackupClient) -> Any:
+    return await client.begin_restore(_FOLDER, _SAS)
+
+
+@pytest.mark.parametrize("answer", _LOST)
+@pytest.mark.parametrize("make", TRANSPORTS)
+async def test_start_is_on_the_wire_once_through_every_transport(tmp_path: Path, make: Any, answer: Act) -> None:
+    async with RawServer(tmp_path, _behaviour(answer)) as server:
+        transport = make(server.ca_file, read_timeout=_read_timeout(answer))
+        async with _client_with(server, transport) as client:
+            await _start_once(server, client, _restore)
+
+
+@pytest.mark.parametrize("make", TRANSPORTS)
+async def test_no_transport_repeats_a_request_by_itself(tmp_path: Path, make: Any) -> None:
+    async with (
+        RawServer(tmp_path, _behaviour(Act(b"", "close"))) as server,
+        _client_with(server, make(server.ca_file), retry_total=0) as client,
+    ):
+        for method in ("GET", "PUT", "DELETE", "POST"):
+            with pytest.raises(ServiceResponseError):
+                await client.send_request(HttpRequest(method, "/x", json={}))
+
+    assert [received.method for received in server.authorized()] == ["GET", "PUT", "DELETE", "POST"]
+
+
+class _Impatient(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
+    """A policy of the user's that repeats what takes too long."""
+
+    async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+        for _ in range(2):
+            try:
+                return await asyncio.wait_for(self.next.send(request), 0.3)
+            except asyncio.TimeoutError:  # noqa: PERF203 - what is tested
+                continue
+        return await self.next.send(request)
+
+
+def _stubborn() -> AsyncRetryPolicy[Any, Any]:
+    return AsyncRetryPolicy(retry_on_methods=["POST", "PUT"], retry_backoff_factor=0)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        pytest.param(http(503), id="503"),
+        pytest.param(Act(b"", "close"), id="drop"),
+        pytest.param(http(307, headers={"Location": "/elsewhere"}), id="redirect"),
+    ],
+)
+@pytest.mark.parametrize(
+    "policies",
+    [
+        pytest.param(lambda: {"retry_policy": _stubborn()}, id="retry_policy"),
+        pytest.param(lambda: {"per_retry_policies": [_stubborn()]}, id="per_retry_policies"),
+        pytest.param(lambda: {"per_call_policies": [_stubborn()]}, id="per_call_policies"),
+        pytest.param(lambda: {"per_call_policies": [_stubborn(), AsyncRedirectPolicy()]}, id="redirects too"),
+        pytest.param(lambda: {"redirect_policy": AsyncRedirectPolicy()}, id="redirect_policy"),
+        pytest.param(lambda: {"per_retry_policies": [_Impatient()]}, id="timeout"),
+    ],
+)
+async def test_policies_of_the_user_start_a_job_once(tmp_path: Path, policies: Any, answer: Act) -> None:
+    async with (
+        RawServer(tmp_path, _behaviour(answer)) as server,
+        _client_with(server, server.transport(), **policies()) as client,
+    ):
+        with pytest.raises(AzureError) as caught:
+            await _restore(client)
+
+    assert len(server.authorized()) == 1
+    assert ("may have started" in str(caught.value)) is (b" 307 " not in answer.answer)
+
+
+async def test_start_that_a_policy_abandons_is_not_sent_again(tmp_path: Path) -> None:
+    async with (
+        RawServer(tmp_path, _behaviour(Act(b"", "stall"))) as server,
+        _client_with(server, server.transport(), per_retry_policies=[_Impatient()]) as client,
+    ):
+        with pytest.raises(ServiceResponseError, match="may have started the job"):
+            await _restore(client)
+
+    assert len(server.authorized()) == 1
+
+
+async def test_requests_session_that_retries_starts_a_job_once(tmp_path: Path) -> None:
+    session = requests.Session()
+    session.mount("https://", HTTPAdapter(max_retries=Retry(3, allowed_methods=None, status_forcelist=[503])))
+    async with (
+        RawServer(tmp_path, _behaviour(Act(b"", "close"))) as server,
+        _client_with(server, requests_transport(server.ca_file, session=session)) as client,
+    ):
+        await _start_once(server, client, _restore)
+
+
+async def test_aiohttp_middlewares_of_session_and_call_run(tmp_path: Path) -> None:
+    ran: list[str] = []
+
+    def middleware(name: str) -> Any:
+        async def run(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandlerType) -> aiohttp.ClientResponse:
+            ran.append(name)
+            return await handler(request)
+
+        return run
+
+    async with RawServer(tmp_path, _behaviour(http(404))) as server:
+        transport = own_session(server.ca_file, middlewares=(middleware("session"),))
+        async with _client_with(server, transport) as client:
+            await client.send_request(HttpRequest("GET", "/x"))
+            # As aiohttp says: those of a call take the place of the session's.
+            await client.send_request(HttpRequest("GET", "/x"), middlewares=(middleware("call"),))
+
+    assert ran == ["session", "session", "call"]
 
 
 @pytest.mark.parametrize("headers", [{}, {"Retry-After": "0.01"}], ids=["", "Retry-After"])
@@ -283,23 +424,25 @@ def test_a_client_whose_event_loop_is_gone_says_so(tmp_path: Path) -> None:
     asyncio.run(call_again())
 
 
-async def test_a_netrc_entry_adds_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _trusts_environment(ca_file: str) -> Any:
+    return own_session(ca_file, trust_env=True)
+
+
+@pytest.mark.filterwarnings("ignore:The 'auth' parameter is deprecated:DeprecationWarning")
+@pytest.mark.parametrize("entry", ["machine localhost", "default"])
+@pytest.mark.parametrize("make", [None, _trusts_environment, *TRANSPORTS])
+async def test_netrc_adds_no_password(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, entry: str) -> None:
     netrc = tmp_path / "netrc"
-    netrc.write_text("machine localhost login user password secret\n")
+    netrc.write_text(f"{entry} login user password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
 
-    async with (
-        RawServer(tmp_path, _behaviour(http(404))) as server,
-        KeyVaultBackupClient(
-            server.url,
-            FakeCredential(),
-            connection_verify=server.ca_file,
-            challenge_resource_domains=["managedhsm.azure.net"],
-        ) as client,
-    ):
-        await client.send_request(HttpRequest("GET", "/x"))
+    async with RawServer(tmp_path, _behaviour(http(404))) as server:
+        trust = {} if make else {"connection_verify": server.ca_file}
+        async with _client_with(server, make(server.ca_file) if make else None, **trust) as client:
+            await client.send_request(HttpRequest("GET", "/x"))
+            await client.send_request(HttpRequest("PUT", "/x", json={}))
 
-    assert [received.token for received in server.requests] == [None, "Bearer token-1"]
+    assert [received.token for received in server.requests] == [None, "Bearer token-1", "Bearer token-1"]
 
 
 @pytest.mark.parametrize("callers", [1, 10, 100, 1000])

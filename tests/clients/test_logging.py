@@ -10,7 +10,7 @@ from azure.core.exceptions import HttpResponseError
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
-from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport
+from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, resource_challenge
 
 _PACKAGE = "azure.keyvault.administration"
 _CONTAINER = "https://account.blob.core.windows.net/backups"
@@ -140,6 +140,31 @@ async def test_what_goes_well_is_no_warning(hsm: ManagedHsmEmulator, log: pytest
             await client.begin_restore("https://a.blob.core.windows.net/no/folder", "sv=1")
 
     assert {level for level, _ in _said(log)} == {"INFO"}
+
+
+async def test_requests_are_logged_with_what_support_asks_for_and_without_secrets(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.INFO, logger="azure.core")
+    headers = {"X-Ms-Keyvault-Region": "westus", "x-ms-keyvault-network-info": "addr=10.0.0.1", "x-other": "other"}
+    headers |= {"x-ms-keyvault-service-version": "1.2.3", "x-ms-error-code": "token-1 is not allowed"}
+    transport = ScriptedTransport(CHALLENGE, Answer(200, {"value": []}, headers))
+    client = KeyVaultAccessControlClient(VAULT, FakeCredential(), transport=transport)
+
+    _ = [item async for item in client.list_role_assignments("/")]
+
+    assert caplog.messages[-1].splitlines() == [
+        "Response status: 200",
+        "Response headers:",
+        "    'Content-Type': 'application/json; charset=utf-8'",
+        "    'X-Ms-Keyvault-Region': 'westus'",
+        "    'x-ms-keyvault-network-info': 'addr=10.0.0.1'",
+        "    'x-other': 'REDACTED'",
+        "    'x-ms-keyvault-service-version': '1.2.3'",
+        "    'x-ms-error-code': 'REDACTED is not allowed'",
+    ]
+    # A challenge is no secret.
+    assert resource_challenge() in caplog.text
 
 
 async def test_loggers_are_named_after_modules(log: pytest.LogCaptureFixture) -> None:

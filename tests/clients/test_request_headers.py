@@ -119,3 +119,22 @@ async def test_the_user_agent_is_what_the_options_of_azure_core_say(
 
     assert user_agent.startswith(begins)
     assert user_agent.endswith(ends)
+
+
+async def test_encodings_are_those_that_azure_core_decodes() -> None:
+    transport = ScriptedTransport(CHALLENGE, _OK)
+    async with _client(transport) as client:
+        await client.get_role_assignment("/", "name")
+
+    assert {sent.headers["Accept-Encoding"] for sent in transport.requests} == {"gzip, deflate"}
+
+
+@pytest.mark.parametrize(
+    ("options", "call"),
+    [
+        pytest.param({"headers": {"accept-encoding": "identity"}}, {}, id="client"),
+        pytest.param({}, {"headers": {"accept-encoding": "identity"}}, id="call"),
+    ],
+)
+async def test_encodings_of_the_user_stay(options: dict[str, Any], call: dict[str, Any]) -> None:
+    assert (await _sent(options, **call)).headers["Accept-Encoding"] == "identity"

@@ -74,7 +74,7 @@ async def test_the_life_of_an_assignment(
 
     assert created == expected
     assert read == expected
-    assert between == [*before, expected]
+    assert between == [expected, *before]
     assert await listed(client, scope) == before
     with pytest.raises(ResourceNotFoundError):
         await client.get_role_assignment(scope, name)
@@ -97,7 +97,7 @@ async def test_an_assignment_without_a_name_gets_a_new_uuid(client: KeyVaultAcce
 
     assert str(UUID(str(created.name))) == created.name
     assert created == assignment(str(created.name), CRYPTO_USER, ALICE, "/")
-    assert await listed(client) == [*before, created]
+    assert await listed(client) == [created, *before]
 
 
 async def test_a_second_assignment_of_the_same_role_is_refused_and_changes_nothing(

@@ -13,6 +13,7 @@ from azure.core.rest import HttpRequest
 from azure.keyvault.administration.aio import KeyVaultBackupClient
 from fakes import FakeCredential, resource_challenge
 from raw_server import Act, RawServer, Received, http
+from transports import TRANSPORTS
 
 
 def _behaviour(received: Received) -> Act:
@@ -148,3 +149,27 @@ def test_a_certificate_that_is_none_is_an_error_without_the_password(certificate
 @pytest.mark.parametrize("option", [{"sdk_moniker": "mine/1"}, {"instrumentation_config": {}}], ids=str)
 def test_keywords_that_the_library_sets_itself_are_no_type_error(option: dict[str, Any]) -> None:
     KeyVaultBackupClient("https://contoso.managedhsm.azure.net", FakeCredential(), **option)
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        pytest.param({"connection_verify": "/missing.pem"}, "connection_verify must be", id="verify"),
+        pytest.param({"connection_verify": 5}, "connection_verify must be", id="verify, number"),
+        pytest.param({"connection_cert": "/missing.pem"}, "connection_cert must be", id="one file"),
+        pytest.param({"connection_cert": ("/missing.pem", "/key.pem")}, "connection_cert must be", id="two files"),
+        pytest.param({"connection_cert": 5}, "connection_cert must be", id="number"),
+        pytest.param({"connection_timeout": "soon"}, "connection_timeout must be", id="timeout"),
+    ],
+)
+@pytest.mark.parametrize("make", [None, *TRANSPORTS])
+async def test_wrong_keywords_of_a_call_are_value_errors(
+    tmp_path: Path, make: Any, option: dict[str, Any], message: str
+) -> None:
+    async with RawServer(tmp_path, _behaviour) as server:
+        trust = {"transport": make(server.ca_file)} if make else {"connection_verify": server.ca_file}
+        async with _client(server, **trust) as client:
+            with pytest.raises(ValueError, match=message):
+                await client.send_request(HttpRequest("GET", "/x"), **option)
+
+    assert server.requests == []

@@ -347,8 +347,22 @@ async def test_an_assignment_whose_answer_was_lost_is_read_back(
 
     assert created in [item async for item in client.list_role_assignments("/keys")]
     assert [entry.method for entry in hsm.journal][:4] == ["PUT", "PUT", "PUT", "GET"]
+    # The emulator says RoleAssignmentExists to the same name, as the service does.
     assert [entry.status for entry in hsm.journal][2:4] == [400, 200]
     assert len({entry.path for entry in hsm.journal[:4]}) == 1
+
+
+async def test_a_lost_request_does_not_make_another_assignment_of_the_same_name_ours(
+    hsm: ManagedHsmEmulator, client: KeyVaultAccessControlClient
+) -> None:
+    await client.create_role_assignment("/keys", CRYPTO_USER, ALICE, name=NAME)
+    hsm.faults.add(faults.Drop(), method="PUT")
+
+    with pytest.raises(HttpResponseError) as caught:
+        await client.create_role_assignment("/", CRYPTO_USER, ALICE, name=NAME)
+
+    assert caught.value.error is not None
+    assert caught.value.error.code == "RoleAssignmentExists"
 
 
 @LOST

@@ -15,7 +15,19 @@ if TYPE_CHECKING:
 
 RESOURCE = "https://managedhsm.azure.net"
 
-_OURS = ("AZURE_", "IDENTITY_", "MSI_", "SSL_CERT_", "REQUESTS_CA_", "CURL_CA_", "NODE_", "BLOB_", "EMULATOR_")
+_OURS = (
+    "AZURE_",
+    "IDENTITY_",
+    "IMDS_",
+    "MSI_",
+    "SSL_CERT_",
+    "REQUESTS_CA_",
+    "CURL_CA_",
+    "NODE_",
+    "BLOB_",
+    "EMULATOR_",
+    "JAVA_",
+)
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:

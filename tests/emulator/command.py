@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shlex
 import signal
 import sys
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from emulator import application
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Mapping
     from pathlib import Path
 
 NAMES = [
@@ -22,6 +23,7 @@ NAMES = [
     "EMULATOR_CONTROL_URL",
     "IDENTITY_ENDPOINT",
     "IDENTITY_HEADER",
+    "AZURE_TOKEN_CREDENTIALS",
     "BLOB_CONTAINER_URL",
     "BLOB_SAS_TOKEN",
     "HTTPS_PROXY",
@@ -33,11 +35,13 @@ NAMES = [
     "REQUESTS_CA_BUNDLE",
     "CURL_CA_BUNDLE",
     "NODE_EXTRA_CA_CERTS",
+    "JAVA_TOOL_OPTIONS",
 ]
 
 
 def parse(text: str) -> dict[str, str]:
-    return dict(line.split("=", 1) for line in text.splitlines())
+    """Read an env file as a shell does."""
+    return dict(word.split("=", 1) for word in shlex.split(text))
 
 
 class Command:
@@ -55,11 +59,13 @@ class Command:
         return self.process.returncode, errors.decode()
 
 
-async def start(*arguments: str | Path) -> Process:
+async def start(*arguments: str | Path, variables: Mapping[str, str] | None = None) -> Process:
+    """Start the command in the environment of a machine on which nothing is set but these variables."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error::ResourceWarning", "-m", "azure.keyvault.administration.emulator"),
         *map(str, arguments),
-        env=application.environment({}),
+        env=application.environment(variables or {}),
+        stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
     )
@@ -67,8 +73,8 @@ async def start(*arguments: str | Path) -> Process:
 
 @asynccontextmanager
 async def started(*arguments: str | Path) -> AsyncIterator[Command]:
-    """Run the command until the block ends, at most."""
-    process = await start(*arguments)
+    """Serve until the block ends, at most."""
+    process = await start("--print-env", "--quiet", *arguments)
     assert process.stdout
     try:
         lines = [(await process.stdout.readline()).decode() for _ in NAMES]

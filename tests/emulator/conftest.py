@@ -8,7 +8,7 @@ import pytest
 import pytest_asyncio
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
-from emulator.raw import RawClient
+from emulator.raw import CRYPTO_OFFICER, CRYPTO_USER, RawClient
 from emulator.slow_key import SlowKey
 
 if TYPE_CHECKING:
@@ -24,6 +24,14 @@ async def _hsm() -> AsyncIterator[ManagedHsmEmulator]:
 @pytest.fixture(name="raw")
 def _raw(hsm: ManagedHsmEmulator) -> RawClient:
     return RawClient(hsm)
+
+
+@pytest_asyncio.fixture(name="user")
+async def _user(raw: RawClient) -> RawClient:
+    """Somebody who may do with keys whatever can be done."""
+    await raw.assign(raw.hsm.admin_object_id, CRYPTO_USER)
+    await raw.assign(raw.hsm.admin_object_id, CRYPTO_OFFICER)
+    return raw
 
 
 @pytest.fixture(name="slow_key")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from azure.keyvault.administration.emulator._hsm.keygen import generate
 
 if TYPE_CHECKING:
+    from azure.keyvault.administration.emulator._domain.key_material import KeyMaterial
     from azure.keyvault.administration.emulator._domain.keys import KeySpec
 
 
@@ -19,7 +20,7 @@ class SlowKey:
         self._begun = threading.Event()
         self._may_end = threading.Event()
 
-    def generate(self, spec: KeySpec) -> dict[str, str]:
+    def generate(self, spec: KeySpec) -> KeyMaterial:
         if spec.family == "RSA":
             self._begun.set()
             self._may_end.wait()

@@ -217,12 +217,26 @@ async def test_a_restored_key_has_all_its_versions_and_nothing_else_changes(oper
     assert started.headers["azure-asyncoperation"] == f"{BASE}/restore/{started.json['jobId']}/pending"
     assert text(done) == (
         '{"endTime":<time>,"error":null,"jobId":"<job>","startTime":<time>,"status":"Succeeded","statusDetails":'
-        '"Number of successful key versions restored: 2, Number of key versions could not overwrite: 0"}'
+        # One more than there are versions.
+        '"Number of successful key versions restored: 3, Number of key versions could not overwrite: 0"}'
     )
     after = await operator.state()
     assert after.pop("/keys/a/versions") == versions
     changed = {path for path, value in after.items() if value != before[path]}
     assert changed == {"/keys"}
+
+
+async def test_a_restored_key_with_one_version_counts_two(operator: Operator) -> None:
+    await operator.furnish()
+    folder = await operator.folder()
+    await operator.send("DELETE", "/keys/b")
+    await operator.send("DELETE", "/deletedkeys/b")
+
+    done = await operator.finish(await operator.restore(folder, "/keys/b/restore"))
+
+    expected = "Number of successful key versions restored: 2, Number of key versions could not overwrite: 0"
+    assert (done.json["status"], done.json["statusDetails"]) == ("Succeeded", expected)
+    assert len((await operator.send("GET", "/keys/b/versions")).json["value"]) == 1
 
 
 async def test_restoring_over_an_existing_key_succeeds_and_changes_nothing(operator: Operator) -> None:
@@ -691,50 +705,102 @@ async def test_a_backup_of_another_security_domain_is_refused_and_changes_nothin
 # Starts that are refused.
 
 
+NO_EXPIRY = "The customer provided SAS token is malformed. The SAS token does not contain the expiry field"
+MALFORMED_TOKENS = [
+    pytest.param(
+        {"token": "bad_token"},
+        NO_EXPIRY,
+        id="malformed",
+    ),
+    pytest.param(
+        {"token": "se=tomorrow&sig=x"},
+        "The customer provided SAS token is malformed. The expiry field of the SAS token is not a date",
+        id="expiry-no-date",
+    ),
+    pytest.param(
+        {"token": "se=2099-01-01&st=1&sig=x"},
+        "The customer provided SAS token is malformed. The start field of the SAS token is not a date",
+        id="start-no-date",
+    ),
+    *(
+        pytest.param(
+            {"token": f"se={expiry}&sig=x"},
+            "The customer provided SAS token is malformed. The expiry field of the SAS token is not a date",
+            id=f"expiry-{number}",
+        )
+        for number, expiry in enumerate(
+            [
+                "0001-01-01T00:00%2B14:00",
+                "2099-01-01T00:00:00",
+                "2099-W01-1",
+                "20990101",
+                "2099-13-01",
+                "2099-01-01T25:00Z",
+                "2099-01-01 00:00Z",
+                "2099-01-01%0A",
+                "%D9%A2%D9%A0%D9%A9%D9%A9-01-01",
+            ]
+        )
+    ),
+    pytest.param(
+        {"token": "bad_token", "useManagedIdentity": True},
+        NO_EXPIRY,
+        id="malformed-beside-the-identity",
+    ),
+    pytest.param(
+        {"token": "bad_token", "storageResourceUri": "https://abc.blob.core.windows.net"},
+        NO_EXPIRY,
+        id="malformed-beside-a-url-without-container",
+    ),
+]
+
+
+async def _start(operator: Operator, path: str, storage: dict[str, Any], version: str = "7.6") -> Reply:
+    if path.endswith("backup"):
+        return await operator.send("POST", path, storage, version=version)
+    folder = "folder" if path.startswith("/keys") else "folderToRestore"
+    return await operator.send("PUT", path, {"sasTokenParameters": storage, folder: "f"}, version=version)
+
+
+@pytest.mark.parametrize("path", ["/prebackup", "/prerestore"])
+@pytest.mark.parametrize(("changes", "message"), MALFORMED_TOKENS)
+async def test_a_check_with_a_malformed_token_fails_at_its_first_poll(
+    operator: Operator, path: str, changes: dict[str, Any], message: str
+) -> None:
+    started = await _start(operator, path, {**operator.storage, **changes})
+    polled = await operator.status(started)
+
+    assert (started.status, started.json["status"], started.json["error"]) == (202, "InProgress", None)
+    uri = '"azureStorageBlobContainerUri":null,' if path == "/prebackup" else ""
+    assert (polled.status, text(polled)) == (
+        200,
+        (
+            f'{{{uri}"endTime":<time>,"error":{{"code":"BadRequest","innererror":null,"message":"{message}"}},'
+            '"jobId":"<job>","startTime":<time>,"status":"Failed","statusDetails":"Invalid Request"}'
+        ),
+    )
+    assert (await operator.back_up()).status == 202
+
+
+@pytest.mark.parametrize(("changes", "message"), MALFORMED_TOKENS)
+@pytest.mark.parametrize("path", ["/backup", "/restore", "/keys/k/restore"])
+async def test_a_start_with_a_malformed_token_is_refused_at_once(
+    operator: Operator, path: str, changes: dict[str, Any], message: str
+) -> None:
+    reply = await _start(operator, path, {**operator.storage, **changes})
+
+    # The start of a backup alone has its members in the order of declaration.
+    inner, sentence = '"innererror":null', f'"message":"{message}"'
+    members = [sentence, inner] if path == "/backup" else [inner, sentence]
+    assert (reply.status, reply.body.decode()) == (400, f'{{"error":{{"code":"BadRequest",{",".join(members)}}}}}')
+    assert {"x-ms-keyvault-region", "Date", "Server", "mise-correlation-id"} < set(reply.headers)
+    assert (await operator.back_up()).status == 202
+
+
 @pytest.mark.parametrize("path", ["/backup", "/prebackup", "/restore", "/prerestore", "/keys/k/restore"])
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        pytest.param(
-            {"token": "bad_token"},
-            "The customer provided SAS token is malformed. The SAS token does not contain the expiry field",
-            id="malformed",
-        ),
-        pytest.param(
-            {"token": "se=tomorrow&sig=x"},
-            "The customer provided SAS token is malformed. The expiry field of the SAS token is not a date",
-            id="expiry-no-date",
-        ),
-        pytest.param(
-            {"token": "se=2099-01-01&st=1&sig=x"},
-            "The customer provided SAS token is malformed. The start field of the SAS token is not a date",
-            id="start-no-date",
-        ),
-        *(
-            pytest.param(
-                {"token": f"se={expiry}&sig=x"},
-                "The customer provided SAS token is malformed. The expiry field of the SAS token is not a date",
-                id=f"expiry-{number}",
-            )
-            for number, expiry in enumerate(
-                [
-                    "0001-01-01T00:00%2B14:00",
-                    "2099-01-01T00:00:00",
-                    "2099-W01-1",
-                    "20990101",
-                    "2099-13-01",
-                    "2099-01-01T25:00Z",
-                    "2099-01-01 00:00Z",
-                    "2099-01-01%0A",
-                    "%D9%A2%D9%A0%D9%A9%D9%A9-01-01",
-                ]
-            )
-        ),
-        pytest.param(
-            {"token": "bad_token", "useManagedIdentity": True},
-            "The customer provided SAS token is malformed. The SAS token does not contain the expiry field",
-            id="malformed-beside-the-identity",
-        ),
         pytest.param(
             {"token": None}, "Either a SAS token or the use of the managed identity is required", id="no-token"
         ),
@@ -778,15 +844,9 @@ async def test_a_backup_of_another_security_domain_is_refused_and_changes_nothin
 async def test_a_start_that_makes_no_sense_is_refused_at_once(
     operator: Operator, path: str, changes: dict[str, Any], message: str
 ) -> None:
-    storage = {**operator.storage, **changes}
-    if path.endswith("backup"):
-        reply = await operator.send("POST", path, storage)
-    else:
-        folder = "folder" if path.startswith("/keys") else "folderToRestore"
-        reply = await operator.send("PUT", path, {"sasTokenParameters": storage, folder: "f"})
+    reply = await _start(operator, path, {**operator.storage, **changes})
 
     assert reply.backup_error == (400, "BadRequest", message)
-    assert {"x-ms-keyvault-region", "Date", "Server", "mise-correlation-id"} < set(reply.headers)
     assert (await operator.back_up()).status == 202
 
 
@@ -818,13 +878,24 @@ async def test_a_restore_names_what_its_body_lacks(
     assert (await operator.send("PUT", path, body)).backup_error == (400, "BadRequest", message)
 
 
-@pytest.mark.parametrize("version", ["7.2", "7.3", "7.4"])
-async def test_an_old_version_knows_no_managed_identity(operator: Operator, version: str) -> None:
-    storage = {**operator.storage, "useManagedIdentity": True}
+@pytest.mark.parametrize("version", ["7.2-preview", "7.2", "7.3", "7.4", "7.5"])
+@pytest.mark.parametrize("uses_identity", [False, True])
+@pytest.mark.parametrize("path", ["/backup", "/restore", "/keys/k/restore"])
+async def test_every_version_takes_the_member_about_the_managed_identity(
+    operator: Operator, path: str, uses_identity: bool, version: str
+) -> None:
+    storage = {**operator.storage, "useManagedIdentity": uses_identity}
 
-    reply = await operator.send("POST", "/backup", storage, version=version)
+    assert (await _start(operator, path, storage, version)).status == 202
 
-    message = "The request body has unknown members: 'useManagedIdentity'"
+
+@pytest.mark.parametrize("path", ["/backup", "/restore", "/keys/k/restore"])
+@pytest.mark.parametrize("version", ["7.2", "7.6"])
+async def test_a_member_that_no_version_knows_is_refused(operator: Operator, path: str, version: str) -> None:
+    reply = await _start(operator, path, {**operator.storage, "useIdentity": False}, version)
+
+    where = "" if path == "/backup" else "sasTokenParameters."
+    message = f"The request body has unknown members: '{where}useIdentity'"
     assert reply.backup_error == (400, "BadRequest", message)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import os
 import re
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import pytest
+from dotenv import dotenv_values
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from azure.keyvault.administration.emulator._command_line import main
@@ -75,7 +77,7 @@ async def test_it_tells_an_application_all_that_it_needs(
         assert await command.stop() == (0, "")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=str)
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=str)
 async def test_a_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals) -> None:
     env_file = tmp_path / "hsm.env"
 
@@ -89,6 +91,100 @@ async def test_a_signal_stops_it_cleanly(tmp_path: Path, number: signal.Signals)
     assert _names(tmp_path) == []
     with pytest.raises(FileNotFoundError):
         ssl.create_default_context(cafile=command.variables["SSL_CERT_FILE"])
+
+
+async def _serve(*arguments: str | Path, **variables: str) -> tuple[bytes, bytes]:
+    """Start an emulator, stop it when it has said how, and return stdout and stderr."""
+    process = await start(*arguments, variables=variables)
+    assert process.stderr
+    said = await process.stderr.readuntil(b"Ctrl-C stops it\n")
+    process.send_signal(signal.SIGINT)
+    output, errors = await process.communicate()
+    return output, said + errors
+
+
+async def test_without_being_asked_it_shows_no_secret() -> None:
+    output, errors = await _serve(AZURE_CLIENT_ID="5f0a2f3c-3b8e-4f3e-9d43-0b9b5c2b6d11")
+
+    assert output == b""
+    assert errors.decode().splitlines() == [
+        "managed-hsm-emulator: https://emulated-hsm.managedhsm.azure.net is ready, data in memory",
+        "managed-hsm-emulator: Ctrl-C stops it",
+    ]
+
+
+async def test_it_says_where_the_data_is_how_programs_find_it_and_what_hides_it_from_them(tmp_path: Path) -> None:
+    data, env_file = tmp_path / "data", tmp_path / "my hsm.env"
+    unset = "Unset these where programs run, or they ask others for tokens"
+
+    _, errors = await _serve("--data", data, "--env-file", env_file, AZURE_CLIENT_ID="x", AZURE_TENANT_ID="y")
+
+    assert errors.decode().splitlines() == [
+        f"managed-hsm-emulator: WARNING: {unset}: AZURE_CLIENT_ID, AZURE_TENANT_ID",
+        f"managed-hsm-emulator: https://emulated-hsm.managedhsm.azure.net is ready, data in {data}",
+        f"managed-hsm-emulator: in a shell, programs find it after: set -a; . '{env_file}'; set +a",
+        "managed-hsm-emulator: Ctrl-C stops it",
+    ]
+
+
+async def test_a_second_start_that_fails_leaves_the_env_file_of_the_first(tmp_path: Path) -> None:
+    env_file = tmp_path / "hsm.env"
+
+    async with started("--data", tmp_path / "data", "--env-file", env_file) as command:
+        port = command.variables["EMULATOR_LOCALHOST_URL"].rpartition(":")[2]
+        for arguments in (["--data", tmp_path / "data"], ["--port", port], ["--name", "a--b"]):
+            process = await start("--env-file", env_file, *arguments)
+            _, errors = await process.communicate()
+            assert (process.returncode, errors.count(b"\n")) == (1, 1)
+            assert env_file.read_text() == command.text
+        assert await command.stop() == (0, "")
+
+    assert _names(tmp_path) == ["data"]
+
+
+async def test_the_file_of_an_emulator_that_was_killed_is_gone_before_the_next_start(tmp_path: Path) -> None:
+    env_file = tmp_path / "hsm.env"
+    async with started("--env-file", env_file) as command:
+        await command.stop(signal.SIGKILL)
+    assert env_file.exists()
+
+    process = await start("--env-file", env_file, "--data", "/dev/null")
+    await process.communicate()
+
+    assert not env_file.exists()
+
+
+@pytest.mark.parametrize(
+    "name", ["data", "some data", 'somebody\'s "data"', "data $HOME `id`", "data # one", r"\new data's"]
+)
+async def test_shells_and_parsers_read_the_env_file_alike(tmp_path: Path, name: str) -> None:
+    env_file = tmp_path / "hsm.env"
+    async with started("--data", tmp_path / name, "--env-file", env_file) as command:
+        read_by_dotenv = dotenv_values(env_file)
+        shell = await asyncio.create_subprocess_exec(
+            *("sh", "-c", f'set -a; . {env_file}; set +a; exec "$0" -c "import os; print(dict(os.environ))"'),
+            sys.executable,
+            stdout=asyncio.subprocess.PIPE,
+        )
+        output, _ = await shell.communicate()
+        read_by_shell = ast.literal_eval(output.decode())
+        lines = dict(line.split("=", 1) for line in command.text.splitlines())
+
+    expected = command.variables
+    assert expected["SSL_CERT_FILE"] == str(tmp_path / name / "ca-bundle.pem")
+    assert read_by_dotenv == expected
+    assert {variable: read_by_shell[variable] for variable in NAMES} == expected
+    if name == "data":
+        # What knows no quotes, such as docker --env-file, reads the other lines.
+        quoted = [variable for variable in NAMES if lines[variable] != expected[variable]]
+        assert quoted == ["BLOB_SAS_TOKEN", "JAVA_TOOL_OPTIONS"]
+
+
+def test_a_value_that_shells_and_parsers_do_not_read_alike_is_refused(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["--print-env", "--data", str(tmp_path / "'$")]) == 1
+    assert "SSL_CERT_FILE has quotes and other characters that no env file can hold" in capsys.readouterr().err
 
 
 async def test_an_env_file_that_another_emulator_has_taken_over_stays(tmp_path: Path) -> None:
@@ -181,7 +277,7 @@ def test_what_cannot_be_is_said_in_one_line(
 
 
 def test_a_path_that_no_env_file_can_hold_is_refused(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    code = main(["--data", str(tmp_path / "two\nlines")])
+    code = main(["--print-env", "--data", str(tmp_path / "two\nlines")])
 
     output, errors = capsys.readouterr()
     assert (code, output, errors.count("\n")) == (1, "", 1)
@@ -289,14 +385,24 @@ def _script() -> str:
 WAYS = [["-m", "azure.keyvault.administration.emulator"], ["-c", _script()]]
 
 
-@pytest.mark.parametrize("way", WAYS, ids=["module", "script"])
-def test_without_the_extra_the_command_says_what_to_install(without_the_extra: dict[str, str], way: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("way", "said"),
+    [
+        (WAYS[0], "Traceback .*:\\n(.*\\n)*ImportError"),
+        (WAYS[1], "managed-hsm-emulator: error"),
+    ],
+    ids=["module", "script"],
+)
+def test_without_the_extra_the_command_says_what_to_install(
+    without_the_extra: dict[str, str], way: list[str], said: str
+) -> None:
     done = subprocess.run(
         [sys.executable, *way, "--version"], env=without_the_extra, capture_output=True, text=True, check=False
     )
 
     advice = 'The emulator needs its extra: pip install "azure-keyvault-administration[emulator]"'
-    assert (done.returncode, done.stdout, done.stderr) == (1, "", f"managed-hsm-emulator: error: {advice}\n")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert re.fullmatch(f"{said}: {re.escape(advice)}\n", done.stderr)
 
 
 def test_without_the_extra_a_package_that_can_do_without_the_emulator_runs(
@@ -358,7 +464,7 @@ def test_in_the_process_of_somebody_else_it_gives_the_signals_back(
 
     thread = threading.Thread(target=stop)
     thread.start()
-    code = main(["--env-file", str(env_file)])
+    code = main(["--print-env", "--env-file", str(env_file)])
     thread.join()
 
     assert code == 0

@@ -6,7 +6,10 @@ import asyncio
 import sys
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
+import aiohttp
 import pytest
 import trustme
 from cryptography import x509
@@ -14,6 +17,8 @@ from cryptography.x509.oid import NameOID
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from emulator import application
+
+HOSTS = ["emulated-hsm.managedhsm.azure.net", "management.azure.com", "graph.microsoft.com"]
 
 _NAMES = {NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME}
 
@@ -107,10 +112,106 @@ async def test_certificates_that_cannot_be_read_are_made_anew(tmp_path: Path, co
 async def test_certificates_that_soon_expire_are_made_anew(tmp_path: Path, days: int, *, is_kept: bool) -> None:
     authority = trustme.CA()
     expiry = datetime.now(timezone.utc) + timedelta(days=days)
-    leaf = authority.issue_cert("emulated-hsm.managedhsm.azure.net", not_after=expiry)
+    leaf = authority.issue_cert(*HOSTS, not_after=expiry)
     pems = [authority.cert_pem, leaf.cert_chain_pems[0], leaf.private_key_pem]
     (tmp_path / "certificates.pem").write_bytes(b"".join(pem.bytes() for pem in pems))
 
     async with ManagedHsmEmulator(data=tmp_path) as hsm:
         assert (hsm.ca_certificate == authority.cert_pem.bytes()) is is_kept
         assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")
+
+
+async def test_certificates_for_fewer_hosts_are_made_anew(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    leaf = authority.issue_cert(HOSTS[0])
+    pems = [authority.cert_pem, leaf.cert_chain_pems[0], leaf.private_key_pem]
+    (tmp_path / "certificates.pem").write_bytes(b"".join(pem.bytes() for pem in pems))
+
+    async with ManagedHsmEmulator(data=tmp_path) as hsm:
+        assert hsm.ca_certificate != authority.cert_pem.bytes()
+
+
+@pytest.mark.parametrize("is_kept", [True, False], ids=["data", "memory"])
+async def test_certificates_are_for_everybody_and_nothing_else_is(tmp_path: Path, *, is_kept: bool) -> None:
+    async with ManagedHsmEmulator(data=tmp_path / "data" if is_kept else None) as hsm:
+        variables = hsm.environment()
+        bundle = Path(variables["SSL_CERT_FILE"])
+        files = {path.name: path.stat().st_mode & 0o777 for path in bundle.parent.iterdir()}
+        directory = bundle.parent.stat().st_mode & 0o777
+
+    assert directory == 0o711
+    public = {"ca.pem": 0o644, "ca-bundle.pem": 0o644, "truststore.p12": 0o644}
+    assert files.items() >= public.items()
+    assert [name for name, mode in files.items() if mode & 0o077 and name not in public] == []
+
+
+async def test_java_options_of_the_parent_stay(hsm: ManagedHsmEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("JAVA_TOOL_OPTIONS", "-Xmx64m")
+
+    options = hsm.environment()["JAVA_TOOL_OPTIONS"].split()
+
+    assert [option.partition("=")[0] for option in options] == [
+        "-Xmx64m",
+        "-Dhttps.proxyHost",
+        "-Dhttps.proxyPort",
+        "-Djavax.net.ssl.trustStore",
+        "-Djavax.net.ssl.trustStoreType",
+    ]
+
+
+async def test_the_managed_identity_can_be_another_principal() -> None:
+    principal = "5f0a2f3c-3b8e-4f3e-9d43-0b9b5c2b6d11"
+    async with ManagedHsmEmulator(identity_object_id=principal.upper()) as hsm:
+        variables = hsm.environment()
+        token = await application.get_token(variables)
+        path = "/providers/Microsoft.Authorization/roleAssignments?api-version=7.6"
+        status, _ = await application.send(variables, "GET", path, token=token)
+
+    assert status == 403
+    assert hsm.journal[-1].principal == principal
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"identity_object_id": "me"}, "identity_object_id must be a GUID"),
+        ({"allow_hosts": ["https://example.com"]}, "an allowed host must be a host name"),
+        ({"allow_hosts": ["example.com:0"]}, "an allowed host must be a host name"),
+        ({"allow_hosts": ["example.com:https"]}, "an allowed host must be a host name"),
+        ({"advertise": "http://hsm", "host": "0.0.0.0"}, "advertise must be a host name"),
+        ({"advertise": "hsm"}, "advertise needs a host that other machines can reach"),
+    ],
+    ids=str,
+)
+def test_what_cannot_be_is_refused_before_the_start(options: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        ManagedHsmEmulator(**options)
+
+
+async def test_others_reach_everything_under_the_name_that_is_advertised() -> None:
+    # Any address but the loopback of servers stands for one that other machines reach.
+    async with ManagedHsmEmulator(host="0.0.0.0", advertise="127.0.0.2") as hsm:
+        variables = hsm.environment()
+        token = await application.get_token(variables)
+        path = "/providers/Microsoft.Authorization/roleAssignments?api-version=7.6"
+        status, _ = await application.send(variables, "GET", path, token=token)
+        async with aiohttp.ClientSession() as session, session.get(f"{hsm.control_url}/clock") as reply:
+            controlled = reply.status
+        async with aiohttp.ClientSession() as session, session.get(hsm.control_url[:-1] + "x/clock") as reply:
+            without_key = reply.status
+
+    named = {name: urlsplit(variables[name]).hostname for name in variables if variables[name].startswith("http")}
+    assert (status, controlled, without_key) == (200, 200, 403)
+    assert variables["NO_PROXY"] == variables["no_proxy"] == "localhost,127.0.0.1,::1,127.0.0.2"
+    assert "-Dhttps.proxyHost=127.0.0.2 " in variables["JAVA_TOOL_OPTIONS"]
+    assert {name for name, host in named.items() if host == "127.0.0.2"} == {
+        "EMULATOR_CONTROL_URL",
+        "IDENTITY_ENDPOINT",
+        "HTTPS_PROXY",
+        "https_proxy",
+    }
+
+
+def test_in_a_thread_of_its_own_it_is_reached_under_that_name_too() -> None:
+    with ManagedHsmEmulator(host="0.0.0.0", advertise="127.0.0.2") as hsm:
+        assert hsm.client_kwargs["proxies"]["https"] == hsm.environment()["HTTPS_PROXY"]

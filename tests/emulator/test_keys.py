@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from base64 import urlsafe_b64decode
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from typing import Any
 
 import pytest
@@ -13,22 +13,19 @@ from yarl import URL
 
 from azure.keyvault.administration.emulator._domain import keys
 from azure.keyvault.administration.emulator._domain.errors import ServiceError
-from emulator.raw import ACTION, CRYPTO_OFFICER, CRYPTO_USER, RawClient
+from emulator.raw import ACTION, CRYPTO_USER, RawClient
 
 WEEK = 7 * 86400
+EKM_ADMINISTRATOR = "abdd7ec4-a273-4265-bf38-e001014e2d8e"
 BASE = "https://emulated-hsm.managedhsm.azure.net"
-
-
-@pytest.fixture(name="user")
-async def _user(raw: RawClient) -> RawClient:
-    """Somebody who may do with keys whatever can be done."""
-    await raw.assign(raw.hsm.admin_object_id, CRYPTO_USER)
-    await raw.assign(raw.hsm.admin_object_id, CRYPTO_OFFICER)
-    return raw
 
 
 def number(text: str) -> int:
     return int.from_bytes(urlsafe_b64decode(text + "=" * (-len(text) % 4)), "big")
+
+
+def encoded(text: str) -> str:
+    return urlsafe_b64encode(text.encode()).rstrip(b"=").decode()
 
 
 async def listed(user: RawClient, path: str) -> list[dict[str, Any]]:
@@ -92,7 +89,11 @@ async def test_a_symmetric_key_shows_nothing_of_itself(user: RawClient) -> None:
 
 
 async def test_what_is_asked_for_is_kept(user: RawClient) -> None:
-    policy = {"contentType": "application/json; charset=utf-8", "data": "e30", "immutable": True}
+    policy = {
+        "contentType": "application/json; charset=utf-8",
+        "data": encoded('{"version":"1.0.0"}'),
+        "immutable": True,
+    }
     wanted = {
         "kty": "RSA",
         "key_size": 3072,
@@ -123,11 +124,45 @@ async def test_what_is_asked_for_is_kept(user: RawClient) -> None:
         pytest.param({"kty": "RSA", "key_size": 1024}, "key_size must be one of 2048, 3072, 4096", id="small"),
         pytest.param({"kty": "RSA", "key_size": True}, "key_size must be an integer", id="boolean-size"),
         pytest.param({"kty": "RSA", "key_size": 2**70}, "key_size must be an integer", id="huge-size"),
-        pytest.param({"kty": "RSA", "public_exponent": 4}, "public_exponent must be one of 65537, 3", id="exponent"),
+        pytest.param(
+            {"kty": "RSA", "public_exponent": 4}, "public_exponent must be an odd number, 3 or larger", id="exponent"
+        ),
+        pytest.param(
+            {"kty": "RSA", "public_exponent": 1}, "public_exponent must be an odd number, 3 or larger", id="one"
+        ),
         pytest.param({"kty": "RSA", "crv": "P-256"}, "crv has no meaning for the kty RSA", id="curve-for-rsa"),
         pytest.param({"kty": "EC", "crv": "P-255"}, "crv must be one of P-256, P-384, P-521, P-256K", id="curve"),
         pytest.param({"kty": "EC-HSM", "key_size": 256}, "key_size has no meaning for the kty EC-HSM", id="ec-size"),
-        pytest.param({"kty": "oct", "key_size": 8}, "key_size must be one of 256, 192, 128", id="oct-size"),
+        pytest.param({"kty": "oct", "key_size": 8}, "Invalid key size: '8'", id="oct-size"),
+        pytest.param({"kty": "OKP", "crv": "Ed448"}, "crv must be one of Ed25519", id="okp-curve"),
+        pytest.param(
+            {"kty": "EC", "attributes": {"exportable": True}},
+            "Exportable keys must have release policy",
+            id="exportable",
+        ),
+        pytest.param(
+            {"kty": "EC", "release_policy": {"data": encoded('{"version":"1"}')}},
+            "Non-exportable keys must not have release policy",
+            id="policy",
+        ),
+        pytest.param(
+            {"kty": "EC", "release_policy": {"data": encoded("{}")}},
+            "Key Release Policy: missing 'version' property",
+            id="policy-version",
+        ),
+        pytest.param(
+            {"kty": "EC", "release_policy": {"data": encoded("[]")}},
+            "Key Release Policy: data is not a JSON object in base64url",
+            id="policy-list",
+        ),
+        pytest.param(
+            {"kty": "EC", "tags": {str(number): "" for number in range(16)}},
+            "A key has up to 15 tags of up to 256 characters",
+            id="tags",
+        ),
+        pytest.param(
+            {"kty": "EC", "tags": {"a": "x" * 257}}, "A key has up to 15 tags of up to 256 characters", id="long-tag"
+        ),
         pytest.param(
             {"kty": "EC", "key_ops": ["fly"]},
             "A key of the kty EC-HSM cannot be used for the key operation 'fly'",
@@ -188,7 +223,6 @@ async def test_creating_again_makes_a_new_version_and_the_newest_is_what_the_nam
     [
         ("GET", "/keys/none"),
         ("GET", "/keys/none/00000000000000000000000000000000"),
-        ("GET", "/keys/none/versions"),
         ("DELETE", "/keys/none"),
         ("PATCH", "/keys/none/"),
     ],
@@ -197,6 +231,104 @@ async def test_a_key_that_is_not_there_is_not_found(user: RawClient, method: str
     reply = await user.send(method, path, {} if method == "PATCH" else None)
 
     assert reply.error == (404, "KeyNotFound", f"Key not found: {BASE}/keys/none")
+
+
+async def test_absent_key_has_no_versions(user: RawClient) -> None:
+    absent = await user.send("GET", "/keys/none/versions")
+    await user.send("POST", "/keys/k/create", {"kty": "oct"})
+    await user.send("DELETE", "/keys/k")
+    deleted = await user.send("GET", "/keys/k/versions")
+
+    assert (absent.status, absent.json) == (deleted.status, deleted.json) == (200, {"value": []})
+
+
+@pytest.mark.parametrize("version", ["7.0", "7.1"])
+async def test_keys_are_served_at_versions_older_than_the_hsm(user: RawClient, version: str) -> None:
+    created = await user.send("POST", "/keys/k/create", {"kty": "oct"}, version=version)
+
+    assert (await user.send("GET", "/keys/k", version=version)).body == created.body
+
+
+@pytest.mark.parametrize(("exponent", "shown"), [(0, "AQAB"), (3, "Aw"), (17, "EQ"), (65537, "AQAB")])
+async def test_public_exponent_is_kept(user: RawClient, exponent: int, shown: str) -> None:
+    reply = await user.send("POST", "/keys/k/create", {"kty": "RSA", "public_exponent": exponent})
+
+    assert (reply.status, reply.json["key"]["e"]) == (200, shown)
+
+
+async def test_ed25519_key_signs_and_verifies_only(user: RawClient) -> None:
+    key = (await user.send("POST", "/keys/k/create", {"kty": "OKP"})).json["key"]
+
+    assert list(key) == ["crv", "key_ops", "kid", "kty", "x"]
+    assert (key["kty"], key["crv"], key["key_ops"], len(key["x"])) == ("OKP-HSM", "Ed25519", ["sign", "verify"], 43)
+
+
+@pytest.mark.parametrize(
+    ("body", "size"), [({"kty": "AES", "public_exponent": 0}, 256), ({"kty": "oct", "key_size": 128}, 128)]
+)
+async def test_symmetric_key_shows_its_size_until_it_is_deleted(
+    user: RawClient, body: dict[str, Any], size: int
+) -> None:
+    created = await user.send("POST", "/keys/k/create", body)
+    deleted = await user.send("DELETE", "/keys/k")
+
+    assert created.json["key"]["kty"] == "oct-HSM"
+    assert created.json["attributes"]["key_size"] == size
+    assert "key_size" not in deleted.json["attributes"]
+
+
+async def test_release_policy_is_shown_compact_and_with_its_defaults(user: RawClient) -> None:
+    policy = {"data": encoded('{ "version" : "1.0.0", "anyOf": [] }')}
+    body = {"kty": "RSA", "attributes": {"exportable": True}, "release_policy": policy}
+
+    reply = await user.send("POST", "/keys/k/create", body)
+
+    assert reply.json["release_policy"] == {
+        "contentType": "application/json; charset=utf-8",
+        "data": encoded('{"version":"1.0.0","anyOf":[]}'),
+        "immutable": False,
+    }
+
+
+async def test_key_that_wraps_securely_has_a_policy_without_being_exportable(user: RawClient) -> None:
+    body = {"kty": "oct", "key_ops": ["secureWrapKey"], "release_policy": {"data": encoded('{"version":"1"}')}}
+
+    assert (await user.send("POST", "/keys/k/create", body)).status == 200
+
+
+async def test_update_can_take_all_operations_away(user: RawClient) -> None:
+    await user.send("POST", "/keys/k/create", {"kty": "EC"})
+
+    reply = await user.send("PATCH", "/keys/k", {"key_ops": []})
+
+    assert "key_ops" not in reply.json["key"]
+
+
+async def test_attestation_is_stable_and_shown_nowhere_else(user: RawClient) -> None:
+    kid = (await user.send("POST", "/keys/k/create", {"kty": "EC"})).json["key"]["kid"]
+    await user.send("POST", "/keys/o/create", {"kty": "oct"})
+
+    first, second = [
+        await user.send("GET", path) for path in ("/keys/k//attestation", f"/keys/k/{kid[-32:]}/attestation")
+    ]
+    symmetric = await user.send("GET", "/keys/o/Attestation")
+
+    attestation = first.json["attributes"]["attestation"]
+    assert list(attestation) == ["certificatePemFile", "privateKeyAttestation", "publicKeyAttestation", "version"]
+    assert attestation["version"] == "MRVL-1"
+    assert urlsafe_b64decode(attestation["certificatePemFile"] + "==").startswith(b"-----BEGIN CERTIFICATE-----")
+    assert first.body == second.body
+    assert "publicKeyAttestation" not in symmetric.json["attributes"]["attestation"]
+    assert "attestation" not in (await user.send("GET", "/keys/k")).json["attributes"]
+
+
+@pytest.mark.parametrize("name", ["attestation", "sign", "WrapKey", "rotate", "rotationpolicies"])
+async def test_name_of_an_operation_is_not_a_version(user: RawClient, name: str) -> None:
+    await user.send("POST", "/keys/k/create", {"kty": "oct"})
+
+    reply = await user.send("PATCH", f"/keys/k/{name}", {})
+
+    assert reply.status == (404 if name == "rotationpolicies" else 405)
 
 
 async def test_a_version_that_is_not_there_is_not_found(user: RawClient) -> None:
@@ -300,7 +432,9 @@ async def test_a_purged_key_is_gone_and_its_name_free(user: RawClient) -> None:
     created = await user.send("POST", "/keys/k/create", {"kty": "EC"})
 
     assert (purged.status, purged.body) == (204, b"")
-    assert not {"Content-Type", "Date", "Server", "Content-Length"} & set(purged.headers)
+    assert purged.headers["Content-Length"] == "0"
+    assert purged.headers["Content-Type"] == "application/json; charset=utf-8"
+    assert not {"Date", "Server"} & set(purged.headers)
     assert again.error == (404, "KeyNotFound", f"Key not found: {BASE}/deletedkeys/k")
     assert created.status == 200
     assert len(await listed(user, "/keys/k/versions")) == 1
@@ -455,19 +589,19 @@ async def test_a_user_of_one_key_sees_that_key_only(user: RawClient) -> None:
 @pytest.mark.parametrize(
     ("method", "path", "what"),
     [
-        ("PUT", "/keys/k", "Importing a key"),
-        ("POST", "/keys/k/backup", "Backing up a single key"),
-        ("POST", "/keys/restore", "Restoring a single key from a blob"),
-        ("POST", "/keys/k/rotate", "Rotating a key"),
-        ("GET", "/keys/k/rotationpolicy", "A rotation policy"),
-        ("POST", "/keys/k/v/encrypt", "Encrypting"),
-        ("POST", "/keys/k/v/sign", "Signing"),
-        ("POST", "/keys/k/v/unwrapkey", "Unwrapping a key"),
-        ("POST", "/rng", "The random number generator"),
-        ("GET", "/settings/AllowKeyManagementOperationsThroughARM", "Settings"),
+        ("POST", "/keys/k/v/release", "Releasing a key"),
+        ("POST", "/keys/k//release", "Releasing a key"),
+        ("POST", "/keys/k/v/secureWrapKey", "Wrapping a key securely"),
+        ("POST", "/keys/k//secureunwrapkey", "Unwrapping a key securely"),
+        ("GET", "/ekm", "The external key manager (EKM)"),
+        ("POST", "/ekm/create", "The external key manager (EKM)"),
+        ("GET", "/securitydomain/upload", "Download or upload of the security domain"),
+        ("POST", "/securitydomain/download", "Download or upload of the security domain"),
     ],
 )
 async def test_what_is_not_emulated_says_so(user: RawClient, method: str, path: str, what: str) -> None:
+    await user.assign(user.principal, EKM_ADMINISTRATOR)
+
     reply = await user.send(method, path, b"whatever" if method != "GET" else None)
 
     assert reply.error == (501, "NotImplemented", f"{what} is not part of this emulator")

@@ -206,7 +206,7 @@ def assignment(name: str) -> Thing:
     return Thing((path,), next_write)
 
 
-LIVE, DELETED, GONE = (200, 404, 200), (404, 200, 404), (404, 404, 404)
+LIVE, DELETED, GONE = (200, 404, 200), (404, 200, 200), (404, 404, 200)
 
 
 def key(name: str) -> Thing:

@@ -48,7 +48,7 @@ def test_each_behaviour_has_its_source_and_its_test() -> None:
 
     assert len(rows) > 90
     assert [row for row in rows if len(row) != 3 or not row[1].strip() or not _NODE_ID.search(row[2])] == []
-    sources = r"REST API|recorded traffic|documentation|issue|reference clients|vault's|unverified"
+    sources = r"REST API|recorded traffic|documentation|issue|reference clients|terraform|vault's|unverified"
     assert [row for row in rows if not re.search(sources, row[1])] == []
 
 

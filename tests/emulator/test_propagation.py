@@ -1,4 +1,4 @@
-"""With a propagation delay, a change of roles or assignments is seen at once and counts later."""
+"""With a propagation delay, a change of roles or assignments is shown and counts later."""
 
 from __future__ import annotations
 
@@ -35,28 +35,74 @@ async def test_a_new_hsm_knows_its_administrator_at_once(raw: RawClient) -> None
     assert await may_read(raw, raw.principal)
 
 
-async def test_an_assignment_is_listed_at_once_and_counts_later(raw: RawClient) -> None:
-    created = await raw.assign(ALICE, CRYPTO_AUDITOR)
-    listed = await raw.role_assignments()
-    before = await may_read(raw, ALICE)
+async def shows(raw: RawClient, collection: str) -> bool:
+    """Whether what is called NAME is shown: by itself and in the list alike."""
+    read = await raw.send("GET", f"{collection}/{NAME}")
+    listed = (await raw.send("GET", collection)).json["value"]
+    assert (read.status == 200) == (NAME in [each["name"] for each in listed])
+    return read.status == 200
+
+
+async def test_an_assignment_is_shown_and_counts_later(raw: RawClient) -> None:
+    await raw.assign(ALICE, CRYPTO_AUDITOR, name=NAME)
+    before = await shows(raw, ROLE_ASSIGNMENTS), await may_read(raw, ALICE)
     raw.hsm.clock.advance(DELAY)
-    after = await may_read(raw, ALICE)
+    after = await shows(raw, ROLE_ASSIGNMENTS), await may_read(raw, ALICE)
 
-    assert listed[-1] == created.json
-    assert (before, after) == (False, True)
+    assert (before, after) == ((False, False), (True, True))
 
 
-async def test_an_assignment_that_is_deleted_counts_for_a_while(raw: RawClient) -> None:
+async def test_an_assignment_that_is_deleted_is_shown_and_counts_for_a_while(raw: RawClient) -> None:
     await raw.assign(ALICE, CRYPTO_AUDITOR, name=NAME)
     raw.hsm.clock.advance(DELAY)
     await raw.send("DELETE", f"{ROLE_ASSIGNMENTS}/{NAME}")
-    listed = await raw.role_assignments()
-    before = await may_read(raw, ALICE)
+    before = await shows(raw, ROLE_ASSIGNMENTS), await may_read(raw, ALICE)
+    raw.hsm.clock.advance(DELAY)
+    after = await shows(raw, ROLE_ASSIGNMENTS), await may_read(raw, ALICE)
+
+    assert (before, after) == ((True, True), (False, False))
+
+
+async def test_a_role_is_shown_later_too(raw: RawClient) -> None:
+    seen = []
+    for method, body in (("PUT", {"properties": {}}), ("DELETE", None)):
+        await raw.send(method, f"{ROLE_DEFINITIONS}/{NAME}", body)
+        seen.append(await shows(raw, ROLE_DEFINITIONS))
+        raw.hsm.clock.advance(DELAY)
+        seen.append(await shows(raw, ROLE_DEFINITIONS))
+
+    assert seen == [False, True, True, False]
+
+
+async def test_writes_are_checked_against_what_is_written(raw: RawClient) -> None:
+    first = await raw.assign(ALICE, CRYPTO_AUDITOR, name=NAME)
+    second = await raw.assign(ALICE, CRYPTO_AUDITOR, name=NAME)
+    deleted = [await raw.send("DELETE", f"{ROLE_ASSIGNMENTS}/{NAME}") for _ in range(2)]
+
+    assert [reply.status for reply in (first, second, *deleted)] == [201, 400, 200, 404]
+
+
+async def test_a_role_cannot_be_deleted_while_the_deletion_of_its_assignment_is_under_way(raw: RawClient) -> None:
+    role, assignment = f"{ROLE_DEFINITIONS}/{NAME}", f"{ROLE_ASSIGNMENTS}/{NAME}"
+    await raw.send("PUT", role, {"properties": {}})
+    await raw.assign(ALICE, NAME, name=NAME)
+    raw.hsm.clock.advance(DELAY)
+    await raw.send("DELETE", assignment)
+
+    refused = await raw.send("DELETE", role)
+    raw.hsm.clock.advance(DELAY)
+    deleted = await raw.send("DELETE", role)
+
+    assert refused.error[:2] == (409, "Conflict")
+    assert deleted.status == 200
+
+
+async def test_a_role_can_be_deleted_while_it_is_assigned(raw: RawClient) -> None:
+    await raw.send("PUT", f"{ROLE_DEFINITIONS}/{NAME}", {"properties": {}})
+    await raw.assign(ALICE, NAME)
     raw.hsm.clock.advance(DELAY)
 
-    assert NAME not in [each["name"] for each in listed]
-    assert before
-    assert not await may_read(raw, ALICE)
+    assert (await raw.send("DELETE", f"{ROLE_DEFINITIONS}/{NAME}")).status == 200
 
 
 async def test_a_role_that_is_replaced_or_deleted_grants_for_a_while_what_it_granted(raw: RawClient) -> None:
@@ -96,7 +142,7 @@ async def test_each_change_takes_its_own_time(raw: RawClient) -> None:
 async def test_a_change_that_is_refused_changes_nothing(raw: RawClient) -> None:
     await raw.assign(ALICE, CRYPTO_AUDITOR, name=NAME)
     raw.hsm.clock.advance(DELAY / 2)
-    assert (await raw.assign(BOB, CRYPTO_AUDITOR, name=NAME)).status == 409
+    assert (await raw.assign(BOB, CRYPTO_AUDITOR, name=NAME)).status == 400
     raw.hsm.clock.advance(DELAY / 2)
 
     assert await may_read(raw, ALICE)

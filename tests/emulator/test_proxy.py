@@ -8,7 +8,7 @@ import ssl
 import struct
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -48,7 +48,7 @@ async def _ask(port: int, request: bytes) -> bytes:
 
 
 def _only(host: str) -> str:
-    return f"This proxy leads to {HOST}:443 only, not to {host}."
+    return f"This proxy leads to {HOST}:443 only, not to {host}; --allow-host adds a host."
 
 
 async def test_a_client_with_the_proxy_and_strict_verification_is_served(hsm: ManagedHsmEmulator) -> None:
@@ -121,39 +121,41 @@ async def test_a_request_that_comes_with_the_end_of_the_handshake_is_served(hsm:
 @pytest.mark.parametrize(
     ("request_line", "status", "reason"),
     [
-        ("CONNECT example.com:443 HTTP/1.1", "403 Forbidden", _only("example.com:443")),
-        (f"CONNECT {HOST}:80 HTTP/1.1", "403 Forbidden", _only(f"{HOST}:80")),
-        (f"CONNECT other.{HOST}:443 HTTP/1.1", "403 Forbidden", _only(f"other.{HOST}:443")),
-        (f"CONNECT {HOST}.:443 HTTP/1.1", "403 Forbidden", _only(f"{HOST}.:443")),
-        ("CONNECT 127.0.0.1:443 HTTP/1.1", "403 Forbidden", _only("127.0.0.1:443")),
-        ("CONNECT [::1]:443 HTTP/1.1", "403 Forbidden", _only("[::1]:443")),
-        (f"CONNECT {HOST} HTTP/1.1", "400 Bad Request", NO_TARGET),
-        (f"CONNECT user:secret@{HOST}:443 HTTP/1.1", "400 Bad Request", NO_TARGET),
-        (f"CONNECT https://{HOST}:443 HTTP/1.1", "400 Bad Request", NO_TARGET),
-        (f"GET http://{HOST}/ HTTP/1.1", "405 Method Not Allowed", ONLY_CONNECT),
-        ("GET / HTTP/1.1", "405 Method Not Allowed", ONLY_CONNECT),
-        (f"connect {HOST}:443 HTTP/1.1", "405 Method Not Allowed", ONLY_CONNECT),
-        (f"CONNECT {HOST}:443 HTTP/2.0", "400 Bad Request", NO_REQUEST),
-        (f"CONNECT  {HOST}:443 HTTP/1.1", "400 Bad Request", NO_REQUEST),
-        (f"CONNECT {HOST}:443", "400 Bad Request", NO_REQUEST),
-        ("", "400 Bad Request", NO_REQUEST),
-        (f"CONNECT {HOST}:443 HTTP/1.1\r\nno field", "400 Bad Request", NO_REQUEST),
-        (f"CONNECT {HOST}:443 HTTP/1.1\r\na: b\r\n folded: c", "400 Bad Request", NO_REQUEST),
-        (f"CONNECT {HOST}:443 HTTP/1.1\r\na: b\nc: d", "400 Bad Request", NO_REQUEST),
-        (f"CONNECT {HOST}:443 HTTP/1.1\r\na: \0", "400 Bad Request", NO_REQUEST),
+        ("CONNECT example.com:443 HTTP/1.1", 403, _only("example.com:443")),
+        (f"CONNECT {HOST}:80 HTTP/1.1", 403, _only(f"{HOST}:80")),
+        (f"CONNECT other.{HOST}:443 HTTP/1.1", 403, _only(f"other.{HOST}:443")),
+        (f"CONNECT {HOST}.:443 HTTP/1.1", 403, _only(f"{HOST}.:443")),
+        ("CONNECT 127.0.0.1:443 HTTP/1.1", 403, _only("127.0.0.1:443")),
+        ("CONNECT [::1]:443 HTTP/1.1", 403, _only("[::1]:443")),
+        (f"CONNECT {HOST} HTTP/1.1", 400, NO_TARGET),
+        (f"CONNECT {'x' * 254}:443 HTTP/1.1", 400, NO_TARGET),
+        (f"CONNECT {HOST}:443443 HTTP/1.1", 400, NO_TARGET),
+        (f"CONNECT user:secret@{HOST}:443 HTTP/1.1", 400, NO_TARGET),
+        (f"CONNECT https://{HOST}:443 HTTP/1.1", 400, NO_TARGET),
+        (f"GET http://{HOST}/ HTTP/1.1", 405, ONLY_CONNECT),
+        ("GET / HTTP/1.1", 405, ONLY_CONNECT),
+        (f"connect {HOST}:443 HTTP/1.1", 405, ONLY_CONNECT),
+        (f"CONNECT {HOST}:443 HTTP/2.0", 400, NO_REQUEST),
+        (f"CONNECT  {HOST}:443 HTTP/1.1", 400, NO_REQUEST),
+        (f"CONNECT {HOST}:443", 400, NO_REQUEST),
+        ("", 400, NO_REQUEST),
+        (f"CONNECT {HOST}:443 HTTP/1.1\r\nno field", 400, NO_REQUEST),
+        (f"CONNECT {HOST}:443 HTTP/1.1\r\na: b\r\n folded: c", 400, NO_REQUEST),
+        (f"CONNECT {HOST}:443 HTTP/1.1\r\na: b\nc: d", 400, NO_REQUEST),
+        (f"CONNECT {HOST}:443 HTTP/1.1\r\na: \0", 400, NO_REQUEST),
     ],
     ids=str,
 )
 async def test_anything_else_is_refused_with_the_reason(
-    hsm: ManagedHsmEmulator, request_line: str, status: str, reason: str
+    hsm: ManagedHsmEmulator, request_line: str, status: int, reason: str
 ) -> None:
     answer = await _ask(_port(hsm), request_line.encode("latin-1") + b"\r\n\r\n")
 
     head, _, body = answer.decode().partition("\r\n\r\n")
-    allow = ["Allow: CONNECT"] if status.startswith("405") else []
+    allow = ["Allow: CONNECT"] if status == 405 else []
     assert body == reason + "\n"
     assert head.split("\r\n") == [
-        f"HTTP/1.1 {status}",
+        f"HTTP/1.1 {status} {reason}",
         *allow,
         "Content-Type: text/plain; charset=utf-8",
         f"Content-Length: {len(body)}",
@@ -263,7 +265,7 @@ async def _impatient() -> AsyncIterator[Callable[[bytes], object]]:
     runner = web.AppRunner(web.Application())
     await runner.setup()
     assert runner.server
-    proxy = ConnectProxy(HOST, runner.server, issue(HOST).server_context(), patience=0.05)
+    proxy = ConnectProxy({HOST: runner.server}, issue(HOST).server_context(), patience=0.05)
     port = await proxy.start()
     yield lambda request: _ask(port, request)
     await proxy.close()
@@ -277,10 +279,122 @@ async def test_a_client_that_takes_too_long_is_told_so(
 ) -> None:
     answer = await impatient(sent)
 
-    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert answer.startswith(b"HTTP/1.1 408 The request took too long.\r\n")
 
 
 async def test_a_client_that_takes_too_long_over_tls_is_dropped(
     impatient: Callable[[bytes], asyncio.Future[bytes]],
 ) -> None:
     assert await impatient(CONNECT) == b"HTTP/1.1 200 Connection established\r\n\r\n"
+
+
+def _context(hsm: ManagedHsmEmulator) -> ssl.SSLContext:
+    return ssl.create_default_context(cafile=hsm.environment()["SSL_CERT_FILE"])
+
+
+async def _request(hsm: ManagedHsmEmulator, method: str, url: str) -> tuple[int, Any]:
+    proxy = hsm.environment()["HTTPS_PROXY"]
+    async with (
+        aiohttp.ClientSession() as session,
+        session.request(method, url, proxy=proxy, ssl=_context(hsm)) as reply,
+    ):
+        return reply.status, await reply.json()
+
+
+@pytest.mark.parametrize("query", ["", "?api-version=2022-12-01", "?api-version=2016-06-01"])
+async def test_there_are_no_subscriptions(hsm: ManagedHsmEmulator, query: str) -> None:
+    assert await _request(hsm, "GET", f"https://management.azure.com/subscriptions{query}") == (200, {"value": []})
+    assert hsm.journal == []
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/subscriptions"), ("GET", "/tenants"), ("GET", "/")])
+async def test_there_is_no_more_of_the_resource_manager(hsm: ManagedHsmEmulator, method: str, path: str) -> None:
+    status, body = await _request(hsm, method, f"https://management.azure.com{path}")
+
+    assert (status, body["error"]["code"]) == (404, "NotFound")
+
+
+@pytest.mark.parametrize(
+    ("method", "path"), [("GET", "/v1.0/me"), ("POST", "/v1.0/directoryObjects/getByIds"), ("GET", "/")]
+)
+async def test_the_directory_tells_nothing_in_its_own_words(hsm: ManagedHsmEmulator, method: str, path: str) -> None:
+    status, body = await _request(hsm, method, f"https://graph.microsoft.com{path}")
+
+    error = body["error"]
+    assert (status, list(body)) == (403, ["error"])
+    assert error["code"] == "Authorization_RequestDenied"
+    assert error["message"] == "Insufficient privileges to complete the operation."
+    assert list(error["innerError"]) == ["date", "request-id", "client-request-id"]
+
+
+@pytest_asyncio.fixture(name="elsewhere")
+async def _elsewhere() -> AsyncIterator[int]:
+    """The port of a program of somebody else on this machine: it says how it is called."""
+
+    async def handle(request: web.Request) -> web.Response:
+        return web.Response(text=f"{request.host} {len(await request.read())}")
+
+    app = web.Application(client_max_size=1 << 30)
+    app.router.add_route("*", "/{path:.*}", handle)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=issue("localhost").server_context())
+    await site.start()
+    yield runner.addresses[0][1]
+    await runner.cleanup()
+
+
+async def test_a_host_that_is_allowed_is_reached(elsewhere: int) -> None:
+    body = b"x" * 900_000
+    async with (
+        ManagedHsmEmulator(allow_hosts=["example.com", f"LOCALHOST:{elsewhere}"]) as hsm,
+        aiohttp.ClientSession() as session,
+    ):
+        options: dict[str, Any] = {"proxy": hsm.environment()["HTTPS_PROXY"], "ssl": False}
+        async with session.post(f"https://localhost:{elsewhere}/", data=body, **options) as reply:
+            said = await reply.text()
+        async with session.get(hsm.vault_url, **options) as reply:
+            status = reply.status
+        refused = await _ask(_port(hsm), b"CONNECT localhost:443 HTTP/1.1\r\n\r\n")
+
+    assert (said, status) == (f"localhost:{elsewhere} 900000", 401)
+    assert refused.startswith(b"HTTP/1.1 403 ")
+
+
+async def test_a_host_that_is_allowed_and_cannot_be_reached_is_a_bad_gateway() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        port = closed.getsockname()[1]
+    async with ManagedHsmEmulator(allow_hosts=[f"localhost:{port}"]) as hsm:
+        answer = await _ask(_port(hsm), f"CONNECT localhost:{port} HTTP/1.1\r\n\r\n".encode())
+
+    reason = f"The emulator's proxy cannot connect to localhost:{port}."
+    assert answer.startswith(f"HTTP/1.1 502 {reason}\r\n".encode())
+
+
+async def test_a_host_that_hangs_up_ends_the_tunnel() -> None:
+    async def hang_up(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"bye")
+        writer.close()
+
+    async with await asyncio.start_server(hang_up, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with ManagedHsmEmulator(allow_hosts=[f"localhost:{port}"]) as hsm:
+            answer = await _ask(_port(hsm), f"CONNECT localhost:{port} HTTP/1.1\r\n\r\n".encode())
+
+    assert answer == b"HTTP/1.1 200 Connection established\r\n\r\nbye"
+
+
+async def test_closing_the_emulator_ends_tunnels_that_lead_out(elsewhere: int) -> None:
+    async with ManagedHsmEmulator(allow_hosts=[f"localhost:{elsewhere}"]) as hsm:
+        reader, writer = await asyncio.open_connection("127.0.0.1", _port(hsm))
+        writer.write(f"CONNECT localhost:{elsewhere} HTTP/1.1\r\n\r\n".encode())
+        await reader.readuntil(b"\r\n\r\n")
+
+    with suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    writer.close()
+
+
+async def test_the_hsm_stays_this_one_whoever_allows_its_name() -> None:
+    async with ManagedHsmEmulator(allow_hosts=[HOST]) as hsm:
+        assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")

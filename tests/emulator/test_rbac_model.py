@@ -45,12 +45,8 @@ class Model:
         return 404 if self.roles.pop(name, None) is None else 200
 
     def assign(self, name: str, principal: str, role: str, scope: str) -> int:
-        if role not in self.roles:
-            return 404
-        if (principal, role, scope) in self.assignments.values():
+        if role not in self.roles or name in self.assignments or (principal, role, scope) in self.assignments.values():
             return 400
-        if name in self.assignments:
-            return 409
         self.assignments[name] = (principal, role, scope)
         return 201
 
@@ -121,7 +117,8 @@ async def test_any_sequence_of_changes_ends_where_the_model_does(raw: RawClient,
 
         for scope in SCOPES:
             listed = [each["name"] for each in await raw.role_assignments(scope.rstrip("/")) if each != administrator]
-            assert listed == [name for name, (*_, where) in model.assignments.items() if where == scope]
+            # Newest first.
+            assert listed[::-1] == [name for name, (*_, where) in model.assignments.items() if where == scope]
         for principal in PRINCIPALS:
             caller = raw.as_(principal)
             for path, action, scope in ATTEMPTS:

@@ -214,21 +214,25 @@ async def test_an_assignable_scope_must_be_a_scope(raw: RawClient) -> None:
     assert reply.error == (400, "Invalidkeyidentifier", "Invalid key identifier")
 
 
-async def test_a_role_is_named_by_a_guid(raw: RawClient) -> None:
-    put = await raw.send("PUT", f"{ROLE_DEFINITIONS}/mine", create())
-    get = await raw.send("GET", f"{ROLE_DEFINITIONS}/mine")
+@pytest.mark.parametrize("name", ["mine", NAME[:-1], NAME.replace("-", ""), f"{NAME}%20"])
+async def test_a_role_is_named_by_a_guid(raw: RawClient, name: str) -> None:
+    url = f"{ROLE_DEFINITIONS}/{name}"
 
-    assert put.error == (400, "BadRequest", "The name of a role definition must be a GUID")
-    assert get.error == NOT_FOUND
+    replies = [await raw.send("PUT", url, create()), await raw.send("GET", url), await raw.send("DELETE", url)]
+
+    not_a_guid = (400, "BadParameter", "Role definition name must be a GUID")
+    assert [reply.error for reply in replies] == [not_a_guid, NOT_FOUND, NOT_FOUND]
 
 
+@pytest.mark.parametrize("name", [ADMINISTRATOR, ADMINISTRATOR.upper(), CRYPTO_USER])
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
-async def test_a_built_in_role_cannot_be_changed(raw: RawClient, method: str) -> None:
+async def test_a_built_in_role_cannot_be_changed(raw: RawClient, method: str, name: str) -> None:
     before = await raw.role_definitions()
 
-    reply = await raw.send(method, f"{ROLE_DEFINITIONS}/{ADMINISTRATOR}", create() if method == "PUT" else None)
+    reply = await raw.send(method, f"{ROLE_DEFINITIONS}/{name}", create() if method == "PUT" else None)
 
-    assert reply.error == (400, "BadRequest", "Built-in role definitions cannot be changed or deleted")
+    message = "Cannot re-use the name/GUID matching that of a built-in role. Please use a unique role ID."
+    assert reply.error == (400, "BadParameter", message)
     assert await raw.role_definitions() == before
 
 

@@ -73,7 +73,7 @@ async def _finish(variables: Mapping[str, str], token: str, method: str, path: s
 async def test_no_socket_leads_to_another_machine(tmp_path: Path) -> None:
     report = tmp_path / "sockets"
     process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-c", WATCHED, report, "--data", tmp_path / "data"),
+        *(sys.executable, "-c", WATCHED, report, "--quiet", "--print-env", "--data", tmp_path / "data"),
         env=application.environment(ELSEWHERE),
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -54,8 +54,8 @@ async def test_a_query_parameter_that_is_given_twice_is_refused(raw: RawClient) 
     [
         "/",
         "/nothing",
-        "/ekm",
-        "/securitydomain/download",
+        "/ekms",
+        "/securitydomain",
         "/providers/Microsoft.Authorization",
         "/providers/microsoft.authorization/roledefinitions",
         f"{ROLE_DEFINITIONS}/a/b",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import signal
 import subprocess
 import sys
@@ -24,12 +25,12 @@ def running(directory: Path, *arguments: str) -> Generator[dict[str, str]]:
     :param arguments: More arguments of the command line.
     """
     env_file = directory / "hsm.env"
-    command = [sys.executable, "-m", "azure.keyvault.administration.emulator", "--port=0", f"--env-file={env_file}"]
+    command = [sys.executable, "-m", "azure.keyvault.administration.emulator", "--print-env", f"--env-file={env_file}"]
     with subprocess.Popen([*command, *arguments], stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout
             assert process.stdout.readline(), f"the emulator ended with {process.wait(_TIMEOUT)}"
-            yield dict(line.split("=", 1) for line in env_file.read_text(encoding="utf-8").splitlines())
+            yield dict(word.split("=", 1) for word in shlex.split(env_file.read_text(encoding="utf-8")))
         finally:
             process.send_signal(signal.SIGTERM)
         assert process.wait(_TIMEOUT) == 0

@@ -33,6 +33,19 @@ def test_the_published_client_keeps_keys(emulator: dict[str, str], node_packages
     }
 
 
+def test_published_client_signs_encrypts_and_wraps(emulator: dict[str, str], node_packages: Path) -> None:
+    said = run([node(), node_packages / "use_keys.mjs"], emulator)
+
+    assert said == {
+        "ES256": [64, True, False],
+        "PS256": [256, True, False],
+        "rsa": "a text",
+        "aes": [12, 16, "a text"],
+        "A256KW": [40, True],
+        "RSA-OAEP": [256, True],
+    }
+
+
 @pytest.mark.parametrize("url", ["EMULATOR_LOCALHOST_URL", "AZURE_MANAGEDHSM_URL"])
 def test_plain_fetch_sends_scopes_in_the_forms_of_javascript(
     emulator: dict[str, str], node_packages: Path, url: str

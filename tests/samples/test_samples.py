@@ -78,7 +78,7 @@ def test_the_quickstart_shows_the_whole_life() -> None:
     assert "Disaster: the keys are now intruder." in output
     assert "The keys are payments, signing: as before." in output
     assert output.endswith(
-        "Number of successful key versions restored: 1, Number of key versions could not overwrite: 0.\n"
+        "Number of successful key versions restored: 2, Number of key versions could not overwrite: 0.\n"
         "The keys are payments, signing.\n"
     )
 
@@ -134,6 +134,7 @@ def test_the_drill_brings_everything_back() -> None:
     assert "Before:   2 keys, 1 custom roles, 4 role assignments\n" in output
     assert "Disaster: 0 keys, 0 custom roles, 3 role assignments\n" in output
     assert "After:    2 keys, 1 custom roles, 4 role assignments\n" in output
+    assert "Message:  decrypted with the restored key\n" in output
     assert output.endswith("The drill succeeded: the HSM is as it was.\n")
 
 

@@ -13,5 +13,6 @@ def main() -> int:
         if "[emulator]" not in str(error):
             raise
         print(f"managed-hsm-emulator: error: {error}", file=sys.stderr)  # noqa: T201
-        return 1
+        # Any other status would be taken for that of the command after it.
+        return 125 if "--" in sys.argv else 1
     return _command_line.main()

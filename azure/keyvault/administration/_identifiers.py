@@ -78,7 +78,11 @@ def with_query(url: str, params: Mapping[str, Any]) -> str:
 
     :param url: A URL.
     :param params: The parameters.
+    :raises ValueError: If a parameter is None.
     """
+    if None in params.values():
+        unset = [name for name, value in params.items() if value is None]
+        raise ValueError(f"params must not be None, got None for {', '.join(map(described, unset))}")
     # What is not replaced stays as it is, byte for byte: a link's own parameters are up to the service.
     base, _, query = url.partition("#")[0].partition("?")
     kept = [part for part in query.split("&") if part and unquote_plus(part.partition("=")[0]) not in params]

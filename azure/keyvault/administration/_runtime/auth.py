@@ -38,7 +38,7 @@ from .._challenge import Challenge, parse_challenge, resource_fits, resource_hos
 from .._identifiers import hostname, origin, resource_domains
 from .challenge_cache import CHALLENGES
 from .errors import broken_encoding
-from .redaction import readable, redact, secrets_of
+from .redaction import redact, redacted_response, secrets_of
 from .single_flight import SingleFlight
 from .tokens import Audience, TokenSource
 
@@ -252,7 +252,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             f" you trust the host, create the client with {remedy}verify_challenge_resource=False to accept any"
             " resource. See https://aka.ms/azsdk/blog/vault-uri."
         )
-        said = ClientAuthenticationError(response=readable(response.http_response))
+        said = ClientAuthenticationError(response=redacted_response(response.http_response))
         error = ChallengeError(message=f"{message} The service said: {said.error.message}" if said.error else message)
         error.response, error.status_code, error.reason, error.error = (
             said.response,

@@ -10,6 +10,7 @@ from __future__ import annotations
 import socket
 import ssl
 from functools import cache
+from importlib import import_module
 from typing import Any
 
 import aiohttp
@@ -30,15 +31,20 @@ _PROOFS = (
     ssl.SSLCertVerificationError,
 )
 
-_URLLIB3_PROOFS = ("NewConnectionError", "ConnectTimeoutError", "LocationValueError", "ProxyError")
-
 
 def never_left(error: BaseException) -> bool:
     """Return whether an error proves that the request was not sent.
 
     :param error: An error of a transport.
     """
-    return _is_caused_by(error, (*_PROOFS, *_urllib3_errors(*_URLLIB3_PROOFS)))
+    return _is_caused_by(
+        error,
+        (
+            *_PROOFS,
+            *_errors_of("urllib3", "NewConnectionError", "ConnectTimeoutError", "LocationValueError", "ProxyError"),
+            *_errors_of("requests", "InvalidSchema", "InvalidURL", "MissingSchema"),
+        ),
+    )
 
 
 def is_proxy_refusal(error: BaseException) -> bool:
@@ -46,7 +52,7 @@ def is_proxy_refusal(error: BaseException) -> bool:
 
     :param error: An error of a transport.
     """
-    return _is_caused_by(error, (aiohttp.ClientHttpProxyError, *_urllib3_errors("ProxyError")))
+    return _is_caused_by(error, (aiohttp.ClientHttpProxyError, *_errors_of("urllib3", "ProxyError")))
 
 
 def _is_caused_by(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
@@ -72,9 +78,9 @@ def _inner(error: Any) -> BaseException | None:
 
 
 @cache
-def _urllib3_errors(*names: str) -> tuple[type[BaseException], ...]:
+def _errors_of(library: str, *names: str) -> tuple[type[BaseException], ...]:
     try:
-        from urllib3 import exceptions  # noqa: PLC0415 - comes with requests, which is optional
+        exceptions = import_module(f"{library}.exceptions")
     except ImportError:
         return ()
     return tuple(getattr(exceptions, name) for name in names)

@@ -1,15 +1,16 @@
-"""What the library adds to the texts of azure-core's exceptions."""
+"""What the library adds to azure-core's exceptions."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, TypeVar
+import json
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
-from azure.core.exceptions import ServiceRequestError, ServiceResponseError
+from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
 
 if TYPE_CHECKING:
-    from azure.core.exceptions import AzureError
+    from azure.core.rest import AsyncHttpResponse
 
-E = TypeVar("E", bound="AzureError")
+E = TypeVar("E", bound=AzureError)
 
 
 class ClientClosedError(ServiceRequestError):
@@ -17,11 +18,12 @@ class ClientClosedError(ServiceRequestError):
 
 
 def with_sentence(error: E, sentence: str) -> E:
-    """Add a sentence to what an error says, and return the error.
+    """Add a sentence to the text of an error, and return the error.
 
-    An error's own ``message`` argument is of no use for this: azure-core drops it when the service's answer has a text.
+    An error's own ``message`` argument is of no use for this: azure-core drops it when the response has a text.
 
-    :param error: The error.
+    :param error: An error that was made for this call. One that several calls share, such as a credential's, would
+        get the sentence of each.
     :param sentence: The sentence.
     """
     error.message = f"{error.message}\n{sentence}"
@@ -30,8 +32,63 @@ def with_sentence(error: E, sentence: str) -> E:
 
 
 def broken_encoding(error: Exception) -> ServiceResponseError:
-    """Return the error of an answer whose body cannot be decompressed, which azure-core leaves to zlib.
+    """Return the error of a response whose body cannot be decompressed, which azure-core leaves to zlib.
 
     :param error: What zlib raised.
     """
-    return ServiceResponseError(f"The answer's content encoding is broken: {error}")
+    return ServiceResponseError(f"The response's content encoding is broken: {error}")
+
+
+class ServiceErrorDetails(dict[str, Any]):
+    """An error as the service sent it, with its documented members as attributes. A missing one is None."""
+
+    @property
+    def code(self) -> str | None:
+        """The error code."""
+        return _text(self.get("code"))
+
+    @property
+    def message(self) -> str | None:
+        """The error message."""
+        return _text(self.get("message"))
+
+    @property
+    def inner_error(self) -> ServiceErrorDetails | None:
+        """The error behind this one."""
+        return _details(self.get("innererror"))
+
+
+class ServiceError(dict[str, Any]):
+    """The body of a response with an error status, as the service sent it: ``HttpResponseError.model``."""
+
+    @property
+    def error(self) -> ServiceErrorDetails | None:
+        """The service's error."""
+        return _details(self.get("error"))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the members as a plain dict."""
+        return dict(self)
+
+
+def _details(value: object) -> ServiceErrorDetails | None:
+    return ServiceErrorDetails(cast("dict[str, Any]", value)) if isinstance(value, dict) else None
+
+
+def _text(value: object) -> str | None:
+    return None if value is None else str(value)
+
+
+def with_model(error: HttpResponseError, response: AsyncHttpResponse) -> HttpResponseError:
+    """Give an error the service's error as its model, if the response holds one, and return the error.
+
+    :param error: The error.
+    :param response: The response, without its secrets.
+    """
+    try:
+        body = json.loads(response.content)
+    except (ValueError, RecursionError):
+        return error
+    if isinstance(body, dict):
+        error.model = ServiceError(cast("dict[str, Any]", body))
+    return error

@@ -9,9 +9,7 @@ from typing_extensions import override
 from azure.core.pipeline import AsyncPipeline
 from azure.core.pipeline.policies import (
     CustomHookPolicy,
-    DistributedTracingPolicy,
     HeadersPolicy,
-    HttpLoggingPolicy,
     ProxyPolicy,
     SensitiveHeaderCleanupPolicy,
     UserAgentPolicy,
@@ -23,15 +21,15 @@ from .auth import ChallengeAuthPolicy
 from .errors import ClientClosedError
 from .grouping import grouped
 from .headers import SDK_MONIKER, NewRequestIdPolicy
-from .proxies import environment_proxies, usable_proxies
-from .redaction import RedactingTracePolicy
+from .logs import RedactingHttpLoggingPolicy, RedactingTracePolicy
+from .proxies import PROXY_SCHEMES, environment_proxies, usable_proxies
 from .redirect import ParsableRedirectPolicy
 from .retry import JobAwareRetryPolicy
 from .sending import SendOncePolicy
 from .throttling import CallLimitsPolicy, ThrottlingPolicy
 from .tls import own_tls
-from .tracing import INSTRUMENTATION
-from .transport import PROXY_SCHEMES, FirstPolicy, default_transport
+from .tracing import INSTRUMENTATION, RedactingTracingPolicy
+from .transport import FirstPolicy, default_transport
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -113,9 +111,9 @@ def build_pipeline(
         ),
         options.get("custom_hook_policy") or CustomHookPolicy(**options),
         options.get("logging_policy") or RedactingTracePolicy(**options),
-        DistributedTracingPolicy(**{**options, "instrumentation_config": INSTRUMENTATION}),
+        RedactingTracingPolicy(**{**options, "instrumentation_config": INSTRUMENTATION}),
         SensitiveHeaderCleanupPolicy(**options),
-        options.get("http_logging_policy") or HttpLoggingPolicy(**options),
+        options.get("http_logging_policy") or RedactingHttpLoggingPolicy(**options),
         guard,
     ]
     return ClientPipeline(transport, policies, guard)

@@ -27,7 +27,7 @@ from azure.core.polling import AsyncLROPoller, AsyncPollingMethod
 from .. import _identifiers
 from .._models import KeyVaultJobDetails
 from .errors import with_sentence
-from .redaction import FollowUpRequest, readable, redact, secrets_of
+from .redaction import FollowUpRequest, redact, redacted_response, secrets_of
 from .rest import RestClient, called, decode_object, refusal, status_error
 from .retry import JobAwareRetryPolicy
 
@@ -192,7 +192,7 @@ class JobPolling(AsyncPollingMethod[T]):
 
         :param status_link: The status URL.
         """
-        request = FollowUpRequest(status_link, self._secrets)
+        request = FollowUpRequest("GET", status_link, secrets=self._secrets, headers={"Accept": "application/json"})
         return await self._client.pipeline.run(request, **self._options)
 
     def _learn(self, response: PipelineResponse[HttpRequest, AsyncHttpResponse]) -> bool:
@@ -215,7 +215,9 @@ class JobPolling(AsyncPollingMethod[T]):
         body = _redacted(sent, secrets)
         details = self._plan.to_details(self._plan.kind, body)
         if _word(sent, "status", secrets) is None:
-            raise DecodeError(message="The service sent a job without a status.", response=readable(http_response))
+            raise DecodeError(
+                message="The service sent a job without a status.", response=redacted_response(http_response)
+            )
         self._refusal = None
         if self._has_ended():
             # This response was overtaken by the one that told the end.
@@ -262,7 +264,7 @@ class JobPolling(AsyncPollingMethod[T]):
         error = HttpResponseError(message=str(reason))
         error.error = reason
         if self._response is not None:
-            error.response = shown = readable(self._response.http_response)
+            error.response = shown = redacted_response(self._response.http_response)
             error.status_code, error.reason = shown.status_code, shown.reason
         return self._label(error, f"This was the {self._name()}.")
 
@@ -322,7 +324,7 @@ def _own_status_url(client: RestClient, response: AsyncHttpResponse) -> str:
     else:
         return url
     # Raised out here, without a cause: the error of a malformed URL would show it.
-    raise DecodeError(message=problem, response=readable(response))
+    raise DecodeError(message=problem, response=redacted_response(response))
 
 
 def _word(body: dict[str, Any], name: str, secrets: Iterable[str]) -> str | None:

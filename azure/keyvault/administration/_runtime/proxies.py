@@ -9,6 +9,9 @@ from urllib.parse import quote, unquote
 
 from .._identifiers import hostname
 
+PROXY_SCHEMES = ("http", "https")
+"""What aiohttp supports. Other transports may support more."""
+
 _EXAMPLE = "a URL such as http://proxy.example:3128"
 
 
@@ -87,3 +90,12 @@ def shown_proxy(proxy: str) -> str:
     :param proxy: URL of the proxy.
     """
     return proxy.rpartition("@")[2].rpartition("://")[2].partition("/")[0]
+
+
+def secrets_of_proxy(proxy: str | None) -> list[str]:
+    """Return what an error must not show of a proxy's URL: the password, and what stands before the host.
+
+    :param proxy: The URL, or None if there is no proxy.
+    """
+    user_info = (proxy or "").rpartition("://")[2].rpartition("@")[0]
+    return [secret for secret in (user_info, user_info.partition(":")[2]) if secret]

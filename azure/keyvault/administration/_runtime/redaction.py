@@ -1,116 +1,229 @@
-"""Keep secrets out of everything that people read: logs, and the texts of errors.
+"""What people may see of requests and responses.
 
-Two secrets travel: the bearer token in a header, and the SAS token in the body of a job's start. Both are known when an
-answer comes, so whatever the service makes of them can be found; patterns find those of other requests.
+**What is secret.** The bearer token, in a header of every request. The SAS token, in the body of a job's start or the
+query of a URL, and above all its signature. The user and password of a proxy.
+
+**When it is known.** Each request carries its own secrets, so :func:`secrets_of` finds them in the request behind a
+response. A job remembers those of its start, because the service may quote them in any later status. Secrets of other
+requests are recognized by what stands before them: ``sig=``, ``Bearer``, ``"token":``.
+
+**What may be shown.** Everything else, but not without limit. A service, or a gateway in front of it, may quote what it
+was sent anywhere: in body, header, reason phrase or redirect target, in any escape and charset. So whatever leaves the
+library for people (logs, spans, the texts of errors, and the request and response that an error holds) is a copy that
+went through here. :mod:`.spellings` finds the secrets; nothing is searched unless it will be shown.
+
+What the service answered to the caller's own request is data, not text for people: results, and the responses that
+``send_request`` returns, are as they came.
 """
 
 from __future__ import annotations
 
 import json
-import logging
 import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, cast
-from urllib.parse import quote, unquote
 
-from azure.core.pipeline import PipelineRequest, PipelineResponse
-from azure.core.pipeline.policies import NetworkTraceLoggingPolicy
+from azure.core.exceptions import HttpResponseError, ResponseNotReadError
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
+from .spellings import REDACTED, without_secrets
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import AsyncIterator, Iterable, MutableMapping
+    from types import TracebackType
 
-REDACTED = "REDACTED"
-
-_PATTERNS = (
-    re.compile(r"(?<=\bsig=)[^&\s\"'<>\\]+", re.IGNORECASE),
-    re.compile(r"(?<=\bsig%3D)[^&\s\"'<>\\]+", re.IGNORECASE),
-    re.compile(r"(?<=\bBearer )[A-Za-z0-9._~+/=-]{8,}", re.IGNORECASE),
-    re.compile(r'(?<="token":")(?:[^"\\]|\\.)+'),
-    re.compile(r'(?<="token": ")(?:[^"\\]|\\.)+'),
-)
-_SIGNATURE = re.compile(r"(?:^|[?&])sig=([^&]+)", re.IGNORECASE)
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
-
-# What is shorter is no secret, and would be found in innocent words.
-_SHORTEST_SECRET = 6
-
-_TRACE_LOGGER = logging.getLogger("azure.core.pipeline.policies._universal")
+_SIGNATURE = re.compile(r"\bsig=([^&\s]+)", re.IGNORECASE)
+_CLIENT_ERROR = 400
 
 
 def redact(text: str, secrets: Iterable[str] = ()) -> str:
-    """Return a text with its secrets replaced.
+    """Return a text without its secrets, cut off where it is too long to be shown.
 
     :param text: Any text.
     :param secrets: Secrets that are known, besides those that can be recognized.
     """
-    for secret in secrets:
-        text = text.replace(secret, REDACTED)
-    for pattern in _PATTERNS:
-        text = pattern.sub(REDACTED, text)
-    return text
-
-
-class FollowUpRequest(HttpRequest):
-    """A GET about something that an earlier request started: the response may echo what that one carried.
-
-    :param url: The URL.
-    :param secrets: The secrets of the earlier request.
-    """
-
-    def __init__(self, url: str, secrets: Iterable[str]) -> None:
-        super().__init__("GET", url, headers={"Accept": "application/json"})
-        self.earlier_secrets = tuple(secrets)
+    content = text.encode(errors="surrogatepass")
+    shown = without_secrets(content, secrets)
+    return text if shown == content else shown.decode(errors="replace")
 
 
 def secrets_of(request: HttpRequest) -> list[str]:
-    """Return the secrets that may come back in the response to a request, in every form; the longest first.
+    """Return the secrets that a request carries.
 
     :param request: The request as it was sent.
     """
-    found = {request.headers.get("Authorization", "").removeprefix("Bearer ")}
-    if isinstance(request, FollowUpRequest):
-        found.update(request.earlier_secrets)
-    for token in _sas_tokens(request):
-        found.add(token)
-        for signature in _SIGNATURE.findall(token):
-            plain = unquote(signature)
-            found.update((signature, plain, quote(plain, safe="")))
-    # A secret inside JSON is escaped.
-    found.update([json.dumps(secret)[1:-1] for secret in found])
-    return sorted((secret for secret in found if len(secret) >= _SHORTEST_SECRET), key=len, reverse=True)
+    found = list(request.secrets) if isinstance(request, FollowUpRequest) else []
+    for name, value in request.headers.items():
+        if name.lower() in _SECRET_HEADERS:
+            # What comes before the first blank is the scheme, such as Bearer.
+            found.append(value.partition(" ")[2] or value)
+    tokens = _sas_tokens(request)
+    found += tokens
+    for text in (*tokens, request.url):
+        found += _SIGNATURE.findall(text)
+    return found
 
 
-def readable(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> AsyncHttpResponse:
-    """Return a response that an error may show: itself, or a copy without secrets if its body holds any.
+class FollowUpRequest(HttpRequest):
+    """A request whose response may quote the secrets of an earlier one, as the status of a job may.
 
-    :param response: A response whose body was read.
-    :param secrets: Secrets to look for, besides those of its own request.
+    :param method: The method.
+    :param url: The URL.
+    :keyword secrets: The secrets of earlier requests.
+    :keyword headers: The headers.
     """
-    known = [*secrets, *secrets_of(response.request)]
-    text = response.content.decode("utf-8", errors="replace")
-    redacted = redact(text, known)
-    # A response cannot be changed, so one that answers as it does stands in for it.
-    return response if redacted == text else cast("AsyncHttpResponse", RedactedResponse(response, redacted))
+
+    def __init__(self, method: str, url: str, *, secrets: Iterable[str], headers: MutableMapping[str, str]) -> None:
+        super().__init__(method, url, headers=headers)
+        self.secrets = tuple(secrets)
 
 
-class RedactedResponse:
-    """A response with another body.
+def redacted_request(request: HttpRequest, secrets: Iterable[str] = ()) -> HttpRequest:
+    """Return a copy of a request without its secrets.
+
+    :param request: The request.
+    :param secrets: Secrets to look for, besides its own.
+    """
+    known = [*secrets, *secrets_of(request)]
+    content = request.content
+    if isinstance(content, bytes):
+        content = without_secrets(content, known)
+    else:
+        # Streams and files are not for reading.
+        content = redact(content, known) if isinstance(content, str) else None
+    copy = HttpRequest(request.method, redact(request.url, known), content=content)
+    copy.headers = redacted_headers(request.headers, known)
+    return copy
+
+
+def redacted_response(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> AsyncHttpResponse:
+    """Return a copy of a response, and of the request behind it, that an error or a log may show.
+
+    :param response: The response. Its body is shown if it was read.
+    :param secrets: Secrets to look for, besides those of its request.
+    """
+    return RedactedResponse(response, secrets)
+
+
+def redacted_headers(headers: MutableMapping[str, str], secrets: Iterable[str]) -> MutableMapping[str, str]:
+    """Return a copy of headers without secrets.
+
+    :param headers: The headers of a request or response.
+    :param secrets: Secrets that are known.
+    """
+    # Transports have their own types, which all can be copied.
+    shown: MutableMapping[str, str] = cast("Any", headers).copy()
+    secret = [name for name in shown if name.lower() in _SECRET_HEADERS]
+    for name in secret:
+        shown[name] = REDACTED
+    together = "\n".join(part for header in shown.items() for part in header)
+    if redact(together, secrets) != together:
+        for name in [*headers]:
+            if name not in secret:
+                shown.pop(name, None)
+                shown[redact(name, secrets)] = redact(headers[name], secrets)
+    return shown
+
+
+class RedactedHead:
+    """What logs and spans show of a request or response. The body isn't part of it, and isn't searched.
+
+    :param message: The request or response.
+    :param request: The request.
+    """
+
+    def __init__(self, message: Any, request: HttpRequest) -> None:
+        self._request = request
+        self._secrets = secrets_of(request)
+        self.method = request.method
+        self.status_code: int | None = getattr(message, "status_code", None)
+        self.headers = redacted_headers(message.headers, self._secrets)
+        # The logs say whether there is one.
+        self.body = "a body" if request.content else None
+
+    @property
+    def url(self) -> str:
+        """URL of the request."""
+        return redact(self._request.url, self._secrets)
+
+
+class RedactedResponse(AsyncHttpResponse):
+    """A copy of a response without secrets. It has what azure-core documents of responses, and can be pickled.
+
+    It keeps nothing of the transport's response, which holds the request as it was sent.
 
     :param response: The response.
-    :param text: The body to show.
+    :param secrets: Secrets to look for, besides those of its request.
     """
 
-    def __init__(self, response: AsyncHttpResponse, text: str) -> None:
-        self._response = response
-        self._text = text
+    def __init__(self, response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> None:
+        known = [*secrets, *secrets_of(response.request)]
+        self._request = redacted_request(response.request, known)
+        self._status_code = response.status_code
+        self._reason = redact(response.reason or "", known)
+        self._headers = redacted_headers(response.headers, known)
+        self._encoding = response.encoding
+        self._content: bytes | None = None
+        # A stream that was not read stays so.
+        with suppress(ResponseNotReadError):
+            self._content = without_secrets(response.content, known)
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._response, name)
+    @property
+    def request(self) -> HttpRequest:
+        """The request that led to the response."""
+        return self._request
+
+    @property
+    def url(self) -> str:
+        """URL of the request."""
+        return self._request.url
+
+    @property
+    def status_code(self) -> int:
+        """The status code."""
+        return self._status_code
+
+    @property
+    def reason(self) -> str:
+        """The reason phrase."""
+        return self._reason
+
+    @property
+    def headers(self) -> MutableMapping[str, str]:
+        """The headers."""
+        return self._headers
+
+    @property
+    def content_type(self) -> str | None:
+        """The content type."""
+        return self._headers.get("Content-Type")
+
+    @property
+    def encoding(self) -> str | None:
+        """The charset of the body, if it is known."""
+        return self._encoding
+
+    @encoding.setter
+    def encoding(self, value: str | None) -> None:
+        self._encoding = value
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether there is no connection, which is always so."""
+        return True
+
+    @property
+    def is_stream_consumed(self) -> bool:
+        """Whether there is nothing left to stream, which is always so."""
+        return True
 
     @property
     def content(self) -> bytes:
         """The body."""
-        return self._text.encode()
+        if self._content is None:
+            raise ResponseNotReadError(self)
+        return self._content
 
     def body(self) -> bytes:
         """Return the body."""
@@ -119,83 +232,50 @@ class RedactedResponse:
     def text(self, encoding: str | None = None) -> str:
         """Return the body as text.
 
-        :param encoding: Of no use here: the body is text already.
+        :param encoding: Its charset, if it is another one than the response says.
         """
-        del encoding
-        return self._text
+        charset = encoding or self._encoding or "utf-8"
+        # As azure-core does it: a byte order mark is not part of the text.
+        return self.content.decode("utf-8-sig" if charset.lower() == "utf-8" else charset, errors="replace")
 
     def json(self) -> Any:
         """Return the body as JSON."""
-        return json.loads(self._text)
+        return json.loads(self.text())
 
-    def __reduce__(self) -> tuple[type[RedactedResponse], tuple[AsyncHttpResponse, str]]:
-        # A copy that is made without its members would ask itself for them, for ever.
-        return RedactedResponse, (self._response, self._text)
+    def raise_for_status(self) -> None:
+        """Raise an error if the status is one.
+
+        :raises ~azure.core.exceptions.HttpResponseError: If the status is 400 or more.
+        """
+        if self._status_code >= _CLIENT_ERROR:
+            raise HttpResponseError(response=self)
+
+    async def read(self) -> bytes:
+        """Return the body."""
+        return self.content
+
+    async def iter_raw(self, **_: Any) -> AsyncIterator[bytes]:
+        """Yield the body."""
+        yield self.content
+
+    async def iter_bytes(self, **_: Any) -> AsyncIterator[bytes]:
+        """Yield the body."""
+        yield self.content
+
+    async def close(self) -> None:
+        """Do nothing: there is no connection."""
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_value: BaseException | None = None,
+        traceback: TracebackType | None = None,
+    ) -> None:
+        """Do nothing: there is no connection."""
 
     def __repr__(self) -> str:
-        return repr(self._response)
-
-
-class RedactingTracePolicy(NetworkTraceLoggingPolicy):
-    """azure-core's network trace (``logging_enable=True``, logged at DEBUG) without the secrets.
-
-    It shows copies: the request and response themselves stay as they are.
-    """
-
-    def on_request(self, request: PipelineRequest[Any]) -> None:
-        """Log a request.
-
-        :param request: The request.
-        """
-        enabled = request.context.options.get("logging_enable", self.enable_http_logger)
-        if enabled and _TRACE_LOGGER.isEnabledFor(logging.DEBUG):
-            request = PipelineRequest(_redacted_request(request.http_request), request.context)
-        super().on_request(request)
-
-    def on_response(self, request: PipelineRequest[Any], response: PipelineResponse[Any, Any]) -> None:
-        """Log a response.
-
-        :param request: The request.
-        :param response: The response.
-        """
-        if response.context.get("logging_enable") and _TRACE_LOGGER.isEnabledFor(logging.DEBUG):
-            shown = _redacted_response(response.http_response, streamed=response.context.options.get("stream", False))
-            response = PipelineResponse(response.http_request, shown, response.context)
-        super().on_response(request, response)
-
-
-class _Traced:
-    """What the trace reads of a request or response."""
-
-    def __init__(self, original: Any, headers: dict[str, str], body: str | None) -> None:
-        self.method = getattr(original, "method", None)
-        self.url = redact(getattr(original, "url", ""))
-        self.status_code = getattr(original, "status_code", None)
-        self.headers = headers
-        self.body = body
-
-    def text(self) -> str:
-        return self.body or ""
-
-
-def _redacted_request(request: HttpRequest) -> _Traced:
-    content = request.content
-    body = content.decode("utf-8", errors="replace") if isinstance(content, bytes) else str(content or "")
-    secrets = secrets_of(request)
-    return _Traced(request, _redacted_headers(request.headers, secrets), redact(body, secrets) or None)
-
-
-def _redacted_response(response: AsyncHttpResponse, *, streamed: bool) -> _Traced:
-    secrets = secrets_of(response.request)
-    body = None if streamed else redact(response.content.decode("utf-8", errors="replace"), secrets)
-    return _Traced(response, _redacted_headers(response.headers, secrets), body)
-
-
-def _redacted_headers(headers: Any, secrets: list[str]) -> dict[str, str]:
-    return {
-        name: REDACTED if name.lower() in _SECRET_HEADERS else redact(str(value), secrets)
-        for name, value in headers.items()
-    }
+        content_type = f", Content-Type: {self.content_type}" if self.content_type else ""
+        return f"<AsyncHttpResponse: {self._status_code} {self._reason}{content_type}>"
 
 
 def _sas_tokens(request: HttpRequest) -> list[str]:

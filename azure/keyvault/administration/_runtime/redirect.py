@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
-from azure.core.pipeline.policies import AsyncRedirectPolicy
+from azure.core.pipeline.policies import AsyncRedirectPolicy, RequestHistory
 from azure.core.rest import AsyncHttpResponse, HttpRequest
+
+from .redaction import redacted_request, redacted_response, secrets_of
 
 
 class ParsableRedirectPolicy(AsyncRedirectPolicy[HttpRequest, AsyncHttpResponse]):
@@ -25,3 +27,18 @@ class ParsableRedirectPolicy(AsyncRedirectPolicy[HttpRequest, AsyncHttpResponse]
         except ValueError:
             return None
         return location
+
+    def increment(self, settings: dict[str, Any], response: Any, redirect_location: str) -> bool:
+        """Prepare the request for a redirect, and return whether it may be followed.
+
+        :param settings: The settings of the request.
+        :param response: The response.
+        :param redirect_location: The redirect target.
+        """
+        is_allowed = super().increment(settings, response, redirect_location)
+        # The error of too many redirects holds the history.
+        last = settings["history"].pop()
+        secrets = secrets_of(last.http_request)
+        shown = redacted_response(last.http_response, secrets)
+        settings["history"].append(RequestHistory(redacted_request(last.http_request, secrets), http_response=shown))
+        return is_allowed

@@ -19,13 +19,13 @@ from azure.core.exceptions import (
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .._identifiers import with_query
-from .errors import with_sentence
-from .redaction import readable
+from .errors import with_model, with_sentence
+from .redaction import redacted_response
 from .retry import THROTTLED, may_have_been_accepted
 from .starts import START_PROGRESS, AlreadySentError, StartProgress
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from azure.core.pipeline import AsyncPipeline, PipelineResponse
 
@@ -231,39 +231,37 @@ def _outcome(progress: StartProgress) -> PipelineResponse[HttpRequest, AsyncHttp
     return progress.outcome
 
 
-def decode_object(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> dict[str, Any]:
-    """Return the JSON object that an answer holds.
+def decode_object(response: AsyncHttpResponse) -> dict[str, Any]:
+    """Return the JSON object that a response holds.
 
-    :param response: An answer whose body was read.
-    :param secrets: Secrets that an error must not show, besides those of the request.
+    :param response: A response whose body was read.
     :raises ~azure.core.exceptions.DecodeError: If the body is anything else.
     """
     try:
         body: Any = json.loads(response.content)
     except (ValueError, RecursionError) as error:
-        found = f"no JSON ({type(error).__name__})"
+        found = f"invalid JSON ({type(error).__name__})"
     else:
         if type(body) is dict:
             return cast("dict[str, Any]", body)
         found = f"JSON of type {type(body).__name__}"
-    # Raised out here: the error that json raises holds the whole body, secrets included, and would be its context.
+    # Raised outside of the handler because json's error, which would be its context, holds the whole body.
     raise DecodeError(
         message=f"The service answered with {found} where a JSON object was expected.",
-        response=readable(response, secrets),
+        response=redacted_response(response),
     )
 
 
 def status_error(
     response: AsyncHttpResponse,
     error_map: Mapping[int, type[HttpResponseError]] | None = None,
-    secrets: Iterable[str] = (),
 ) -> HttpResponseError:
-    """Return the exception for an answer with an unexpected status.
+    """Return the exception for a response with an unexpected status.
 
-    :param response: The answer.
+    :param response: The response.
     :param error_map: Exceptions by status, in place of the usual ones.
-    :param secrets: Secrets that the error must not show, besides those of the request.
     """
     status = response.status_code
     error_type = (error_map or {}).get(status) or _ERRORS.get(status, HttpResponseError)
-    return error_type(response=readable(response, secrets))
+    shown = redacted_response(response)
+    return with_model(error_type(response=shown), shown)

@@ -22,6 +22,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from http import HTTPStatus
+from io import SEEK_SET, BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -36,16 +37,15 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from .._identifiers import hostname
 from .delivery import is_proxy_refusal, never_left
 from .errors import ClientClosedError, broken_encoding
-from .proxies import environment_proxies, proxy_of, shown_proxy
-from .redaction import redact, secrets_of
+from .proxies import PROXY_SCHEMES, environment_proxies, proxy_of, secrets_of_proxy, shown_proxy
 from .starts import START_PROGRESS, AlreadySentError
 from .tls import apply_tls
+from .transport_errors import safe_error
 
 if TYPE_CHECKING:
     from collections.abc import ItemsView, Iterator
 
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
-    from aiohttp.abc import AbstractStreamWriter
 
     from azure.core.pipeline import PipelineRequest, PipelineResponse
 
@@ -57,6 +57,7 @@ _ENCODINGS = "gzip, deflate"
 # Responses to a start that say that the service did not take it.
 _NOT_TAKEN = frozenset({401, 429})
 
+_LOST = "The connection was lost before the response arrived."
 _UNKNOWN_KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
 _TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
 
@@ -132,7 +133,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         if start is None and not self._has_netrc_entry:
             return None
         disguise = _Disguise(request.http_request)
-        if start is not None and type(request.context.transport) is AioHttpTransport and self._proxy(request):
+        if start is not None and _is_of_azure_core(request.context.transport):
             disguise.watch_body()
         if self._has_netrc_entry:
             self._overrule_netrc(request, disguise)
@@ -187,6 +188,10 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             failure = broken_encoding(error)
             failure.__cause__ = error
             return _Failure(failure, True)
+        if isinstance(error, TypeError):
+            wrong = ValueError(f"the transport does not take the request, or a keyword of the call: {error}")
+            wrong.__cause__ = error
+            return _Failure(wrong, may_have_left=True)
         if isinstance(error, OSError):
             may_have_left = not never_left(error)
             kind = ServiceResponseError if may_have_left else ServiceRequestError
@@ -195,22 +200,21 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
     def _azure_failure(self, error: AzureError, request: PipelineRequest[HttpRequest], *, is_unsent: bool) -> _Failure:
         cause, proxy = error.inner_exception, self._proxy(request)
+        # Without a proxy the causes tell.
+        is_unsent = is_unsent and proxy is not None
         may_have_left = not (is_unsent or never_left(error))
         kind: type[AzureError] = type(error)
         if not may_have_left and not isinstance(error, ServiceRequestError):
             kind = ServiceRequestError
         elif may_have_left and isinstance(error, ServiceRequestError) and cause is not None:
             kind = ServiceResponseError
-        is_presentable = proxy is None and not _holds_request(cause)
-        if kind is type(error) and is_presentable:
-            return _Failure(error, may_have_left)
-        text = error.message if proxy is None else _through_proxy(error, proxy, is_unsent=is_unsent)
-        if not is_presentable:
-            text = redact(_without_user_info(text, cause), secrets_of(request.http_request))
-            return _Failure(kind(text), may_have_left)
-        failure = kind(text, error=cause)
-        failure.__cause__ = cause
-        return _Failure(failure, may_have_left)
+        if kind is not type(error) or proxy is not None:
+            text = error.message if proxy is None else _through_proxy(error, proxy, is_unsent=is_unsent)
+            # A proxy's refusal is what the proxy says, which may be its password.
+            shown = None if is_proxy_refusal(error) else cause
+            error = kind(text, error=shown)
+            error.__cause__ = shown
+        return _Failure(safe_error(error, request.http_request, secrets_of_proxy(proxy)), may_have_left)
 
     def _is_shut(self, transport: Any) -> bool:
         """Return whether a transport has closed its connections."""
@@ -236,21 +240,12 @@ def _start_of(request: PipelineRequest[HttpRequest]) -> StartProgress | None:
     return start if "Authorization" in request.http_request.headers else None
 
 
-def _holds_request(cause: Any) -> bool:
-    """Return whether an error of aiohttp, requests or urllib3 holds the request, or the URL of a proxy."""
-    if isinstance(cause, (aiohttp.ClientResponseError, aiohttp.InvalidURL)):
-        return True
-    return any(getattr(cause, name, None) is not None for name in ("request", "pool"))
+def _is_of_azure_core(transport: object) -> bool:
+    """Return whether a transport takes a body that is read while it is sent, and takes no copy of it.
 
-
-def _without_user_info(text: str, cause: Any) -> str:
-    """Return an error's text without the user and password of the URL that it shows."""
-    if isinstance(cause, aiohttp.ClientResponseError):
-        url = cause.request_info.real_url
-        return text.replace(str(url), str(url.with_user(None)))
-    if isinstance(cause, aiohttp.InvalidURL):
-        return text.replace(str(cause.url), shown_proxy(str(cause.url)))
-    return text
+    By name, because the transports that use requests are optional.
+    """
+    return type(transport).__module__.startswith("azure.core.pipeline.transport.")
 
 
 def _through_proxy(error: AzureError, proxy: str, *, is_unsent: bool) -> str:
@@ -264,9 +259,11 @@ def _through_proxy(error: AzureError, proxy: str, *, is_unsent: bool) -> str:
         return f"The proxy {shown} did not connect to the service{reason}."
     if is_unsent:
         return f"The connection to the proxy {shown} was lost before the request was sent."
+    if isinstance(error.inner_exception, aiohttp.ClientError) and proxy.partition("://")[0] not in PROXY_SCHEMES:
+        return f"The proxy {shown} cannot be used: aiohttp supports URLs of {' and '.join(PROXY_SCHEMES)} only."
     user_info = proxy.rpartition("://")[2].rpartition("@")[0]
     text = error.message.replace(f"{user_info}@", "") if user_info else error.message
-    return f"{text} (through the proxy {shown})"
+    return f"{text} (through the proxy {shown})" if shown else text
 
 
 def _phrase(status: int) -> str:
@@ -338,7 +335,7 @@ class _ReadOnce(Mapping[str, Any]):
     @override
     def items(self) -> ItemsView[str, Any]:
         if self._was_read:
-            raise ServiceResponseError("The connection was lost before the response arrived.")
+            raise ServiceResponseError(_LOST)
         self._was_read = True
         return self.cookies.items()
 
@@ -362,9 +359,10 @@ class _Disguise:
         return self._authorization
 
     def watch_body(self) -> None:
-        """Give the request a body that knows whether it was sent.
+        """Give the request a body that is sent once, and knows whether it was.
 
-        Only that tells whether a proxy hung up before the request was sent to the service, or after that.
+        Only that tells whether a proxy hung up before the request was sent to the service, or after that. And a session
+        of the user's own may repeat requests: requests' with ``Retry``, aiohttp's with a middleware.
         """
         self._content = self._request.content
         if isinstance(self._content, (str, bytes)):
@@ -383,17 +381,18 @@ class _Disguise:
             self._request.data = self._content
 
 
-class _WatchedBody(aiohttp.BytesPayload):
-    """A body in aiohttp's terms, which knows whether aiohttp began to write it."""
+class _WatchedBody(BytesIO):
+    """A body that is read once: a transport reads it when it sends it, and goes back when it sends it again."""
 
     is_begun = False
 
     @override
-    async def write(self, writer: AbstractStreamWriter) -> None:
+    def read(self, size: int | None = -1, /) -> bytes:
         self.is_begun = True
-        await super().write(writer)
+        return super().read(size)
 
     @override
-    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
-        self.is_begun = True
-        await super().write_with_length(writer, content_length)
+    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
+        if self.is_begun:
+            raise ServiceResponseError(_LOST)
+        return super().seek(offset, whence)

@@ -38,9 +38,9 @@ _LOGGER = logging.getLogger(__name__)
 
 _TOO_MANY_REQUESTS = 429
 
-# As many as the connections that aiohttp opens. Further requests would wait for a connection, where a refusal of those
-# before them could not hold them back.
-_MOST_IN_FLIGHT = 100
+# As many as the connections that aiohttp opens by default. Further ones would wait for a connection, where a refusal of
+# those before them could not hold them back.
+_CONNECTIONS = 100
 
 # Rates are in requests a second, times in seconds. The figures were found by simulating one client and four clients at
 # services that count by token bucket, sliding window or fixed window.
@@ -195,6 +195,8 @@ class CallLimits(NamedTuple):
 
 
 _LIMITS = "call_limits"
+# azure-core's default of a week, which no call is meant to take.
+_NO_TIMEOUT = 604_800
 
 
 class CallLimitsPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
@@ -206,8 +208,7 @@ class CallLimitsPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     def __init__(self, retry_policy: Any) -> None:
         self._total = getattr(retry_policy, "total_retries", 1)
         self._status = getattr(retry_policy, "status_retries", 1)
-        # azure-core's default is a week, which no call is meant to wait.
-        self._timeout = getattr(retry_policy, "timeout", math.inf)
+        self._timeout = getattr(retry_policy, "timeout", _NO_TIMEOUT)
 
     def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
         """Keep the limits of a call.
@@ -217,7 +218,9 @@ class CallLimitsPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         options = request.context.options
         may_retry = options.get("retry_total", self._total) and options.get("retry_status", self._status)
         timeout = options.get("timeout", self._timeout)
-        request.context[_LIMITS] = CallLimits(current_time(), timeout, bool(may_retry))
+        request.context[_LIMITS] = CallLimits(
+            current_time(), timeout if timeout < _NO_TIMEOUT else math.inf, bool(may_retry)
+        )
 
 
 class _Waiter:
@@ -245,7 +248,8 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     ``retry_status`` is 0. What stands behind it, a user's ``per_retry_policies`` and the authentication, sees each
     request that is sent, and gets its token when its turn has come.
 
-    Whether throttled or not, a client has at most 100 requests under way: as many as aiohttp opens connections.
+    Whether throttled or not, a client has at most as many requests under way as its transport opens connections: 100,
+    unless the transport is one of aiohttp with another limit. Others wait here, where they can be held back.
     """
 
     def __init__(self) -> None:
@@ -253,6 +257,8 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         self._pacer = Pacer()
         self._retry_after = JobAwareRetryPolicy().get_retry_after
         self._queue: list[_Waiter] = []
+        # How many in the queue have a deadline.
+        self._deadlines = 0
         self._in_flight = 0
         self._calls = 0
         # The last 429, for calls that gave up before they were sent.
@@ -273,7 +279,7 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         arrived = sent_at = self._now()
         while True:
             if (
-                self._pacer.throttling or self._queue or self._in_flight >= _MOST_IN_FLIGHT
+                self._pacer.throttling or self._queue or self._in_flight >= _CONNECTIONS
             ) and not await self._turn_comes(ticket, limits, context.transport):
                 return self._given_up(request, cast("AsyncHttpResponse", self._refusal), arrived)
             sent_at = self._now()
@@ -300,31 +306,40 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     async def _turn_comes(self, ticket: int, limits: CallLimits, transport: Any) -> bool:
         """Wait for a call's turn. Return False if its time is up first."""
         waiter = _Waiter(ticket, self._now() + limits.timeout - (current_time() - limits.began_at))
+        connections = _connections(transport)
         insort(self._queue, waiter)
+        self._deadlines += waiter.deadline < math.inf
         try:
             while True:
                 now = self._now()
                 if now >= waiter.deadline and self._pacer.throttling:
                     return False
-                if self._queue[0] is not waiter or self._in_flight >= _MOST_IN_FLIGHT:
+                if self._queue[0] is not waiter or self._in_flight >= connections:
                     await waiter.wake.wait()
                     waiter.renew()
                 elif self._pacer.throttling and (delay := self._pacer.delay(now)) > 0:
-                    # The first in the queue keeps the time for all.
-                    due = min(now + delay, *[each.deadline for each in self._queue])
-                    # In whole milliseconds: event loops know no finer time.
-                    await transport.sleep(math.ceil((due - now) * 1000) / 1000)
-                    self._slept += max(0.0, due - self._now())
-                    for each in self._queue:
-                        if each.deadline <= due:
-                            each.wake.set()
+                    await self._sleep(now, delay, transport)
                 else:
                     if self._pacer.throttling:
                         self._pacer.resume(now)
                     return True
         finally:
             self._queue.remove(waiter)
+            self._deadlines -= waiter.deadline < math.inf
             self._wake_first()
+
+    async def _sleep(self, now: float, seconds: float, transport: Any) -> None:
+        """Wait as the first in the queue, which keeps the time for all."""
+        due = now + seconds
+        if self._deadlines:
+            due = min(due, *[waiter.deadline for waiter in self._queue])
+        # In whole milliseconds: event loops know no finer time.
+        await transport.sleep(math.ceil((due - now) * 1000) / 1000)
+        self._slept += max(0.0, due - self._now())
+        if self._deadlines:
+            for waiter in self._queue:
+                if waiter.deadline <= due:
+                    waiter.wake.set()
 
     def _wake_first(self) -> None:
         if self._queue:
@@ -341,3 +356,11 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
     def _now(self) -> float:
         return current_time() + self._slept
+
+
+def _connections(transport: Any) -> float:
+    """Return how many connections a transport opens."""
+    connector = getattr(getattr(transport, "session", None), "connector", None)
+    limits = [getattr(connector, "limit", _CONNECTIONS), getattr(connector, "limit_per_host", 0)]
+    # To aiohttp, 0 is no limit.
+    return min([limit for limit in limits if limit], default=math.inf)

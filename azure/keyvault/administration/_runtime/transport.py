@@ -12,7 +12,7 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from .proxies import usable_proxies
+from .proxies import PROXY_SCHEMES, usable_proxies
 from .starts import START_PROGRESS
 
 if TYPE_CHECKING:
@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 # What generated clients take out of a call's keywords. Here they have no effect: bodies are JSON in UTF-8.
 _WITHOUT_EFFECT = ("decompress", "response_encoding")
 
-# aiohttp's. Other transports may support more.
-PROXY_SCHEMES = ("http", "https")
+_SECONDS = frozenset({"timeout", "connection_timeout", "read_timeout"})
 
 
 def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHttpResponse]:
@@ -67,6 +66,12 @@ class FirstPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             options.pop(name, None)
         if (content_type := options.pop("content_type", None)) and request.http_request.content is not None:
             request.http_request.headers["Content-Type"] = content_type
+        for name in _SECONDS & options.keys():
+            # None, and requests' pair of timeouts, are up to the transport.
+            if not isinstance(options[name], (int, float, tuple, type(None))):
+                raise ValueError(  # noqa: TRY004 - the error of every bad argument
+                    f"{name} must be a number of seconds, got {type(options[name]).__name__}"
+                )
         if options.get("proxies") is not None:
             schemes = PROXY_SCHEMES if uses_aiohttp else None
             options["proxies"] = usable_proxies(options["proxies"], "proxies", schemes=schemes)

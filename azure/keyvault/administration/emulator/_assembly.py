@@ -15,16 +15,19 @@ from uuid import UUID, uuid4
 from ._domain import rbac, sas
 from ._domain.builtin_roles import ADMINISTRATOR
 from ._domain.faults import MAX_SECONDS
+from ._domain.hosts import is_loopback
+from ._domain.rate_limits import RateLimiter, RateLimits
 from ._domain.records import RoleAssignment
 from ._domain.tokens import Revocation, TokenAuthority, new_signing_key
 from ._hsm.authorization import Access
 from ._hsm.hsm import Hsm
 from ._hsm.jobs import Jobs
 from ._http.app import make_app
+from ._local import cloud
 from ._local.app import make_local_app
 from ._local.control import ControlTarget
 from ._local.identity import ManagedIdentity
-from ._net.addresses import PORTS
+from ._net.addresses import HOST_NAME, LOOPBACK, PORTS
 from ._net.listen import BoundAddresses, listen
 from ._net.loopback import LoopbackResolver, loopback_session, shared_transport
 from ._state import certificates, data_directory, security_domain
@@ -68,6 +71,10 @@ class Settings:
     job_duration: float
     retry_after: int
     propagation_delay: float
+    identity_object_id: str | None
+    allow_hosts: tuple[str, ...]
+    advertise: str | None
+    rate_limits: RateLimits | None
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name) or len(self.name) not in _NAME_LENGTH:
@@ -82,11 +89,23 @@ class Settings:
         if self.port not in PORTS:
             raise ValueError(f"port must be a number from 0 to {PORTS[-1]}, got {self.port!r}")
         object.__setattr__(self, "admin_object_id", parse_guid("admin_object_id", self.admin_object_id))
+        if self.identity_object_id is not None:
+            object.__setattr__(self, "identity_object_id", parse_guid("identity_object_id", self.identity_object_id))
+        if self.advertise is not None:
+            if not HOST_NAME.fullmatch(self.advertise):
+                raise ValueError(f"advertise must be a host name or an IPv4 address, got {self.advertise!r}")
+            if is_loopback(self.host):
+                raise ValueError(f"advertise needs a host that other machines can reach, not {self.host!r}")
 
     @property
     def hsm_host(self) -> str:
         """The name under which the HSM is known to the world."""
         return f"{self.name}.managedhsm.azure.net"
+
+    @property
+    def local_host(self) -> str:
+        """The name under which programs find the proxy, the managed identity and the control path."""
+        return self.advertise or LOOPBACK
 
     @property
     def storage_host(self) -> str:
@@ -133,23 +152,23 @@ async def assemble(
     :raises ValueError: if the data directory holds another HSM, or its security domain is lost or damaged.
     """
     # Absolute, since other programs are told of it.
-    directory = (
-        settings.data.absolute()
-        if settings.data
-        else Path(resources.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
-    )
+    directory = settings.data.absolute() if settings.data else _temporary_directory(resources)
     state = _open_state(settings, directory, clock, resources)
     hsm = _build_hsm(settings, state, clock, journal, faults)
     hsm.jobs.fail_interrupted()
     resources.push_async_callback(hsm.jobs.close)
-    managed_identity = ManagedIdentity(hsm.authority, clock, state.administrator, secrets.token_hex())
+    principal = settings.identity_object_id or state.administrator
+    managed_identity = ManagedIdentity(hsm.authority, clock, principal, secrets.token_hex())
     control_target = ControlTarget(hsm, secrets.token_hex())
     addresses = await listen(
         make_app(hsm),
-        make_local_app(managed_identity, control_target),
+        make_local_app(managed_identity, control_target, settings.local_host),
+        cloud.make_apps(),
         name=settings.hsm_host,
         host=settings.host,
         port=settings.port,
+        local_address=settings.host if settings.advertise else LOOPBACK,
+        allowed=settings.allow_hosts,
         context=state.certificates.server_context(),
         resources=resources,
     )
@@ -183,6 +202,13 @@ def parse_guid(name: str, value: str) -> str:
         raise ValueError(f"{name} must be a GUID, got {value!r}") from error
 
 
+def _temporary_directory(resources: AsyncExitStack) -> Path:
+    directory = Path(resources.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
+    # Programs of other users come through, to the certificates that they are told to trust, and see nothing else.
+    directory.chmod(0o711)
+    return directory
+
+
 def _open_state(settings: Settings, directory: Path, clock: Clock, resources: AsyncExitStack) -> _State:
     is_kept = settings.data is not None
     data = data_directory.prepare(directory, is_own=not is_kept)
@@ -198,9 +224,9 @@ def _open_state(settings: Settings, directory: Path, clock: Clock, resources: As
     storage.remove_partial_folders()
     storage.create_container(CONTAINER)
     if is_kept:
-        tls = certificates.load_or_create(data.certificates, settings.hsm_host)
+        tls = certificates.load_or_create(data.certificates, settings.hsm_host, *cloud.HOSTS)
     else:
-        tls = certificates.issue(settings.hsm_host)
+        tls = certificates.issue(settings.hsm_host, *cloud.HOSTS)
     return _State(store, storage, domain, administrator, tls)
 
 
@@ -239,6 +265,9 @@ def _build_hsm(settings: Settings, state: _State, clock: Clock, journal: Journal
         journal=journal,
         faults=faults,
         retry_after=settings.retry_after,
+        security_domain=state.security_domain,
+        certificate=state.certificates.authority,
+        rate_limiter=RateLimiter(settings.rate_limits, clock.now()) if settings.rate_limits else None,
     )
 
 

@@ -5,23 +5,25 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
+import shlex
 import signal
 import sys
-from contextlib import contextmanager
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from azure.keyvault.administration._version import VERSION
 
-from . import _environment
+from . import _child, _env_file, _environment
 from ._domain.hosts import is_loopback
+from ._domain.rate_limits import RateLimits
 from ._emulator import DEFAULT_NAME, ManagedHsmEmulator
 from ._net.addresses import LOOPBACK, PORTS
 from ._state import security_domain
-from ._state.files import write_whole
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
 _PROGRAM = "managed-hsm-emulator"
 _LOGGER = logging.getLogger(__name__)
@@ -31,22 +33,36 @@ _LOG_LEVELS = ("debug", "info", "warning", "error")
 _DESCRIPTION = """\
 Run a Managed HSM on this machine: local RBAC, keys, backup and restore, for clients in any language.
 
-When it answers, it prints what an unmodified application needs as NAME=value lines: the URL of the
-HSM, a proxy under which that name resolves, a managed identity that DefaultAzureCredential finds,
-whom to trust, and a container for backups. It runs until SIGTERM or SIGINT (Ctrl-C).
+With a command after --, run that command in an environment that leads it to the HSM, and end with its exit status.
+Without one, serve until SIGTERM, SIGHUP or SIGINT (Ctrl-C).
 """
 _EPILOG = f"""\
-Run an application against it, from another shell:
+Run an application against an HSM of its own:
+
+  {_PROGRAM} -- python application.py
+
+The environment has the URL of the HSM, a proxy under which that name resolves, a managed identity that
+DefaultAzureCredential finds, whom to trust, and a container for backups. Variables that lead
+DefaultAzureCredential to other identities, such as AZURE_CLIENT_ID, are taken out.
+
+Exit status: the command's, or 128 and the number of the signal that ended it; 127 if the command is not
+found, 126 if it cannot be executed, 125 if the emulator could not start.
+
+Several programs can share one emulator, which tells of itself in a file:
 
   {_PROGRAM} --env-file hsm.env
-  env $(cat hsm.env) python application.py
+  set -a; . ./hsm.env; set +a; python application.py
 
-The managed identity is the HSM's administrator. A client id, such as the one in AZURE_CLIENT_ID,
-chooses another principal: it is taken for the object id.
-
-The proxy, the managed identity and the control path are on loopback whatever --host says: no
-other machine gets a token here.
+The proxy, the managed identity and the control path are on loopback whatever --host says, unless
+--advertise is given: no other machine gets a token here.
 """
+_COULD_NOT_START = 125
+_USAGE = 2
+
+if sys.platform == "win32":
+    _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGBREAK)
+else:
+    _STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -54,32 +70,79 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     :param arguments: The arguments of the command. Defaults to those of the process.
     """
-    options = _parser().parse_args(arguments)
+    ours, command = _split(sys.argv[1:] if arguments is None else arguments)
+    options = _parse(ours, command)
     logging.basicConfig(format=f"{_PROGRAM}: %(levelname)s: %(message)s")
     # The emulator only: what other libraries log may hold secrets.
     logging.getLogger(_PACKAGE).setLevel(options.log_level.upper())
     try:
         hsm = _emulator(options)
         if options.env_file:
-            # The file that a killed emulator has left behind names ports on which nothing listens any longer.
-            options.env_file.unlink(missing_ok=True)
-        asyncio.run(_run(hsm, options.env_file))
+            _env_file.discard_stale(options.env_file)
+        return asyncio.run(_run(hsm, options, command))
     except (OSError, ValueError) as error:
         _LOGGER.debug("Stopped by an error", exc_info=True)
-        print(f"{_PROGRAM}: error: {_explain(error)}", file=sys.stderr)
-        return 1
-    return 0
+        _say(f"error: {_explain(error)}")
+        return _COULD_NOT_START if command else 1
+
+
+def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
+    """Return the arguments for the emulator, and the command if there is one."""
+    if "--" not in arguments:
+        return arguments, None
+    at = arguments.index("--")
+    return arguments[:at], arguments[at + 1 :]
+
+
+def _parse(arguments: Sequence[str], command: Sequence[str] | None) -> argparse.Namespace:
+    parser = _parser()
+    try:
+        options = parser.parse_args(arguments)
+        if command is not None and not command:
+            parser.error("a command must follow --")
+        if command and options.print_env:
+            parser.error("--print-env is for an emulator without a command, whose output would be among it")
+    except SystemExit as end:
+        # Any other status would be taken for the command's.
+        if command and end.code == _USAGE:
+            raise SystemExit(_COULD_NOT_START) from end
+        raise
+    return options
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        _PROGRAM, description=_DESCRIPTION, epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter
+        _PROGRAM,
+        usage="%(prog)s [OPTION...] [-- COMMAND ARG...]",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
     add("--port", type=_port, default=0, help="port of the HSM; 0, the default, takes any free one")
     add("--host", default=LOOPBACK, help="address to listen on (default: %(default)s)")
     add("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
+    add(
+        "--advertise",
+        metavar="NAME",
+        help="let other machines, such as containers of one network, use the proxy, the managed identity and the "
+        "control path, which they reach under this name",
+    )
+    add(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="HOST[:PORT]",
+        help="let the proxy tunnel to this host, too; can be repeated. Without it the emulator opens no connection "
+        "that leaves the machine",
+    )
     add("--name", default=DEFAULT_NAME, help="name of the HSM (default: %(default)s)")
+    add(
+        "--as",
+        dest="identity",
+        metavar="OBJECT_ID",
+        help="principal that the managed identity is, instead of the HSM's administrator",
+    )
     add(
         "--data",
         type=Path,
@@ -107,11 +170,27 @@ def _parser() -> argparse.ArgumentParser:
         help="how long it takes until a change of roles counts (default: %(default)s)",
     )
     add(
+        "--rate-limits",
+        type=_rate_limits,
+        nargs="?",
+        const=RateLimits(),
+        default=False,
+        metavar="RETRY_AFTER",
+        help="refuse with 429 what exceeds 5 RBAC operations and 1 start of a job in a second; a 429 says Retry-After: "
+        "1, or this many seconds, or nothing if this is none",
+    )
+    add(
         "--env-file",
         type=Path,
         metavar="PATH",
-        help="write the lines to this file, too; it appears whole when the HSM answers, and goes when the HSM stops",
+        help="write the variables to this file; it appears whole when the HSM answers, and goes when the HSM stops",
     )
+    add(
+        "--print-env",
+        action="store_true",
+        help="print the variables, which hold secrets, on stdout when the HSM answers",
+    )
+    add("--quiet", action="store_true", help="do not say on stderr that the HSM answers")
     add(
         "--log-level",
         choices=_LOG_LEVELS,
@@ -128,6 +207,12 @@ def _port(text: str) -> int:
     return int(text)
 
 
+def _rate_limits(text: str) -> RateLimits:
+    if text != "none" and not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"must be whole seconds or none, got {text!r}")
+    return RateLimits(retry_after=None if text == "none" else int(text))
+
+
 def _emulator(options: argparse.Namespace) -> ManagedHsmEmulator:
     if not options.allow_remote and not is_loopback(options.host):
         raise ValueError(f"other machines can reach {options.host!r}; say --allow-remote if they may")
@@ -140,40 +225,78 @@ def _emulator(options: argparse.Namespace) -> ManagedHsmEmulator:
         security_domain=security_domain.read(domain) if domain else None,
         job_duration=options.job_duration,
         propagation_delay=options.propagation_delay,
+        identity_object_id=options.identity,
+        allow_hosts=options.allow_host,
+        advertise=options.advertise,
+        rate_limits=options.rate_limits,
     )
 
 
-async def _run(hsm: ManagedHsmEmulator, env_file: Path | None) -> None:
-    stop = asyncio.Event()
-    _on_signals(stop.set)
+async def _run(hsm: ManagedHsmEmulator, options: argparse.Namespace, command: Sequence[str] | None) -> int:
+    child, stop = _child.Child(), asyncio.Event()
+    if command:
+        _on_signals(_child.SIGNALS, child.receive)
+    else:
+        _on_signals(_STOPPING, lambda _: stop.set())
     async with hsm:
-        text = _environment.render(hsm.environment())
-        with _published(env_file, text):
-            print(text, end="", flush=True)
+        variables = hsm.environment()
+        others = _environment.other_identities(os.environ)
+        with ExitStack() as resources:
+            if options.env_file or options.print_env:
+                text = _env_file.render(variables)
+                if others and not command:
+                    _LOGGER.warning(
+                        "Unset these where programs run, or they ask others for tokens: %s", ", ".join(others)
+                    )
+                if options.env_file:
+                    resources.enter_context(_env_file.published(options.env_file, text))
+                if options.print_env:
+                    print(text, end="", flush=True)
+            if not options.quiet:
+                _announce(hsm, options, command)
+            if command:
+                inherited = {name: value for name, value in os.environ.items() if name not in others}
+                return await _run_command(child, command, {**inherited, **variables})
             await stop.wait()
+    return 0
 
 
-def _on_signals(act: Callable[[], None]) -> None:
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if sys.platform == "win32":
-            signal.signal(number, lambda *_: loop.call_soon_threadsafe(act))
-        else:
-            loop.add_signal_handler(number, act)
-
-
-@contextmanager
-def _published(path: Path | None, text: str) -> Generator[None]:
-    """Keep a file that says where the emulator is, as long as that is true."""
-    content = text.encode("utf-8", "surrogateescape")
-    if path:
-        write_whole(path, content)
+async def _run_command(child: _child.Child, command: Sequence[str], environment: dict[str, str]) -> int:
     try:
-        yield
-    finally:
-        # Another emulator may have taken the file over.
-        if path and path.exists() and path.read_bytes() == content:
-            path.unlink()
+        return await child.run(command, environment)
+    except OSError as error:
+        _say(f"error: {command[0]}: {error.strerror}")
+        return _child.NOT_FOUND if isinstance(error, FileNotFoundError) else _child.NOT_EXECUTABLE
+
+
+def _announce(hsm: ManagedHsmEmulator, options: argparse.Namespace, command: Sequence[str] | None) -> None:
+    """Say on stderr that the HSM answers; stdout may be for a program."""
+    data = f"data in {options.data}" if options.data else "data in memory"
+    _say(f"{hsm.vault_url} is ready, {data}")
+    if command:
+        return
+    if options.env_file:
+        _say(f"in a shell, programs find it after: set -a; . {_for_shell(options.env_file)}; set +a")
+    _say("Ctrl-C stops it")
+
+
+def _for_shell(path: Path) -> str:
+    # Without a slash, a shell looks for the file on the PATH.
+    return shlex.quote(str(path) if path.name != str(path) else f"./{path}")
+
+
+def _say(sentence: str) -> None:
+    print(f"{_PROGRAM}: {sentence}", file=sys.stderr, flush=True)
+
+
+def _on_signals(numbers: Iterable[int], act: Callable[[int], None]) -> None:
+    loop = asyncio.get_running_loop()
+    for number in numbers:
+        if sys.platform == "win32":
+            signal.signal(number, lambda received, _: loop.call_soon_threadsafe(act, received))
+        # Under nohup, the end of the terminal is not the end of the emulator.
+        elif number != signal.SIGHUP or signal.getsignal(number) is not signal.SIG_IGN:
+            loop.add_signal_handler(number, act, number)
 
 
 def _explain(error: OSError | ValueError) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from contextlib import AsyncExitStack
 from os import PathLike
 from pathlib import Path
@@ -15,10 +16,12 @@ from . import _environment
 from ._assembly import CONTAINER, Running, Settings, assemble, parse_guid
 from ._credential import EmulatorCredential
 from ._domain.faults import FaultMatcher, Faults
+from ._domain.rate_limits import RateLimits
 from ._hsm.journal import Journal
 from ._local.app import CONTROL_PATH, IDENTITY_PATH
 from ._loop_thread import LoopThread
 from ._net.addresses import LOOPBACK
+from ._net.connect import parse_authority
 from ._state.clock import Clock
 
 DEFAULT_NAME = "emulated-hsm"
@@ -55,9 +58,18 @@ class ManagedHsmEmulator:
     :keyword retry_after: Seconds that the start of a job tells clients to wait before they ask again. The service says
      10; the default is 1, the shortest that the header allows.
     :keyword propagation_delay: How many seconds of the emulator's clock it takes until a change of role definitions or
-     assignments counts for what callers may do. Defaults to 0. Lists show a change immediately.
-    :raises ValueError: if the name is not one that an HSM can have, the object id is not a GUID, or a number is out of
-     its range.
+     assignments counts for what callers may do, and reads show it. Defaults to 0.
+    :keyword rate_limits: Whether the HSM refuses with 429 what exceeds the documented limits: 5 RBAC operations and 1
+     start of a job in a second of the emulator's clock; or limits of your own. Defaults to False.
+    :keyword identity_object_id: Object id of the principal that the managed identity of ``environment()`` is. Defaults
+     to the initial administrator.
+    :keyword allow_hosts: Hosts that the proxy tunnels to besides the HSM, as ``host`` or ``host:port``; the port
+     defaults to 443. With any of these, and only then, the emulator opens connections that leave the machine.
+    :keyword advertise: Host name under which other machines, such as containers of one network, reach this one. Given
+     that, the proxy, the managed identity and the control path listen where ``host`` says, and ``environment()`` names
+     them by it: every machine that reaches them can use them with the keys that it holds. They are on loopback without.
+    :raises ValueError: if the name is not one that an HSM can have, an object id is not a GUID, a number is out of its
+     range, or a host is not one.
     """
 
     def __init__(
@@ -72,6 +84,10 @@ class ManagedHsmEmulator:
         job_duration: float = 0.05,
         retry_after: int = 1,
         propagation_delay: float = 0,
+        identity_object_id: str | None = None,
+        allow_hosts: Iterable[str] = (),
+        advertise: str | None = None,
+        rate_limits: bool | RateLimits = False,
     ) -> None:
         self._settings = Settings(
             name=name,
@@ -83,6 +99,10 @@ class ManagedHsmEmulator:
             job_duration=job_duration,
             retry_after=retry_after,
             propagation_delay=propagation_delay,
+            identity_object_id=identity_object_id,
+            allow_hosts=tuple(parse_authority(each) for each in allow_hosts),
+            advertise=advertise,
+            rate_limits=RateLimits() if rate_limits is True else rate_limits or None,
         )
         self._clock = Clock()
         self._journal = Journal()
@@ -179,7 +199,7 @@ class ManagedHsmEmulator:
         if self._thread:
             # Connections belong to a loop. Here each client makes its own, in the loop that it is used on.
             return {
-                "proxies": _environment.proxies(run.addresses.proxy_port),
+                "proxies": _environment.proxies(self._settings.local_host, run.addresses.proxy_port),
                 "connection_verify": str(_environment.authority_file(run.directory, run.certificates.authority)),
             }
         return {"transport": run.transport}
@@ -226,7 +246,10 @@ class ManagedHsmEmulator:
 
     @property
     def container_url(self) -> str:
-        """URL of a blob container for backups; exists, and is kept on this machine."""
+        """URL of a blob container for backups; exists, and is kept on this machine.
+
+        Only the HSM itself reaches it: there is no blob service behind the URL.
+        """
         return f"https://{self._settings.storage_host}/{CONTAINER}"
 
     @property
@@ -237,10 +260,13 @@ class ManagedHsmEmulator:
     def environment(self) -> dict[str, str]:
         """Return the environment variables that lead programs in any language here.
 
-        They name the HSM, a proxy under which its name resolves, a managed identity that is its administrator, the
-        authority to trust, and a container for backups. The certificates that they name are written by this call.
-        Everything that programs on this machine need is on loopback, also when the emulator itself listens elsewhere.
-        They hold secrets: the keys to the managed identity and to the control path, and a SAS token.
+        They name the HSM, a proxy under which its name resolves, a managed identity that is its administrator unless
+        ``identity_object_id`` says otherwise, the authority to trust, and a container for backups. The certificates
+        that they name are written by this call. Everything that programs on this machine need is on loopback, also when
+        the emulator itself listens elsewhere, unless ``advertise`` is given. They hold secrets: the keys to the managed
+        identity and to the control path, and a SAS token.
+
+        Alone they are not enough for a program, which needs ``PATH`` and others, too:
 
         .. code-block:: python
 
@@ -250,17 +276,22 @@ class ManagedHsmEmulator:
         :raises OSError: if the certificates cannot be written.
         """
         run = self._run
+        host, proxy_port = self._settings.local_host, run.addresses.proxy_port
+        authority = run.certificates.authority
         return {
             "AZURE_MANAGEDHSM_URL": self.vault_url,
             "EMULATOR_LOCALHOST_URL": self.localhost_url,
             "EMULATOR_ADMIN_OBJECT_ID": run.administrator,
             "EMULATOR_CONTROL_URL": self.control_url,
-            "IDENTITY_ENDPOINT": f"http://{LOOPBACK}:{run.addresses.local_port}{IDENTITY_PATH}",
+            "IDENTITY_ENDPOINT": f"{self._local_url}{IDENTITY_PATH}",
             "IDENTITY_HEADER": run.identity_secret,
+            # DefaultAzureCredential asks for other identities first, and on a developer's machine finds some.
+            "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
             "BLOB_CONTAINER_URL": self.container_url,
             "BLOB_SAS_TOKEN": run.sas_token,
-            **_environment.proxy_variables(run.addresses.proxy_port),
-            **_environment.trust_variables(run.directory, run.certificates.authority),
+            **_environment.proxy_variables(host, proxy_port),
+            **_environment.trust_variables(run.directory, authority),
+            **_environment.java_variables(host, proxy_port, run.directory, authority),
         }
 
     @property
@@ -269,8 +300,7 @@ class ManagedHsmEmulator:
 
         Its last part is a secret: any program that knows it may do so.
         """
-        run = self._run
-        return f"http://{LOOPBACK}:{run.addresses.local_port}{CONTROL_PATH}/{run.control_key}"
+        return f"{self._local_url}{CONTROL_PATH}/{self._run.control_key}"
 
     @property
     def clock(self) -> Clock:
@@ -290,6 +320,10 @@ class ManagedHsmEmulator:
     def __repr__(self) -> str:
         state = f"port={self._running.addresses.port}" if self._running else "not running"
         return f"<ManagedHsmEmulator {self._settings.name} {state}>"
+
+    @property
+    def _local_url(self) -> str:
+        return f"http://{self._settings.local_host}:{self._run.addresses.local_port}"
 
     @property
     def _run(self) -> Running:

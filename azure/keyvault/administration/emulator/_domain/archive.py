@@ -1,7 +1,8 @@
 """What a backup consists of: a few JSON files, and a manifest that shows whether they are whole and whose they are.
 
 The manifest holds the checksum of every file and is itself protected by an HMAC under the security domain. So a file
-that was changed, cut off or lost is noticed, and so is a backup of an HSM with another security domain.
+that was changed, cut off or lost is noticed, and so is a backup of an HSM with another security domain. The private
+halves of keys are sealed with the security domain, each by itself.
 """
 
 from __future__ import annotations
@@ -11,12 +12,12 @@ import hmac
 import json
 from typing import TYPE_CHECKING, Any, cast
 
-from . import documents
+from . import documents, sealing
 from .jobs import MAX_BACKUP_SIZE, JobFailure, invalid_backup
 from .records import Snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
 MANIFEST = "manifest.json"
 
@@ -35,7 +36,7 @@ def pack(snapshot: Snapshot, *, security_domain: bytes, hsm_name: str, created: 
     files = {
         _ROLE_DEFINITIONS: _records(snapshot.role_definitions),
         _ROLE_ASSIGNMENTS: _records(snapshot.role_assignments),
-        _KEYS: _records(snapshot.keys),
+        _KEYS: _encode([_each_secret(sealing.seal, documents.document(key), security_domain) for key in snapshot.keys]),
     }
     manifest = {
         "format": _FORMAT,
@@ -70,8 +71,20 @@ def unpack(files: Mapping[str, bytes], *, security_domain: bytes) -> Snapshot:
     return Snapshot(
         role_definitions=tuple(map(documents.role_definition, json.loads(files[_ROLE_DEFINITIONS]))),
         role_assignments=tuple(map(documents.role_assignment, json.loads(files[_ROLE_ASSIGNMENTS]))),
-        keys=tuple(map(documents.key, json.loads(files[_KEYS]))),
+        keys=tuple(
+            documents.key(_each_secret(sealing.unseal, key, security_domain)) for key in json.loads(files[_KEYS])
+        ),
     )
+
+
+def _each_secret(
+    change: Callable[[str, bytes], str], key: documents.Document, security_domain: bytes
+) -> documents.Document:
+    """Return the document of a key with its secrets sealed, or unsealed. Keys of older emulators have none."""
+    versions = [
+        {**each, "secret": each.get("secret") and change(each["secret"], security_domain)} for each in key["versions"]
+    ]
+    return {**key, "versions": versions}
 
 
 def _read_manifest(files: Mapping[str, bytes]) -> dict[str, Any]:

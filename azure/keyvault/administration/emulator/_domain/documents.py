@@ -15,6 +15,7 @@ from .records import (
     Permission,
     RoleAssignment,
     RoleDefinition,
+    RotationPolicy,
     Superseded,
 )
 
@@ -43,13 +44,18 @@ def superseded(document: Document) -> Superseded:
 
 
 def key(document: Document) -> Key:
-    return Key(**_changed(document, versions=tuple(map(_key_version, document["versions"]))))
+    changed = _changed(document, versions=tuple(map(_key_version, document["versions"])))
+    # A document from before there were rotation policies has no such member.
+    policy = changed.pop("rotation_policy", None)
+    return Key(**changed, rotation_policy=policy and _rotation_policy(policy))
 
 
 def job(document: Document) -> Job:
     return Job(
         **_changed(
             document,
+            # In a document from before there was the member, both texts are one.
+            error_message=document.get("error_message", document["details"] if document["error_code"] else None),
             kind=JobKind(document["kind"]),
             status=JobStatus(document["status"]),
             failed_form=FailedJobForm(document["failed_form"]),
@@ -63,6 +69,10 @@ def _permission(document: Document) -> Permission:
 
 def _key_version(document: Document) -> KeyVersion:
     return KeyVersion(**_changed(document, operations=tuple(document["operations"])))
+
+
+def _rotation_policy(document: Document) -> RotationPolicy:
+    return RotationPolicy(**_changed(document, triggers=tuple((name, after) for name, after in document["triggers"])))
 
 
 def _changed(document: Document, **members: Any) -> Document:

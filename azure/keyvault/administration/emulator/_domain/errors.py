@@ -57,6 +57,11 @@ def access_denied(action: str, scope: str) -> ServiceError:
     return ServiceError(403, "AccessDenied", f"Not authorized to access {action} on {scope}")
 
 
+def too_many_requests(limit: str, retry_after: int | None) -> ServiceError:
+    headers = {} if retry_after is None else {"Retry-After": str(retry_after)}
+    return ServiceError(429, "TooManyRequests", f"The rate limit of {limit} a second is exceeded", headers=headers)
+
+
 def refused(status: int, reason: str) -> ServiceError:
     return ServiceError(status, reason.replace(" ", ""), f"The server refused the request: {reason}")
 
@@ -115,8 +120,27 @@ def matching_role_assignment_exists(name: str, role_definition_id: str, principa
     )
 
 
-def role_assignment_exists(name: str) -> ServiceError:
-    return ServiceError(409, "RoleAssignmentExists", f"Role assignment '{name}' exists and cannot be changed")
+def role_assignment_exists() -> ServiceError:
+    return ServiceError(400, "RoleAssignmentExists", "The role assignment already exists.")
+
+
+def unknown_role_definition() -> ServiceError:
+    # Spelled as the service does.
+    return bad_parameter("Unkown role definition")
+
+
+def role_definition_name_not_a_guid() -> ServiceError:
+    return bad_parameter("Role definition name must be a GUID")
+
+
+def built_in_role_name() -> ServiceError:
+    return bad_parameter("Cannot re-use the name/GUID matching that of a built-in role. Please use a unique role ID.")
+
+
+def role_definition_still_assigned() -> ServiceError:
+    return ServiceError(
+        409, "Conflict", "The role definition is assigned; the deletion of its assignments is under way"
+    )
 
 
 def role_definition_limit(limit: int) -> ServiceError:
@@ -148,6 +172,46 @@ def key_is_deleted(name: str) -> ServiceError:
 
 def key_limit(message: str) -> ServiceError:
     return ServiceError(400, "KeyLimitExceeded", message)
+
+
+def key_exists(name: str) -> ServiceError:
+    return ServiceError(409, "Conflict", f"Key {name} exists and cannot be restored over")
+
+
+def key_use_refused(operation: str, why: str, inner_code: str) -> ServiceError:
+    return ServiceError(403, "Forbidden", f"Operation {operation} is {why}.", inner_code=inner_code)
+
+
+def no_private_key() -> ServiceError:
+    return not_emulated("The private half of a key that an older emulator made")
+
+
+def decryption_failed() -> ServiceError:
+    """Return the only error of a decryption: a more exact one would tell an attacker what to change."""
+    return bad_parameter("The value cannot be decrypted with this key and these parameters")
+
+
+def bad_web_key(reason: str) -> ServiceError:
+    return bad_parameter(f"JSON Web Key: {reason}")
+
+
+def malformed_blob() -> ServiceError:
+    return ServiceError(
+        400,
+        "MalformedBackupBlob",
+        "Backup blob belongs to a different crypto domain and cannot be used with this instance.",
+    )
+
+
+# Settings.
+
+
+def invalid_setting(message: str) -> ServiceError:
+    return ServiceError(400, "InvalidSetting", message)
+
+
+def no_content() -> ServiceError:
+    return ServiceError(400, "Nocontentprovided", "No content provided")
 
 
 # Jobs.

@@ -13,10 +13,11 @@ from .records import FailedJobForm, Job, JobKind, JobStatus
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from .errors import ServiceError
     from .faults import FailedJob
     from .records import Key
 
-# What is larger is not read into memory, and so is not made, either: some 60,000 key versions.
+# What is larger is not read into memory, and so is not made, either: some 20,000 versions of RSA keys.
 MAX_BACKUP_SIZE = 64 * 1024 * 1024
 # More than a backup has, so that a few strangers can be named.
 MAX_BACKUP_FILES = 16
@@ -32,12 +33,14 @@ class JobFailure(Exception):  # noqa: N818 - an outcome of a job, not a fault of
 
     :param code: What kind of failure, in the words of the storage service where it is one of storage.
     :param message: The sentence for people.
+    :param details: What the status says besides. Defaults to the sentence.
     """
 
-    def __init__(self, code: str, message: str) -> None:
+    def __init__(self, code: str, message: str, details: str | None = None) -> None:
         super().__init__(f"{code}: {message}")
         self.code = code
         self.message = message
+        self.details = message if details is None else details
 
 
 def refuse_while_restoring(running: Job | None) -> None:
@@ -75,8 +78,9 @@ def fail(job: Job, now: float, failure: JobFailure) -> Job:
         job,
         status=JobStatus.FAILED,
         ended=_end(job, now),
-        details=failure.message,
+        details=failure.details,
         error_code=failure.code,
+        error_message=failure.message,
     )
 
 
@@ -89,6 +93,11 @@ def backup_folder(hsm_name: str, hundredths: int) -> str:
     seconds, rest = divmod(hundredths, 100)
     moment = datetime.fromtimestamp(seconds, timezone.utc)
     return f"mhsm-{hsm_name}-{moment:%Y%m%d%H%M%S}{rest:02}"
+
+
+def invalid_request(reason: ServiceError) -> JobFailure:
+    """Return the failure of a check of which the start of the job itself would be refused."""
+    return JobFailure(reason.code, reason.message, details="Invalid Request")
 
 
 def invalid_backup(reason: str) -> JobFailure:
@@ -120,12 +129,13 @@ def restore_key(name: str, backed_up: Key | None, existing: Key | None) -> tuple
     """
     if backed_up is None or backed_up.deleted is not None:
         raise JobFailure("KeyNotFound", f"The backup does not hold the key {name}")
+    # The service counts one more than there are versions, for reasons unknown.
+    count = len(backed_up.versions) + 1
     if existing is None:
-        return backed_up, _key_restore_details(len(backed_up.versions), 0)
+        return backed_up, _key_restore_details(count, 0)
     if existing.deleted is not None:
         raise JobFailure("ObjectIsDeletedButRecoverable", f"The key {name} is soft-deleted; recover or purge it first")
-    # One more than there are versions, as the service counts, for reasons unknown.
-    return None, _key_restore_details(0, len(backed_up.versions) + 1)
+    return None, _key_restore_details(0, count)
 
 
 def _key_restore_details(restored: int, not_overwritten: int) -> str:

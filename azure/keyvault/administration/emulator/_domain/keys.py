@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from . import errors
+from . import base64url, errors
+from .key_material import CURVES, ED25519, RSA_SIZES
 from .records import Key, KeyVersion
 
 if TYPE_CHECKING:
@@ -18,24 +20,30 @@ RECOVERABLE_DAYS = 7
 RECOVERY_LEVEL = "CustomizedRecoverable+Purgeable"
 MAX_KEYS = 5000
 MAX_VERSIONS = 100
+MAX_TAGS = 15
+MAX_TAG_LENGTH = 256
 
 _NAME = re.compile("[0-9a-zA-Z-]{1,127}")
 _RETENTION = RECOVERABLE_DAYS * 86400
 
 _HSM = "-HSM"
-_RSA_SIZES = (2048, 3072, 4096)
-_RSA_EXPONENTS = (65537, 3)
+_RSA_EXPONENT = 65537
+_LEAST_EXPONENT = 3
 _OCT_SIZES = (256, 192, 128)
-_CURVES = ("P-256", "P-384", "P-521", "P-256K")
 
 # In the order in which the service has shown them.
 _DEFAULT_OPERATIONS = {
     "RSA": ("wrapKey", "decrypt", "encrypt", "unwrapKey", "sign", "verify"),
     "EC": ("verify", "deriveKey", "sign"),
     "oct": ("deriveKey", "wrapKey", "verify", "sign", "unwrapKey", "encrypt", "decrypt"),
+    "OKP": ("sign", "verify"),
 }
-# What any key may be meant for, as well as what its kind can do.
-_TRANSFERS = ("import", "export")
+_SECURE_WRAPPING = {"secureWrapKey", "secureUnwrapKey"}
+# What any key may be meant for, beside what its kind can do.
+_TRANSFERS = {"import", "export"} | _SECURE_WRAPPING
+# What was encrypted or signed while a key was valid can be read and verified afterwards.
+_TIMELESS = {"decrypt", "unwrapKey", "verify"}
+_POLICY_TYPE = "application/json; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,24 +63,67 @@ class KeySpec:
 
 def parse_spec(kty: str, *, size: int | None, exponent: int | None, curve: str | None) -> KeySpec:
     """Return what a caller asks for, with the service's defaults."""
-    family = kty.removesuffix(_HSM)
+    family = parse_family(kty)
+    # Clients of some languages always send this one, as zero where it has no meaning.
+    exponent = exponent or None
     given = {"key_size": size, "public_exponent": exponent, "crv": curve}
     if family == "RSA":
         _refuse(given, "crv", kty)
         return KeySpec(
             family,
-            size=_choose("key_size", size, _RSA_SIZES),
-            exponent=_choose("public_exponent", exponent, _RSA_EXPONENTS),
+            size=_choose("key_size", size, RSA_SIZES),
+            exponent=_exponent(exponent),
         )
     if family == "EC":
         _refuse(given, "key_size", kty)
         _refuse(given, "public_exponent", kty)
-        return KeySpec(family, curve=_choose("crv", curve, _CURVES))
-    if family == "oct":
-        _refuse(given, "crv", kty)
+        return KeySpec(family, curve=_choose("crv", curve, tuple(CURVES)))
+    if family == "OKP":
+        _refuse(given, "key_size", kty)
         _refuse(given, "public_exponent", kty)
-        return KeySpec(family, size=_choose("key_size", size, _OCT_SIZES))
-    raise errors.bad_parameter(f"The kty {kty!a} is not supported")
+        return KeySpec(family, curve=_choose("crv", curve, (ED25519,)))
+    _refuse(given, "crv", kty)
+    _refuse(given, "public_exponent", kty)
+    if size is not None and size not in _OCT_SIZES:
+        raise errors.bad_parameter(f"Invalid key size: '{size}'")
+    return KeySpec(family, size=size or _OCT_SIZES[0])
+
+
+def parse_family(kty: str) -> str:
+    """Return the kind of key that a caller names, without the suffix that some callers leave out."""
+    family = "oct" if kty == "AES" else kty.removesuffix(_HSM)
+    if family not in _DEFAULT_OPERATIONS:
+        raise errors.bad_parameter(f"The kty {kty!a} is not supported")
+    return family
+
+
+def same_spec(version: KeyVersion) -> KeySpec:
+    """Return what kind of key to make for a new version that is like another."""
+    family = version.kty.removesuffix(_HSM)
+    public = version.public
+    return KeySpec(
+        family,
+        size=_bits(public["n"]) if family == "RSA" else symmetric_size(version) or _OCT_SIZES[0],
+        exponent=int.from_bytes(base64url.decode(public["e"]), "big") if family == "RSA" else 0,
+        curve=public.get("crv", ""),
+    )
+
+
+def symmetric_size(version: KeyVersion) -> int | None:
+    """Return the bits of a symmetric key; None for other kinds, and if the key wasn't kept."""
+    return _bits(version.secret) if version.secret and version.kty == f"oct{_HSM}" else None
+
+
+def _bits(text: str) -> int:
+    return len(base64url.decode(text)) * 8
+
+
+def _exponent(exponent: int | None) -> int:
+    if exponent is None:
+        return _RSA_EXPONENT
+    if exponent < _LEAST_EXPONENT or exponent % 2 == 0:
+        raise errors.bad_parameter("public_exponent must be an odd number, 3 or larger")
+    return exponent
 
 
 def parse_operations(operations: Sequence[str] | None, kty: str) -> tuple[str, ...]:
@@ -97,6 +148,50 @@ def check_validity(not_before: int | None, expires: int | None) -> None:
             raise errors.bad_parameter(f"{name} must not be negative, got {moment}")
     if not_before is not None and expires is not None and expires <= not_before:
         raise errors.bad_parameter(f"exp must be later than nbf, got {expires} and {not_before}")
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """Refuse more tags, or longer ones, than a key can have."""
+    if len(tags) > MAX_TAGS or any(len(part) > MAX_TAG_LENGTH for tag in tags.items() for part in tag):
+        raise errors.bad_parameter(f"A key has up to {MAX_TAGS} tags of up to {MAX_TAG_LENGTH} characters")
+
+
+def parse_release_policy(content_type: str | None, data: str | None, immutable: bool | None) -> dict[str, Any]:
+    """Return a release policy as the service shows it: compact, and with its defaults."""
+    try:
+        policy: object = json.loads(base64url.decode(data or ""))
+    except (ValueError, RecursionError) as error:
+        raise errors.bad_parameter("Key Release Policy: data is not a JSON object in base64url") from error
+    if not isinstance(policy, dict):
+        raise errors.bad_parameter("Key Release Policy: data is not a JSON object in base64url")
+    if "version" not in policy:
+        raise errors.bad_parameter("Key Release Policy: missing 'version' property")
+    return {
+        "contentType": content_type or _POLICY_TYPE,
+        "data": base64url.encode(json.dumps(policy, separators=(",", ":")).encode()),
+        "immutable": bool(immutable),
+    }
+
+
+def check_export(version: KeyVersion) -> None:
+    """Refuse a key that may leave the HSM on no conditions, and conditions for one that may not."""
+    if version.exportable and version.release_policy is None:
+        raise errors.bad_parameter("Exportable keys must have release policy")
+    is_wrapped = not _SECURE_WRAPPING.isdisjoint(version.operations)
+    if version.release_policy is not None and not (version.exportable or is_wrapped):
+        raise errors.bad_parameter("Non-exportable keys must not have release policy")
+
+
+def check_use(version: KeyVersion, operation: str, now: float) -> None:
+    """Refuse an operation for which a key is not meant, or not now."""
+    if not version.enabled:
+        raise errors.key_use_refused(operation, "not allowed on a disabled key", "KeyDisabled")
+    if operation not in version.operations:
+        raise errors.key_use_refused(operation, "not permitted on this key", "KeyOperationForbidden")
+    is_early = version.not_before is not None and now < version.not_before
+    if operation not in _TIMELESS and (is_early or (version.expires is not None and now >= version.expires)):
+        state = "a key that is not yet valid" if is_early else "an expired key"
+        raise errors.key_use_refused(operation, f"not allowed on {state}", "KeyNotYetValidOrExpired")
 
 
 def _refuse(given: Mapping[str, object], name: str, kty: str) -> None:
@@ -138,7 +233,7 @@ def check_room(name: str, existing: Key | None, count: int) -> None:
 
 
 def with_version(name: str, existing: Key | None, version: KeyVersion) -> Key:
-    return Key(name, ((*existing.versions, version) if existing else (version,)))
+    return replace(existing, versions=(*existing.versions, version)) if existing else Key(name, (version,))
 
 
 def find_version(key: Key, version: str, url: str) -> KeyVersion:
@@ -156,7 +251,7 @@ def with_changed_version(key: Key, changed: KeyVersion) -> Key:
 
 
 def parse_last_listed(token: str | None) -> str:
-    """Return the key after which a list continues; the key itself may be gone by now."""
+    """Return after which key a list goes on; the key itself may be gone since."""
     if token is None:
         return ""
     if not _NAME.fullmatch(token):

@@ -31,7 +31,7 @@ ROLE_DEFINITION_ID_PREFIX = "Microsoft.KeyVault/providers/Microsoft.Authorizatio
 _SCOPE = re.compile(r"/|/keys|/keys/[0-9a-zA-Z-]{1,127}")
 _GUID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _GUID = re.compile(_GUID_PATTERN, re.IGNORECASE)
-_ROLE_DEFINITION_ID = re.compile(rf"/?{re.escape(ROLE_DEFINITION_ID_PREFIX)}(?P<name>[^/]+)", re.IGNORECASE)
+_ROLE_DEFINITION_ID = re.compile(rf"{re.escape(ROLE_DEFINITION_ID_PREFIX)}(?P<name>{_GUID_PATTERN})", re.IGNORECASE)
 _PRINCIPAL_FILTER = re.compile(rf"principalId eq (?P<quote>'?)(?P<principal>(?i:{_GUID_PATTERN}))(?P=quote)")
 # A quote within a literal is written twice, as OData does.
 _ROLE_NAME_FILTER = re.compile(r"roleName eq '(?P<role_name>(?:[^']|'')*)'")
@@ -56,11 +56,18 @@ def parse_guid(text: str, what: str) -> str:
     return str(UUID(text))
 
 
+def parse_role_definition_name(text: str) -> str:
+    """Return the name of a role that is to be written."""
+    if not _GUID.fullmatch(text):
+        raise errors.role_definition_name_not_a_guid()
+    return text.lower()
+
+
 def parse_role_definition_id(text: str) -> str:
-    """Return the name of the role that an id names, with or without its leading slash."""
+    """Return the name of the role that an id names. An id has no leading slash."""
     if not (match := _ROLE_DEFINITION_ID.fullmatch(text)):
-        raise errors.bad_request(f"roleDefinitionId must have the form {ROLE_DEFINITION_ID_PREFIX}<guid>")
-    return parse_guid(match["name"], "The name in roleDefinitionId")
+        raise errors.unknown_role_definition()
+    return match["name"].lower()
 
 
 # What principals may do.
@@ -112,7 +119,7 @@ def grants(permissions: Iterable[Permission], action: str) -> bool:
 
 def check_role_is_custom(name: str) -> None:
     if name in _BUILT_IN_NAMES:
-        raise errors.bad_request("Built-in role definitions cannot be changed or deleted")
+        raise errors.built_in_role_name()
 
 
 def check_new_role(role: RoleDefinition, custom_roles: Sequence[RoleDefinition]) -> None:
@@ -124,18 +131,27 @@ def check_new_role(role: RoleDefinition, custom_roles: Sequence[RoleDefinition])
         raise errors.role_definition_limit(MAX_ROLE_DEFINITIONS)
 
 
+def check_role_is_free(name: str, written: Iterable[RoleAssignment], in_force: Iterable[RoleAssignment]) -> None:
+    """Refuse to delete a role while the deletion of its last assignment is on its way.
+
+    A role that is assigned can be deleted.
+    """
+    if any(each.role == name for each in in_force) and not any(each.role == name for each in written):
+        raise errors.role_definition_still_assigned()
+
+
 def check_new_assignment(
     new: RoleAssignment, assignments: Sequence[RoleAssignment], roles: Mapping[str, RoleDefinition]
 ) -> None:
-    """Refuse an assignment that repeats another, changes another, names no role, or is one too many."""
+    """Refuse an assignment that names no role, repeats another or its name, or is one too many."""
     if new.role not in roles:
-        raise errors.role_definition_not_found()
+        raise errors.unknown_role_definition()
+    if any(each.name == new.name for each in assignments):
+        raise errors.role_assignment_exists()
     for each in assignments:
         if (each.principal, each.role, each.scope) == (new.principal, new.role, new.scope):
             role_id = ROLE_DEFINITION_ID_PREFIX + new.role
             raise errors.matching_role_assignment_exists(each.name, role_id, new.principal, new.scope)
-    if any(each.name == new.name for each in assignments):
-        raise errors.role_assignment_exists(new.name)
     _check_assignment_limit(new.scope, assignments)
 
 
@@ -163,7 +179,7 @@ def select_roles(roles: Iterable[RoleDefinition], filter_: str | None) -> list[R
 
 
 def select_assignments(assignments: Iterable[RoleAssignment], scope: str, filter_: str | None) -> list[RoleAssignment]:
-    """Return the assignments that a list shows at a scope.
+    """Return the assignments that a list shows at a scope, in the order in which they are given.
 
     Without a filter these are the assignments made at exactly this scope; ``atScope()`` adds those above it, and
     ``principalId eq`` shows one principal's at, above and below it.

@@ -49,10 +49,7 @@ class Superseded:
 
 @dataclass(frozen=True, slots=True)
 class KeyVersion:
-    """One version of a key: its public half and its attributes.
-
-    No operation of the emulator needs a private key, so none is kept.
-    """
+    """One version of a key: both halves and its attributes."""
 
     version: str
     kty: str
@@ -66,6 +63,19 @@ class KeyVersion:
     expires: int | None = None
     tags: dict[str, str] = field(default_factory=dict[str, str])
     release_policy: dict[str, Any] | None = None
+    secret: str | None = field(default=None, repr=False)
+    """The private half in base64url: PKCS #8, or the bytes of a symmetric key. Emulators before 5.0.0b1 kept none."""
+
+
+@dataclass(frozen=True, slots=True)
+class RotationPolicy:
+    """How often a key is to be rotated, with durations as they were given."""
+
+    created: int
+    updated: int
+    expiry_time: str
+    triggers: tuple[tuple[str, str], ...]
+    """Name and duration of each trigger; every action is a rotation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,7 @@ class Key:
     name: str
     versions: tuple[KeyVersion, ...]
     deleted: int | None = None
+    rotation_policy: RotationPolicy | None = None
 
 
 class JobKind(str, Enum):
@@ -121,6 +132,7 @@ class Job:
     ended: int | None = None
     details: str | None = None
     error_code: str | None = None
+    error_message: str | None = None
     folder_url: str | None = None
     failed_form: FailedJobForm = FailedJobForm.ERROR
 

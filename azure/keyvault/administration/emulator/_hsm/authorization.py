@@ -1,4 +1,4 @@
-"""What principals may do right now: by the stored roles, or by those before a change that is still on its way."""
+"""What principals may do, and what reads show: by the stored roles, or by those before a change on its way."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ _HISTORY = "superseded_access"
 
 
 class Access:
-    """Authorizes callers by the roles and assignments that are in force.
+    """Authorizes callers by the roles and assignments that are in force, and shows these to reads.
 
-    A change is in force once the propagation delay is over; until then what it replaced is. What it replaced is written
-    together with the change, so that a restart neither hurries nor undoes it.
+    A change is in force once the propagation delay is over; until then what it replaced is. Writes are checked against
+    what is written. What a change replaced is written together with the change, so that a restart neither hurries nor
+    undoes it.
 
     :param store: The roles and assignments as they are written.
     :param clock: Tells when a change comes into force.
@@ -39,8 +40,14 @@ class Access:
 
     def authorize(self, principal: str, action: str, scope: str) -> None:
         """Refuse a principal that may not perform an action at a scope."""
-        roles, assignments = self._in_force()
+        roles, assignments = self.in_force()
         rbac.authorize(principal, action, scope, assignments=assignments, roles=rbac.all_roles(roles))
+
+    def in_force(self) -> tuple[Roles, Assignments]:
+        """Return the custom roles and the assignments as they count now, oldest first."""
+        for oldest in self._under_way():
+            return oldest.role_definitions, oldest.role_assignments
+        return self._written()
 
     @contextmanager
     def changing(self) -> Generator[None]:
@@ -49,11 +56,6 @@ class Access:
             history = [*self._under_way(), Superseded(self._clock.now(), *self._written())]
             self._store.save_fact(_HISTORY, json.dumps([documents.document(each) for each in history]))
         yield
-
-    def _in_force(self) -> tuple[Roles, Assignments]:
-        for oldest in self._under_way():
-            return oldest.role_definitions, oldest.role_assignments
-        return self._written()
 
     def _written(self) -> tuple[Roles, Assignments]:
         return tuple(self._store.role_definitions()), tuple(self._store.role_assignments())

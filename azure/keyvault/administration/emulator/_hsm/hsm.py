@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .._domain.faults import FaultMatcher
+    from .._domain.rate_limits import RateLimiter
     from .._domain.tokens import TokenAuthority
     from .._state.clock import Clock
     from .._state.store import Store
@@ -30,6 +31,10 @@ class Hsm:
     journal: Journal
     faults: FaultMatcher
     retry_after: int
+    security_domain: bytes = field(repr=False)
+    certificate: bytes
+    """The emulator's certificate authority, as PEM text."""
+    rate_limiter: RateLimiter | None
 
     def revoke_tokens(self, principal: str | None) -> None:
         """Take back the tokens that a principal has got so far, or that everybody has; for good."""

@@ -105,6 +105,14 @@ class Jobs:
         storage = self._storage.open(target)
         return await self._check(JobKind.PRE_RESTORE, partial(self._read, storage, folder), fault_match)
 
+    async def fail_check(self, kind: JobKind, failure: JobFailure, fault_match: FaultMatch) -> Job:
+        """Find out nothing, because the check itself cannot be done; the job has ended when this returns."""
+
+        async def check() -> None:
+            raise failure
+
+        return await self._check(kind, check, fault_match)
+
     async def wait_if_due_soon(self) -> None:
         """Wait for a job that is about to end."""
         if self._tasks and self._due - self._clock.now() < _SOON_SECONDS:

@@ -1,46 +1,48 @@
-"""Making real keys, of which only the public half is kept. Slow enough to need its own thread."""
+"""Making keys: slow enough to want its own thread."""
 
 from __future__ import annotations
 
-from base64 import urlsafe_b64encode
+import math
+import secrets
 from typing import TYPE_CHECKING
 
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
+
+from .._domain.key_material import CURVES, KeyMaterial, dump
 
 if TYPE_CHECKING:
     from .._domain.keys import KeySpec
 
-_CURVES: dict[str, ec.EllipticCurve] = {
-    "P-256": ec.SECP256R1(),
-    "P-384": ec.SECP384R1(),
-    "P-521": ec.SECP521R1(),
-    "P-256K": ec.SECP256K1(),
-}
+# The only ones with which the library itself makes keys.
+_USUAL_EXPONENTS = {3, 65537}
 
 
-def generate(spec: KeySpec) -> dict[str, str]:
-    """Return the members of a new key's JSON web key that hold its public half; a symmetric key has none."""
+def generate(spec: KeySpec) -> KeyMaterial:
+    """Return a new key."""
     if spec.family == "RSA":
-        return _rsa(spec)
+        return dump(_rsa(spec.size, spec.exponent))
     if spec.family == "EC":
-        return _ec(spec)
-    return {}
+        return dump(ec.generate_private_key(CURVES[spec.curve]))
+    if spec.family == "OKP":
+        return dump(ed25519.Ed25519PrivateKey.generate())
+    return dump(secrets.token_bytes(spec.size // 8))
 
 
-def _rsa(spec: KeySpec) -> dict[str, str]:
-    public = rsa.generate_private_key(spec.exponent, spec.size).public_key().public_numbers()
-    return {"e": _integer(public.e, _octets(public.e.bit_length())), "n": _integer(public.n, _octets(spec.size))}
-
-
-def _ec(spec: KeySpec) -> dict[str, str]:
-    public = ec.generate_private_key(_CURVES[spec.curve]).public_key().public_numbers()
-    size = _octets(public.curve.key_size)
-    return {"crv": spec.curve, "x": _integer(public.x, size), "y": _integer(public.y, size)}
-
-
-def _octets(bits: int) -> int:
-    return (bits + 7) // 8
-
-
-def _integer(value: int, size: int) -> str:
-    return urlsafe_b64encode(value.to_bytes(size, "big")).rstrip(b"=").decode("ascii")
+def _rsa(size: int, exponent: int) -> rsa.RSAPrivateKey:
+    if exponent in _USUAL_EXPONENTS:
+        return rsa.generate_private_key(exponent, size)
+    while True:
+        usual = rsa.generate_private_key(65537, size).private_numbers()
+        order = math.lcm(usual.p - 1, usual.q - 1)
+        # Any two primes will do whose order the exponent has no factor in common with.
+        if math.gcd(exponent, order) == 1:
+            d = pow(exponent, -1, order)
+            return rsa.RSAPrivateNumbers(
+                usual.p,
+                usual.q,
+                d,
+                rsa.rsa_crt_dmp1(d, usual.p),
+                rsa.rsa_crt_dmq1(d, usual.q),
+                usual.iqmp,
+                rsa.RSAPublicNumbers(exponent, usual.public_numbers.n),
+            ).private_key()

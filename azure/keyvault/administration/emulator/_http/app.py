@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from aiohttp import web
 
+from .._domain import versions
+from .._domain.rate_limits import Limit
 from .dispatch import MAX_BODY, dispatcher
 from .exchange import HSM
 from .fault_injection import break_off, inject_fault
-from .handlers import access_control, backup, keys
+from .handlers import access_control, backup, key_backup, key_rotation, keys, settings
+from .handlers.key_operations import key_operation, random_bytes
 from .handlers.not_emulated import not_emulated
 from .headers import stamp
 from .middleware import authenticate, record, render_errors
@@ -19,11 +23,11 @@ if TYPE_CHECKING:
     from .._hsm.hsm import Hsm
 
 MIDDLEWARES = (
-    break_off,  # a response that a fault withholds is withheld, once the journal has it
-    record,  # every request has an Activity ID, and every response is in the journal
-    inject_fault,  # a request that matches a fault meets it
+    break_off,  # an answer that is not to arrive does not, once the journal knows of it
+    record,  # every request has an Activity ID, and every answer is in the journal
+    inject_fault,  # what is to go wrong does
     render_errors,  # nothing below answers with anything but the service's error shape
-    authenticate,  # a request without a token is challenged, whatever it asks for
+    authenticate,  # no token, no answer: a request without one is challenged whatever it asks for
 )
 
 # Whatever a path encodes, line breaks too: the scope is refused by the rules, not by the router.
@@ -32,8 +36,25 @@ _ROLE_DEFINITIONS = f"/{_SCOPE}providers/Microsoft.Authorization/roleDefinitions
 _ROLE_ASSIGNMENTS = f"/{_SCOPE}providers/Microsoft.Authorization/roleAssignments"
 _KEY = "/keys/{key_name}"
 _DELETED_KEY = "/deletedkeys/{key_name}"
+# The last part of a path that names an operation; in any case, and never the version of a key.
+_OPERATION_NAMES = (
+    "attestation|backup|create|decrypt|encrypt|release|rotate|rotationpolicy|secureunwrapkey|securewrapkey|sign|"
+    "unwrapkey|verify|versions|wrapkey"
+)
+_VERSION = rf"/{{version:(?!(?i:{_OPERATION_NAMES})(?:/|$))[^{{}}/]+}}"
+_SECURITY_DOMAIN = "Download or upload of the security domain"
+_SETTING = "/settings/{setting}"
+# Rotation and random numbers came together.
+_ROTATION = "7.3-preview"
 _LIST = frozenset({"$filter", "$skiptoken"})
 _PAGING = frozenset({"maxresults", "$skiptoken"})
+
+
+def _named(operation: str) -> str:
+    return f"/{{operation:(?i:{operation})}}"
+
+
+_POLICY = _KEY + _named("rotationpolicy")
 
 OPERATIONS = (
     Operation(
@@ -42,12 +63,14 @@ OPERATIONS = (
         access_control.list_role_definitions,
         "/roleDefinitions/read/action",
         query=_LIST,
+        limit=Limit.RBAC,
     ),
     Operation(
         "GET",
         _ROLE_DEFINITIONS + "/{name}",
         access_control.get_role_definition,
         "/roleDefinitions/read/action",
+        limit=Limit.RBAC,
     ),
     Operation(
         "PUT",
@@ -55,12 +78,14 @@ OPERATIONS = (
         access_control.set_role_definition,
         "/roleDefinitions/write/action",
         body=Body.JSON,
+        limit=Limit.RBAC,
     ),
     Operation(
         "DELETE",
         _ROLE_DEFINITIONS + "/{name}",
         access_control.delete_role_definition,
         "/roleDefinitions/delete/action",
+        limit=Limit.RBAC,
     ),
     Operation(
         "GET",
@@ -69,6 +94,7 @@ OPERATIONS = (
         "/roleAssignments/read/action",
         at="{scope}",
         query=_LIST,
+        limit=Limit.RBAC,
     ),
     Operation(
         "GET",
@@ -76,6 +102,7 @@ OPERATIONS = (
         access_control.get_role_assignment,
         "/roleAssignments/read/action",
         at="{scope}",
+        limit=Limit.RBAC,
     ),
     Operation(
         "PUT",
@@ -84,6 +111,7 @@ OPERATIONS = (
         "/roleAssignments/write/action",
         at="{scope}",
         body=Body.JSON,
+        limit=Limit.RBAC,
     ),
     Operation(
         "DELETE",
@@ -91,6 +119,7 @@ OPERATIONS = (
         access_control.delete_role_assignment,
         "/roleAssignments/delete/action",
         at="{scope}",
+        limit=Limit.RBAC,
     ),
     Operation(
         "POST",
@@ -99,6 +128,8 @@ OPERATIONS = (
         "/backup/start/action",
         body=Body.JSON,
         service=Service.BACKUP,
+        declared_order=True,
+        limit=Limit.JOB_START,
     ),
     Operation(
         "POST",
@@ -108,6 +139,7 @@ OPERATIONS = (
         body=Body.JSON,
         service=Service.BACKUP,
         since="7.6-preview.1",
+        limit=Limit.JOB_START,
     ),
     Operation(
         "GET",
@@ -124,6 +156,7 @@ OPERATIONS = (
         "/restore/start/action",
         body=Body.JSON,
         service=Service.BACKUP,
+        limit=Limit.JOB_START,
     ),
     Operation(
         "PUT",
@@ -133,6 +166,7 @@ OPERATIONS = (
         body=Body.JSON,
         service=Service.BACKUP,
         since="7.6-preview.1",
+        limit=Limit.JOB_START,
     ),
     Operation(
         "PUT",
@@ -141,6 +175,7 @@ OPERATIONS = (
         "/restore/start/action",
         body=Body.JSON,
         service=Service.BACKUP,
+        limit=Limit.JOB_START,
     ),
     Operation(
         "GET",
@@ -151,48 +186,77 @@ OPERATIONS = (
         needs_version=False,
         while_restoring=True,
     ),
-    Operation("POST", _KEY + "/create", keys.create_key, "/keys/create", at="/keys", body=Body.JSON),
-    Operation("GET", "/keys", keys.list_keys, "/keys/read/action", at="/keys", query=_PAGING),
-    # An empty version means the newest one, so the path may end in a slash.
-    Operation("GET", _KEY, keys.get_key, "/keys/read/action", at=_KEY),
-    Operation("GET", _KEY + "/", keys.get_key, "/keys/read/action", at=_KEY),
-    Operation("GET", _KEY + "/versions", keys.list_key_versions, "/keys/read/action", at=_KEY, query=_PAGING),
-    Operation("GET", _KEY + "/{version}", keys.get_key, "/keys/read/action", at=_KEY),
-    Operation("PATCH", _KEY, keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
-    Operation("PATCH", _KEY + "/", keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
-    Operation("PATCH", _KEY + "/{version}", keys.update_key, "/keys/write/action", at=_KEY, body=Body.JSON),
-    Operation("DELETE", _KEY, keys.delete_key, "/keys/delete", at=_KEY),
-    Operation(
-        "GET", "/deletedkeys", keys.list_deleted_keys, "/keys/deletedKeys/read/action", at="/keys", query=_PAGING
-    ),
-    Operation("GET", _DELETED_KEY, keys.get_deleted_key, "/keys/deletedKeys/read/action", at=_KEY),
-    Operation("POST", _DELETED_KEY + "/recover", keys.recover_deleted_key, "/keys/deletedKeys/recover/action", at=_KEY),
-    Operation("DELETE", _DELETED_KEY, keys.purge_deleted_key, "/keys/deletedKeys/delete", at=_KEY),
 )
 
-# What the service has and the emulator has not: the caller is authorized first, and then refused by name. These come
-# before the others, because the router would take the end of /keys/k/rotationpolicy for a version.
+# Without a version, the newest is meant; two slashes count as one.
+_VERSIONS = ("", _VERSION)
+_key = partial(Operation, at=_KEY, since=versions.KEYS_SINCE)
+_json = partial(_key, body=Body.JSON)
+_attestation = partial(_key, action="/keys/read/action", since="7.6-preview.2")
+
+KEY_OPERATIONS = (
+    _json("POST", _KEY + _named("create"), keys.create_key, "/keys/create", at="/keys"),
+    _json("PUT", _KEY, keys.import_key, "/keys/import/action", at="/keys"),
+    _json("POST", "/keys/restore", key_backup.restore_key, "/keys/restore/action", at="/keys"),
+    _key("GET", "/keys", keys.list_keys, "/keys/read/action", at="/keys", query=_PAGING),
+    _key("GET", _KEY + _named("versions"), keys.list_key_versions, "/keys/read/action", query=_PAGING),
+    *(_key("GET", _KEY + version, keys.get_key, "/keys/read/action") for version in (*_VERSIONS, "/")),
+    *(_json("PATCH", _KEY + version, keys.update_key, "/keys/write/action") for version in (*_VERSIONS, "/")),
+    _key("DELETE", _KEY, keys.delete_key, "/keys/delete"),
+    _key("GET", "/deletedkeys", keys.list_deleted_keys, "/keys/deletedKeys/read/action", at="/keys", query=_PAGING),
+    _key("GET", _DELETED_KEY, keys.get_deleted_key, "/keys/deletedKeys/read/action"),
+    _key("POST", _DELETED_KEY + "/recover", keys.recover_deleted_key, "/keys/deletedKeys/recover/action"),
+    _key("DELETE", _DELETED_KEY, keys.purge_deleted_key, "/keys/deletedKeys/delete"),
+    _key("POST", _KEY + _named("backup"), key_backup.backup_key, "/keys/backup/action"),
+    *(
+        _json("POST", _KEY + version + _named(name), key_operation(name), f"/keys/{action}/action")
+        for name, action in (
+            ("encrypt", "encrypt"),
+            ("decrypt", "decrypt"),
+            ("wrapKey", "wrap"),
+            ("unwrapKey", "unwrap"),
+            ("sign", "sign"),
+            ("verify", "verify"),
+        )
+        for version in _VERSIONS
+    ),
+    *(_attestation("GET", _KEY + version + _named("attestation"), keys.get_key_attestation) for version in _VERSIONS),
+    _key("POST", _KEY + _named("rotate"), key_rotation.rotate_key, "/keys/rotate/action", since=_ROTATION),
+    _key("GET", _POLICY, key_rotation.get_rotation_policy, "/keys/read/action", since=_ROTATION),
+    _json("PUT", _POLICY, key_rotation.set_rotation_policy, "/keys/write/action", since=_ROTATION),
+    _json("POST", "/rng", random_bytes, "/rng/action", at="/", since=_ROTATION),
+)
+
+_setting = partial(Operation, since="7.4-preview.1")
+SETTING_OPERATIONS = (
+    _setting("GET", "/settings", settings.list_settings, "/settings/read/action"),
+    _setting("GET", _SETTING, settings.get_setting, "/settings/read/action"),
+    _setting("PATCH", _SETTING, settings.update_setting, "/settings/write/action", body=Body.OPTIONAL_JSON),
+)
+
+# What the service has and the emulator has not: allowed to whom it is allowed, and then refused by name.
 NOT_EMULATED = tuple(
     Operation(method, path, not_emulated(what), action, at=at, body=Body.IGNORED)
     for method, path, what, action, at in (
-        ("PUT", _KEY, "Importing a key", "/keys/import/action", "/keys"),
-        ("POST", _KEY + "/backup", "Backing up a single key", "/keys/backup/action", _KEY),
-        ("POST", "/keys/restore", "Restoring a single key from a blob", "/keys/restore/action", "/keys"),
-        ("POST", _KEY + "/rotate", "Rotating a key", "/keys/rotate/action", _KEY),
-        ("GET", _KEY + "/rotationpolicy", "A rotation policy", "/keys/read/action", _KEY),
-        ("PUT", _KEY + "/rotationpolicy", "A rotation policy", "/keys/write/action", _KEY),
-        ("GET", _KEY + "/{version}/attestation", "Attestation", "/keys/read/action", _KEY),
-        ("POST", _KEY + "/{version}/encrypt", "Encrypting", "/keys/encrypt/action", _KEY),
-        ("POST", _KEY + "/{version}/decrypt", "Decrypting", "/keys/decrypt/action", _KEY),
-        ("POST", _KEY + "/{version}/sign", "Signing", "/keys/sign/action", _KEY),
-        ("POST", _KEY + "/{version}/verify", "Verifying", "/keys/verify/action", _KEY),
-        ("POST", _KEY + "/{version}/wrapkey", "Wrapping a key", "/keys/wrap/action", _KEY),
-        ("POST", _KEY + "/{version}/unwrapkey", "Unwrapping a key", "/keys/unwrap/action", _KEY),
-        ("POST", _KEY + "/{version}/release", "Releasing a key", "/keys/release/action", _KEY),
-        ("POST", "/rng", "The random number generator", "/rng/action", "/"),
-        ("GET", "/settings", "Settings", "/settings/read/action", "/"),
-        ("GET", "/settings/{setting}", "Settings", "/settings/read/action", "/"),
-        ("PATCH", "/settings/{setting}", "Settings", "/settings/write/action", "/"),
+        *(
+            ("POST", _KEY + version + _named(name), what, f"/keys/{action}/action", _KEY)
+            for name, what, action in (
+                ("release", "Releasing a key", "release"),
+                ("secureWrapKey", "Wrapping a key securely", "wrap"),
+                ("secureUnwrapKey", "Unwrapping a key securely", "unwrap"),
+            )
+            for version in _VERSIONS
+        ),
+        *(
+            (method, path, "The external key manager (EKM)", f"/ekm/{action}/action", "/")
+            for method, action in (("GET", "read"), ("POST", "write"), ("PATCH", "write"), ("DELETE", "delete"))
+            for path in ("/ekm", "/ekm/{rest:.+}")
+        ),
+        ("POST", "/securitydomain/download", _SECURITY_DOMAIN, "/securitydomain/download/action", "/"),
+        ("GET", "/securitydomain/download/pending", _SECURITY_DOMAIN, "/securitydomain/download/read", "/"),
+        ("GET", "/securitydomain/upload", _SECURITY_DOMAIN, "/securitydomain/transferkey/read", "/"),
+        ("POST", "/securitydomain/upload", _SECURITY_DOMAIN, "/securitydomain/upload/action", "/"),
+        ("GET", "/securitydomain/upload/pending", _SECURITY_DOMAIN, "/securitydomain/upload/read", "/"),
     )
 )
 
@@ -200,6 +264,8 @@ NOT_EMULATED = tuple(
 def make_app(hsm: Hsm) -> web.Application:
     app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY + 1)
     app[HSM] = hsm
-    app.router.add_route("*", r"/{path:[\s\S]*}", dispatcher(NOT_EMULATED + OPERATIONS))
+    app.router.add_route(
+        "*", r"/{path:[\s\S]*}", dispatcher(OPERATIONS + KEY_OPERATIONS + SETTING_OPERATIONS + NOT_EMULATED)
+    )
     app.on_response_prepare.append(stamp)
     return app

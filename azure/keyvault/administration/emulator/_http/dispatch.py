@@ -51,6 +51,8 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
     hsm = request.app[HSM]
     exchange = exchange_of(request)
     content = await _read(request)
+    if hsm.rate_limiter and operation.limit:
+        hsm.rate_limiter.admit(operation.limit, hsm.clock.now())
     # From here on nothing waits before the handler does, so what is checked is still true when it acts.
     query = _query(request, operation)
     _check_version(query.get(_VERSION), operation)
@@ -60,7 +62,7 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
     admit()
     hsm.store.delete_keys_deleted_before(keys.purge_time(hsm.clock.now()))
 
-    exchange.service = operation.service
+    exchange.operation = operation
     call = Call(
         path=folded_path(request),
         parameters=exchange.parameters,
@@ -120,7 +122,7 @@ def _admit(hsm: Hsm, principal: str, operation: Operation, scope: str) -> None:
 
 def _parse(content: bytes, request: web.Request, operation: Operation) -> JsonBody:
     """Return the body that the operation has, or make sure that there is none."""
-    if operation.body is Body.JSON:
+    if operation.body is Body.JSON or (operation.body is Body.OPTIONAL_JSON and content):
         if request.content_type != "application/json" or hdrs.CONTENT_ENCODING in request.headers:
             raise errors.unsupported_media_type()
         return JsonBody.parse(content)

@@ -12,7 +12,7 @@ from aiohttp import web
 
 from .._domain.faults import FaultMatch
 from .._hsm.hsm import Hsm
-from .operation import Service
+from .operation import Operation, Service
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -38,12 +38,17 @@ class Exchange:
     started: float = field(default_factory=time.perf_counter)
     principal: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
-    service: Service = Service.FRONT_END
+    operation: Operation | None = None
+    """What the request asks for; None until it is admitted, since only the front end answers before that."""
     fault_match: FaultMatch = field(default_factory=FaultMatch)
     """The fault that happens to the request; none in most cases."""
     is_answered: bool = True
     break_off: Callable[[web.Request, web.StreamResponse], Awaitable[web.StreamResponse]] | None = None
     """What a fault does to the connection instead of sending the answer, or all of it."""
+
+    @property
+    def service(self) -> Service:
+        return self.operation.service if self.operation else Service.FRONT_END
 
 
 if TYPE_CHECKING or hasattr(web, "RequestKey"):

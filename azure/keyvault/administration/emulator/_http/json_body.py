@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
-from .._domain import errors
+from .._domain import base64url, errors
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -69,6 +69,12 @@ class JsonBody:
     def required_text(self, name: str) -> str:
         return self._required(name, self.text(name))
 
+    def binary(self, name: str) -> bytes | None:
+        return self._take(name, _binary)
+
+    def required_binary(self, name: str) -> bytes:
+        return self._required(name, self.binary(name))
+
     def texts(self, name: str) -> list[str] | None:
         return self._take(name, lambda value, what: [_text(*each) for each in _elements(value, what)])
 
@@ -130,6 +136,13 @@ def _text(value: object, what: str) -> str:
     except UnicodeEncodeError as error:
         raise errors.bad_request(f"{what} holds half a surrogate pair") from error
     return text
+
+
+def _binary(value: object, what: str) -> bytes:
+    try:
+        return base64url.decode(_text(value, what))
+    except ValueError as error:
+        raise errors.bad_request(f"{what} must be base64url without padding") from error
 
 
 def _integer(value: object, what: str) -> int:

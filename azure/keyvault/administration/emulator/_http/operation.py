@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
     from .._domain.faults import FaultMatch
+    from .._domain.rate_limits import Limit
     from .._hsm.hsm import Hsm
     from .json_body import JsonBody
 
@@ -26,6 +27,7 @@ class Body(Enum):
 
     NONE = "it must be empty"
     JSON = "a JSON object, which the handler reads"
+    OPTIONAL_JSON = "a JSON object or nothing, which the handler tells apart"
     IGNORED = "it is not read"
 
 
@@ -85,3 +87,7 @@ class Operation:
     needs_version: bool = True
     while_restoring: bool = False
     """Whether it is answered while a restore runs."""
+    declared_order: bool = False
+    """Whether the members of its errors come in the order of their declaration, and not of the alphabet."""
+    limit: Limit | None = None
+    """The rate limit that it counts for."""

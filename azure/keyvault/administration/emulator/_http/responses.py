@@ -28,7 +28,9 @@ def failure(error: ServiceError, exchange: Exchange) -> web.Response:
     """Render an error in the form of the part of the service that has the request."""
     body: dict[str, Any]
     if exchange.service is Service.BACKUP:
-        body = {"code": error.code, "innererror": None, "message": error.message}
+        body = {"code": error.code, "message": error.message, "innererror": None}
+        if not (exchange.operation and exchange.operation.declared_order):
+            body = dict(sorted(body.items()))
     else:
         body = {"code": error.code, "message": f"{error.message} (Activity ID: {exchange.activity_id})"}
         if error.inner_code:

@@ -1,4 +1,4 @@
-"""What the emulator offers to programs on this machine besides the HSM: plain HTTP, on loopback only."""
+"""What the emulator offers besides the HSM to programs that have read its environment: plain HTTP."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _CONTROLS = (
     web.post("/{key}/revocations", control.revoke_tokens),
 )
 
-_OWN_HOSTS = re.compile(rf"(localhost|{re.escape(LOOPBACK)}|\[{LOOPBACK_IPV6}\])(:[0-9]+)?", re.IGNORECASE)
+_OWN_HOSTS = web.AppKey("own_hosts", frozenset[str])
 
 
 @web.middleware
@@ -43,13 +43,19 @@ async def refuse_web_pages(request: web.Request, handler: Handler) -> web.Stream
     A web page can reach loopback under its own name (DNS rebinding), which the Host header shows, or send a request
     without being able to read the response, which the Origin header shows.
     """
-    if not _OWN_HOSTS.fullmatch(request.headers.get(hdrs.HOST, "")) or hdrs.ORIGIN in request.headers:
+    host = re.sub(r":[0-9]+$", "", request.headers.get(hdrs.HOST, "")).lower()
+    if host not in request.app[_OWN_HOSTS] or hdrs.ORIGIN in request.headers:
         raise web.HTTPForbidden(text="The emulator answers the programs of this machine only.\n")
     return await handler(request)
 
 
-def make_local_app(managed_identity: ManagedIdentity, control_target: ControlTarget) -> web.Application:
+def make_local_app(managed_identity: ManagedIdentity, control_target: ControlTarget, host: str) -> web.Application:
+    """Return the managed identity and the control path.
+
+    :param host: The name under which programs find them, as well as those of loopback.
+    """
     app = web.Application(middlewares=(refuse_web_pages,))
+    app[_OWN_HOSTS] = frozenset({"localhost", LOOPBACK, f"[{LOOPBACK_IPV6}]", host.lower()})
     app[identity.MANAGED_IDENTITY] = managed_identity
     app.router.add_get(IDENTITY_PATH, identity.get_token)
     controls = web.Application(middlewares=(control.require_key,))

@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 import re
+from typing import TYPE_CHECKING
+
+from .addresses import HOST_NAME, PORTS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 MAX_HEAD = 16 * 1024
 
@@ -11,7 +17,7 @@ _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rb"(%s) ([!-~]+) HTTP/1\.[01]" % _TOKEN)
 _FIELD = re.compile(rb"%s:[\t -~\x80-\xff]*" % _TOKEN)
 # Authorities only: what else a target may hold, such as a user's password, is not repeated.
-_AUTHORITY = re.compile(r"[A-Za-z0-9._-]+:[0-9]+|\[[0-9A-Fa-f:.]+\]:[0-9]+")
+_AUTHORITY = re.compile(rf"(?:{HOST_NAME.pattern}|\[[0-9A-Fa-f:.]{{2,45}}\]):[0-9]{{1,5}}")
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a fault of the emulator
@@ -27,32 +33,46 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of the emulator
         self.reason = reason
 
 
-def is_whole(head: bytes, authority: str) -> bool:
-    """Return whether a request for a tunnel is there in full.
+def parse_authority(text: str) -> str:
+    """Return the host and the port that a user has named, as CONNECT does.
+
+    :param text: A host with or without a port.
+    :raises ValueError: if it is neither.
+    """
+    host, _, port = text.partition(":")
+    if not HOST_NAME.fullmatch(host) or not (port or "443").isdecimal() or int(port or 443) not in PORTS[1:]:
+        raise ValueError(f"an allowed host must be a host name, or one with a port, got {text!r}")
+    return f"{host.lower()}:{int(port or 443)}"
+
+
+def read_target(head: bytes, authorities: Sequence[str]) -> str | None:
+    """Return the authority that a tunnel is asked to, or None while the request is not there in full.
 
     :param head: What the client has sent so far.
-    :param authority: Host and port that the proxy leads to.
+    :param authorities: Hosts and ports that the proxy leads to, the HSM's first.
     :raises Refusal: if it asks for anything else.
     """
     end = head.find(_END)
     if (len(head) if end < 0 else end) > MAX_HEAD:
         raise Refusal(431, f"The head of a request may have {MAX_HEAD} bytes.")
     if end < 0:
-        return False
-    _check(head[:end].split(b"\r\n"), authority)
+        return None
+    target = _check(head[:end].split(b"\r\n"), authorities)
     if len(head) > end + len(_END):
         raise Refusal(400, "Nothing may be sent before the tunnel is open.")
-    return True
+    return target
 
 
-def _check(lines: list[bytes], authority: str) -> None:
+def _check(lines: list[bytes], authorities: Sequence[str]) -> str:
     request = _REQUEST_LINE.fullmatch(lines[0])
     if not request or not all(map(_FIELD.fullmatch, lines[1:])):
         raise Refusal(400, "This is no HTTP/1.1 request.")
     method, target = (part.decode("ascii") for part in request.groups())
     if method != "CONNECT":
-        raise Refusal(405, f"This proxy only tunnels to {authority}; the method is CONNECT.")
+        raise Refusal(405, f"This proxy only tunnels to {authorities[0]}; the method is CONNECT.")
     if not _AUTHORITY.fullmatch(target):
         raise Refusal(400, "The target of CONNECT is a host and a port.")
-    if target.lower() != authority:
-        raise Refusal(403, f"This proxy leads to {authority} only, not to {target}.")
+    if target.lower() not in authorities:
+        reason = f"This proxy leads to {authorities[0]} only, not to {target}; --allow-host adds a host."
+        raise Refusal(403, reason)
+    return target.lower()

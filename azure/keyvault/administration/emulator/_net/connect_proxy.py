@@ -1,7 +1,7 @@
-"""A proxy that leads to the emulator under its real-looking name, and nowhere else.
+"""A proxy that leads to the emulator under its real-looking name, and elsewhere only where it is told to.
 
-A program that cannot be told how to resolve a name can nearly always be told of a proxy. This one opens no connection:
-when a client has asked for the emulator, the emulator's server begins TLS on the very connection that asked.
+A program that cannot be told how to resolve a name can nearly always be told of a proxy. To reach the emulator, this
+one opens no connection: the emulator's server begins TLS on the very connection that asked.
 """
 
 from __future__ import annotations
@@ -13,48 +13,51 @@ from typing import TYPE_CHECKING, cast
 
 from . import connections
 from .addresses import LOOPBACK
-from .connect import Refusal, is_whole
+from .connect import Refusal, read_target
 from .connections import Connection, Connections
 from .listener import Listener, bind
+from .relay import relay
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable, Mapping
 
 _LOGGER = logging.getLogger(__name__)
 
 _HTTPS = 443
 _LINGER_SECONDS = 1.0
+_ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class ConnectProxy:
-    """Listens on loopback, wherever the emulator itself does.
+    """Answers CONNECT.
 
-    :param host: The one host name that the proxy leads to, on the port of HTTPS.
-    :param server: Makes the protocol that serves a tunnel.
-    :param context: How the server does TLS.
+    :param servers: Make the protocols that serve tunnels, by host name; the port is that of HTTPS. The HSM comes first.
+    :param context: How these servers do TLS.
+    :param allowed: Hosts and ports to which a tunnel leads out of the emulator.
     :param patience: How many seconds a client has for its request, and again for the TLS handshake.
     """
 
     def __init__(
         self,
-        host: str,
-        server: Callable[[], asyncio.Protocol],
+        servers: Mapping[str, Callable[[], asyncio.Protocol]],
         context: ssl.SSLContext,
         *,
+        allowed: Iterable[str] = (),
         patience: float | None = None,
     ) -> None:
-        self.authority = f"{host}:{_HTTPS}"
-        self.server = server
+        (hsm, *others) = ((f"{host}:{_HTTPS}", server) for host, server in servers.items())
+        # Somebody who allows a host means the real one; but the HSM is always this one.
+        self.targets = dict([hsm, *others, *((each, None) for each in allowed), hsm])
         self.context = context
         self.patience = connections.REQUEST_SECONDS if patience is None else patience
         self.connections = Connections("Proxy")
         self._clients: set[_Client] = set()
         self._listener: Listener | None = None
 
-    async def start(self) -> int:
+    async def start(self, address: str = LOOPBACK) -> int:
         """Start listening, and return the port."""
-        self._listener = Listener(await bind(LOOPBACK, 0), self.connections, lambda: _Client(self))
+        self._listener = Listener(await bind(address, 0), self.connections, lambda: _Client(self))
         ((_, port),) = self._listener.addresses
         return port
 
@@ -105,8 +108,8 @@ class _Client(asyncio.Protocol):
             return
         self._head += data
         try:
-            if is_whole(self._head, self._proxy.authority):
-                self._accept()
+            if target := read_target(self._head, list(self._proxy.targets)):
+                self._accept(target)
         except Refusal as refusal:
             self._refuse(refusal)
 
@@ -120,16 +123,33 @@ class _Client(asyncio.Protocol):
             self._opening.cancel()
         self._transport.abort()
 
-    def _accept(self) -> None:
+    def _accept(self, target: str) -> None:
         self._is_answered = True
         self._timer.cancel()
         # What comes next is TLS, and for the server to read.
         self._transport.pause_reading()
-        self._transport.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
-        self._opening = self._loop.create_task(self._open())
-        self._opening.add_done_callback(lambda _: self._leave())
+        server = self._proxy.targets[target]
+        opening = self._serve(server) if server else self._lead_out(target)
+        self._opening = self._loop.create_task(opening)
+        self._opening.add_done_callback(self._end)
 
-    async def _open(self) -> None:
+    def _end(self, opening: asyncio.Task[None]) -> None:
+        # Unless the tunnel was refused in the end, so that the client is to be told.
+        if self._opening is opening:
+            self._leave()
+
+    async def _lead_out(self, target: str) -> None:
+        try:
+            await relay(self._transport, target, _ESTABLISHED, self._proxy.patience)
+        # Python 3.10 has another TimeoutError for each of them.
+        except (OSError, asyncio.TimeoutError) as error:
+            _LOGGER.info("No connection to %s: %s", target, error)
+            self._opening = None
+            self._transport.resume_reading()
+            self._refuse(Refusal(502, f"The emulator's proxy cannot connect to {target}."))
+
+    async def _serve(self, server: Callable[[], asyncio.Protocol]) -> None:
+        self._transport.write(_ESTABLISHED)
         if self._transport.is_closing():
             # The client was gone before it could be told that the tunnel is open; TLS would never end.
             return
@@ -146,7 +166,7 @@ class _Client(asyncio.Protocol):
             _LOGGER.info("No TLS in a tunnel: %s", error)
             return
         if tunnel and not early.is_lost:
-            early.hand_over(tunnel, Connection(self._proxy.connections, self._proxy.server()))
+            early.hand_over(tunnel, Connection(self._proxy.connections, server()))
 
     def _refuse(self, refusal: Refusal) -> None:
         _LOGGER.info("Refused a client of the proxy: %s", refusal)
@@ -186,7 +206,8 @@ class _EarlyData(asyncio.Protocol):
 def _render(refusal: Refusal) -> bytes:
     body = f"{refusal.reason}\n"
     lines = [
-        f"HTTP/1.1 {refusal.status} {HTTPStatus(refusal.status).phrase}",
+        # Clients show this line, and seldom the body, of what a proxy says.
+        f"HTTP/1.1 {refusal.status} {refusal.reason}",
         *(["Allow: CONNECT"] if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED else []),
         "Content-Type: text/plain; charset=utf-8",
         f"Content-Length: {len(body)}",

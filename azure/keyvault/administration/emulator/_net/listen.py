@@ -19,7 +19,7 @@ from .server_log import ServerLog
 if TYPE_CHECKING:
     import socket
     import ssl
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from contextlib import AsyncExitStack
     from typing import TypeAlias
 
@@ -47,38 +47,48 @@ class BoundAddresses:
 async def listen(
     hsm: web.Application,
     local: web.Application,
+    cloud: Mapping[str, web.Application],
     *,
     name: str,
     host: str,
     port: int,
+    local_address: str,
+    allowed: Iterable[str],
     context: ssl.SSLContext,
     resources: AsyncExitStack,
 ) -> BoundAddresses:
     """Start listening.
 
     :param hsm: What is served as the HSM, over TLS.
-    :param local: What is served to the programs of this machine.
+    :param local: What is served beside it, without TLS.
+    :param cloud: What the proxy leads to besides, over TLS, by host name.
     :param name: The host name of the HSM, under which the proxy leads there.
     :param host: The address for the HSM.
     :param port: The port for the HSM; 0 takes any free one.
+    :param local_address: The address for the proxy and for what is served beside the HSM.
+    :param allowed: Hosts and ports elsewhere that the proxy leads to.
     :param context: How the HSM does TLS.
     :param resources: Stops listening again.
     :raises OSError: if the address or the port cannot be used.
     """
     hsm_runner = await _prepare(hsm, resources)
-    # None only before the runner is set up.
-    server = cast("web.Server", hsm_runner.server)
     connections = Connections("HSM")
-    addresses = await _serve(server, await bind(host, port), connections, resources, context)
+    # None only before a runner is set up.
+    addresses = await _serve(
+        cast("web.Server", hsm_runner.server), await bind(host, port), connections, resources, context
+    )
     localhost = next((each for each in addresses if each[0] in {LOOPBACK, EVERY_ADDRESS}), None)
+    runners = {name: hsm_runner, **{each: await _prepare(app, resources) for each, app in cloud.items()}}
+    servers = {each: cast("web.Server", runner.server) for each, runner in runners.items()}
     if localhost is None:
-        (localhost,) = await _serve(server, await bind(LOOPBACK, 0), connections, resources, context)
-    proxy = ConnectProxy(name, server, context)
+        (localhost,) = await _serve(servers[name], await bind(LOOPBACK, 0), connections, resources, context)
+    proxy = ConnectProxy(servers, context, allowed=allowed)
     resources.push_async_callback(proxy.close)
-    proxy_port = await proxy.start()
+    proxy_port = await proxy.start(local_address)
     local_runner = await _prepare(local, resources)
     local_server = cast("web.Server", local_runner.server)
-    ((_, local_port),) = await _serve(local_server, await bind(LOOPBACK, 0), Connections("Local services"), resources)
+    local_connections = Connections("Local services")
+    ((_, local_port),) = await _serve(local_server, await bind(local_address, 0), local_connections, resources)
     return BoundAddresses(*addresses[0], localhost[1], proxy_port, local_port)
 
 

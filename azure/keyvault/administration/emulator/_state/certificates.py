@@ -45,26 +45,26 @@ class Certificates:
         return ssl.create_default_context(cadata=self.authority.decode())
 
 
-def load_or_create(path: Path, host: str) -> Certificates:
+def load_or_create(path: Path, host: str, *others: str) -> Certificates:
     """Return the certificates that a file keeps, or new ones that it keeps from now on.
 
     A program or a machine that trusts the authority goes on trusting it after the next start. Certificates that cannot
-    be read or soon expire are replaced.
+    be read, soon expire or are for other hosts are replaced.
     """
-    if path.exists() and (kept := _parse(path.read_bytes())):
+    if path.exists() and (kept := _parse(path.read_bytes(), {host, *others})):
         return kept
-    certificates = issue(host)
+    certificates = issue(host, *others)
     write_whole(path, certificates.authority + certificates.server + certificates.server_key)
     return certificates
 
 
-def issue(host: str) -> Certificates:
-    """Make an authority, and a certificate for a host that is also valid on loopback.
+def issue(host: str, *others: str) -> Certificates:
+    """Make an authority, and a certificate for a host, and others, that is also valid on loopback.
 
     They are valid from 2000 to 3000: OpenSSL compares with the real clock, whatever a test has done to Python's.
     """
     authority = trustme.CA(organization_name="Managed HSM emulator CA")
-    server = authority.issue_cert(host, "localhost", LOOPBACK, LOOPBACK_IPV6, common_name=host)
+    server = authority.issue_cert(host, *others, "localhost", LOOPBACK, LOOPBACK_IPV6, common_name=host)
     return Certificates(
         authority=authority.cert_pem.bytes(),
         server=server.cert_chain_pems[0].bytes(),
@@ -72,14 +72,17 @@ def issue(host: str) -> Certificates:
     )
 
 
-def _parse(content: bytes) -> Certificates | None:
+def _parse(content: bytes, hosts: set[str]) -> Certificates | None:
     try:
         authority, server, server_key = _PEM.findall(content)
         kept = Certificates(authority, server, server_key)
         certificate = x509.load_pem_x509_certificate(server)
         certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
+        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
         kept.server_context()
         kept.client_context()
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, ssl.SSLError):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, ssl.SSLError, x509.ExtensionNotFound):
+        return None
+    if not hosts.issubset(names.get_values_for_type(x509.DNSName)):
         return None
     return kept if datetime.now(timezone.utc) < certificate.not_valid_after_utc - _RENEWAL else None

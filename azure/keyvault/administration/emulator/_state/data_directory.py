@@ -79,7 +79,8 @@ def _require_safe(path: Path) -> None:
         path.stat()
     # Before anything is created, too: another user's link may lead anywhere.
     _require_safe_way(path)
-    path.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # Programs of other users come through, to the certificates that they are told to trust, and see nothing else.
+    path.mkdir(mode=0o711, parents=True, exist_ok=True)
     _require_safe_way(path)
     _require_own(path.resolve())
     # Listed, because a glob passes over links that lead nowhere.

@@ -7,9 +7,12 @@ from pathlib import Path
 from tempfile import mkstemp
 
 
-def write_whole(path: Path, content: bytes) -> None:
+def write_whole(path: Path, content: bytes, *, is_public: bool = False) -> None:
     """Write a file that only its owner can read; readers see the old content or the new one, never a part of it.
 
+    :param path: Where it is written.
+    :param content: What it holds.
+    :param is_public: Whether everybody may read it.
     :raises OSError: if it cannot be written.
     """
     try:
@@ -17,6 +20,8 @@ def write_whole(path: Path, content: bytes) -> None:
         try:
             with os.fdopen(descriptor, "wb") as file:
                 file.write(content)
+            if is_public:
+                Path(partial).chmod(0o644)
             Path(partial).replace(path)
         except BaseException:
             Path(partial).unlink()

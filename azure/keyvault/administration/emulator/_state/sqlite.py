@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-_SCHEMA_VERSION = 1
+# The second one has the private halves of keys in their documents; nothing of the first needs to be changed for that.
+_SCHEMA_VERSION = 2
 
 # What to do about an error, by a word of SQLite's own text.
 _ADVICE = {
@@ -192,6 +193,8 @@ class SqliteStore:
             self._create()
         else:
             self._check()
+            # An older emulator does not understand what will be written from now on.
+            self._execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     def _create(self) -> None:
         schema = files(__name__.rpartition(".")[0]).joinpath("schema.sql").read_text("utf-8")

@@ -11,6 +11,8 @@ from ..._domain.records import Permission, RoleAssignment, RoleDefinition
 from ..operation import Result
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from ..._hsm.hsm import Hsm
     from ..json_body import JsonBody
     from ..operation import Call
@@ -19,18 +21,20 @@ if TYPE_CHECKING:
 async def list_role_definitions(hsm: Hsm, call: Call) -> Result:
     # Roles exist at the root only, and apply to every scope below it.
     rbac.parse_scope(call.parameters["scope"])
-    roles = rbac.select_roles(rbac.all_roles(hsm.store.role_definitions()).values(), call.query.get("$filter"))
+    custom_roles, _ = hsm.access.in_force()
+    roles = rbac.select_roles(rbac.all_roles(custom_roles).values(), call.query.get("$filter"))
     return _page(call, [_role_definition(role) for role in roles])
 
 
 async def get_role_definition(hsm: Hsm, call: Call) -> Result:
     _require_root(call)
-    return Result(_role_definition(_find_role(hsm, call.parameters["name"])))
+    custom_roles, _ = hsm.access.in_force()
+    return Result(_role_definition(_find_role(custom_roles, call)))
 
 
 async def set_role_definition(hsm: Hsm, call: Call) -> Result:
     _require_root(call)
-    name = rbac.parse_guid(call.parameters["name"], "The name of a role definition")
+    name = rbac.parse_role_definition_name(call.parameters["name"])
     rbac.check_role_is_custom(name)
     with call.body as body, body.required_object("properties") as properties:
         role = _read_role(name, properties)
@@ -43,19 +47,24 @@ async def set_role_definition(hsm: Hsm, call: Call) -> Result:
 async def delete_role_definition(hsm: Hsm, call: Call) -> Result:
     _require_root(call)
     with hsm.store.transaction(), hsm.access.changing():
-        role = _find_role(hsm, call.parameters["name"])
+        role = _find_role(hsm.store.role_definitions(), call)
         rbac.check_role_is_custom(role.name)
+        _, in_force = hsm.access.in_force()
+        rbac.check_role_is_free(role.name, hsm.store.role_assignments(), in_force)
         hsm.store.delete_role_definition(role.name)
     return Result(_role_definition(role))
 
 
 async def list_role_assignments(hsm: Hsm, call: Call) -> Result:
-    assignments = rbac.select_assignments(hsm.store.role_assignments(), call.scope, call.query.get("$filter"))
-    return _page(call, [_role_assignment(each) for each in assignments])
+    _, assignments = hsm.access.in_force()
+    # Newest first, as the service mostly does; a client must not rely on any order.
+    shown = rbac.select_assignments(reversed(assignments), call.scope, call.query.get("$filter"))
+    return _page(call, [_role_assignment(each) for each in shown])
 
 
 async def get_role_assignment(hsm: Hsm, call: Call) -> Result:
-    return Result(_role_assignment(_find_assignment(hsm, call)))
+    _, assignments = hsm.access.in_force()
+    return Result(_role_assignment(_find_assignment(assignments, call)))
 
 
 async def create_role_assignment(hsm: Hsm, call: Call) -> Result:
@@ -76,7 +85,7 @@ async def create_role_assignment(hsm: Hsm, call: Call) -> Result:
 
 async def delete_role_assignment(hsm: Hsm, call: Call) -> Result:
     with hsm.store.transaction(), hsm.access.changing():
-        assignment = _find_assignment(hsm, call)
+        assignment = _find_assignment(hsm.store.role_assignments(), call)
         hsm.store.delete_role_assignment(assignment.name)
     return Result(_role_assignment(assignment))
 
@@ -86,15 +95,15 @@ def _require_root(call: Call) -> None:
         raise errors.bad_request(f"Role definitions exist only at the scope '{rbac.ROOT}'")
 
 
-def _find_role(hsm: Hsm, name: str) -> RoleDefinition:
-    if not (role := rbac.all_roles(hsm.store.role_definitions()).get(name.lower())):
+def _find_role(custom_roles: Iterable[RoleDefinition], call: Call) -> RoleDefinition:
+    if not (role := rbac.all_roles(custom_roles).get(call.parameters["name"].lower())):
         raise errors.role_definition_not_found()
     return role
 
 
-def _find_assignment(hsm: Hsm, call: Call) -> RoleAssignment:
+def _find_assignment(assignments: Iterable[RoleAssignment], call: Call) -> RoleAssignment:
     name = call.parameters["name"].lower()
-    for each in hsm.store.role_assignments():
+    for each in assignments:
         if (each.name, each.scope) == (name, call.scope):
             return each
     raise errors.role_assignment_not_found()

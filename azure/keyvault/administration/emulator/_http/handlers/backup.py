@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ..._domain import containers, errors, sas, versions
+from ..._domain import containers, errors, jobs, sas
 from ..._domain.containers import Target
 from ..._domain.records import FailedJobForm, JobKind, JobStatus
 from ..operation import Result
 
 if TYPE_CHECKING:
+    from ..._domain.jobs import JobFailure
     from ..._domain.records import Job
     from ..._hsm.hsm import Hsm
     from ..json_body import JsonBody
@@ -17,31 +18,36 @@ if TYPE_CHECKING:
 
 _BACKUPS = {JobKind.BACKUP, JobKind.PRE_BACKUP}
 _NULL_ERRORS = {FailedJobForm.STATUS_DETAILS, FailedJobForm.AT_ONCE}
-_MANAGED_IDENTITY_SINCE = "7.5-preview.1"
 
 
 async def full_backup(hsm: Hsm, call: Call) -> Result:
-    target, _ = _read_target(call)
+    target, _ = _locate(_read(call))
     return _accepted(hsm, call, hsm.jobs.start_backup(target, call.fault_match))
 
 
 async def pre_full_backup(hsm: Hsm, call: Call) -> Result:
-    target, _ = _read_target(call)
+    request = _read(call)
+    if failure := _token_failure(request):
+        return _accepted(hsm, call, await hsm.jobs.fail_check(JobKind.PRE_BACKUP, failure, call.fault_match))
+    target, _ = _locate(request)
     return _accepted(hsm, call, await hsm.jobs.check_backup(target, call.fault_match))
 
 
 async def full_restore(hsm: Hsm, call: Call) -> Result:
-    target, folder = _read_target(call, "folderToRestore")
+    target, folder = _locate(_read(call, "folderToRestore"))
     return _accepted(hsm, call, hsm.jobs.start_restore(target, folder, call.fault_match))
 
 
 async def pre_full_restore(hsm: Hsm, call: Call) -> Result:
-    target, folder = _read_target(call, "folderToRestore")
+    request = _read(call, "folderToRestore")
+    if failure := _token_failure(request):
+        return _accepted(hsm, call, await hsm.jobs.fail_check(JobKind.PRE_RESTORE, failure, call.fault_match))
+    target, folder = _locate(request)
     return _accepted(hsm, call, await hsm.jobs.check_restore(target, folder, call.fault_match))
 
 
 async def selective_key_restore(hsm: Hsm, call: Call) -> Result:
-    target, folder = _read_target(call, "folder")
+    target, folder = _locate(_read(call, "folder"))
     return _accepted(
         hsm, call, hsm.jobs.start_key_restore(target, folder, call.parameters["key_name"], call.fault_match)
     )
@@ -71,39 +77,51 @@ def _find(hsm: Hsm, call: Call, *, is_backup: bool) -> Job:
     return job
 
 
-def _read_target(call: Call, folder_member: str | None = None) -> tuple[Target, str]:
-    """Read where the backup lies: at the top of the body, or one level down next to a folder."""
-    with call.body as body:
-        if folder_member is None:
-            storage = _read_storage(body, call.api_version)
-            folder = ""
-        else:
-            with body.required_object("sasTokenParameters") as parameters:
-                storage = _read_storage(parameters, call.api_version)
-            folder = body.required_text(folder_member)
-    container, folder = containers.locate(storage.resource, folder)
-    # A token given with the managed identity is not used, but must be valid anyway.
-    token = None if storage.token is None else sas.parse(storage.token)
-    return Target(container, None if storage.uses_identity else token), folder
-
-
-class _Storage(NamedTuple):
-    """What a caller says about storage, as it stands in the body."""
+class _Request(NamedTuple):
+    """What a caller says about a backup, as it stands in the body."""
 
     resource: str
     token: str | None
     uses_identity: bool
+    folder: str
 
 
-def _read_storage(members: JsonBody, api_version: str) -> _Storage:
+def _read(call: Call, folder_member: str | None = None) -> _Request:
+    """Read where the backup lies: at the top of the body, or one level down next to a folder."""
+    with call.body as body:
+        if folder_member is None:
+            return _read_storage(body)
+        with body.required_object("sasTokenParameters") as parameters:
+            request = _read_storage(parameters)
+        return request._replace(folder=body.required_text(folder_member))
+
+
+def _read_storage(members: JsonBody) -> _Request:
     resource = members.required_text("storageResourceUri")
     token = members.text("token")
-    # An older version does not know the member, and refuses it as it does any unknown one.
-    knows_identity = versions.has(api_version, _MANAGED_IDENTITY_SINCE)
-    uses_identity = bool(knows_identity and members.flag("useManagedIdentity"))
+    # Came with 7.5-preview.1; older versions take it, too.
+    uses_identity = bool(members.flag("useManagedIdentity"))
     if token is None and not uses_identity:
         raise errors.bad_request("Either a SAS token or the use of the managed identity is required")
-    return _Storage(resource, token, uses_identity)
+    return _Request(resource, token, uses_identity, folder="")
+
+
+def _locate(request: _Request) -> tuple[Target, str]:
+    """Return the container with the right to use it, and the folder. The token is looked at before the URL."""
+    # A token given with the managed identity is not used, but must be valid anyway.
+    token = None if request.token is None else sas.parse(request.token)
+    container, folder = containers.locate(request.resource, request.folder)
+    return Target(container, None if request.uses_identity else token), folder
+
+
+def _token_failure(request: _Request) -> JobFailure | None:
+    """Return how a check fails because of a token with which the job itself would be refused."""
+    try:
+        if request.token is not None:
+            sas.parse(request.token)
+    except errors.ServiceError as error:
+        return jobs.invalid_request(error)
+    return None
 
 
 def _accepted(hsm: Hsm, call: Call, job: Job) -> Result:
@@ -134,13 +152,13 @@ def _job(job: Job) -> dict[str, Any]:
     return body
 
 
-def _error(job: Job) -> dict[str, str | None] | None:
+def _error(job: Job) -> dict[str, Any] | None:
     if job.failed_form in _NULL_ERRORS:
-        return {"code": None, "innererror": None, "message": None}
+        return {"code": None, "message": None, "innererror": None}
     if job.error_code is None:
         return None
-    return {"code": job.error_code, "innererror": None, "message": job.details}
+    return {"code": job.error_code, "message": job.error_message, "innererror": None}
 
 
 def _alphabetical(body: dict[str, Any]) -> dict[str, Any]:
-    return dict(sorted(body.items()))
+    return {name: _alphabetical(value) if isinstance(value, dict) else value for name, value in sorted(body.items())}

@@ -1,20 +1,25 @@
-"""Keys, as far as backups and restores make no sense without them."""
+"""Keys as things that are made, changed, listed and deleted."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 from uuid import uuid4
 
-from ..._domain import errors, keys, paging
+from ..._domain import base64url, errors, key_material, keys, paging
 from ..._domain.faults import PageSize
 from ..._domain.records import Key, KeyVersion
 from ..._hsm.keygen import generate
 from ..operation import Result
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..._domain.key_material import KeyMaterial
     from ..._hsm.hsm import Hsm
     from ..json_body import JsonBody
     from ..operation import Call
@@ -24,7 +29,6 @@ _PAGE_SIZES = {str(size): size for size in range(1, _LARGEST_PAGE + 1)}
 
 
 async def create_key(hsm: Hsm, call: Call) -> Result:
-    name = call.parameters["key_name"]
     with call.body as body:
         spec = keys.parse_spec(
             body.required_text("kty"),
@@ -32,38 +36,53 @@ async def create_key(hsm: Hsm, call: Call) -> Result:
             exponent=body.integer("public_exponent"),
             curve=body.text("crv"),
         )
-        version = KeyVersion(
-            version=uuid4().hex,
-            kty=spec.kty,
-            public={},
-            operations=keys.parse_operations(body.texts("key_ops"), spec.kty),
-            created=int(call.now),
-            updated=int(call.now),
-            tags=body.text_map("tags") or {},
-            release_policy=_read_release_policy(body.object("release_policy")),
-        )
-        version = _with_attributes(version, body.object("attributes"), may_export=True)
+        version = _read_version(call, body, spec.kty, body.texts("key_ops"))
+    return await add_version(hsm, call, version, partial(generate, spec))
+
+
+async def import_key(hsm: Hsm, call: Call) -> Result:
+    with call.body as body:
+        # An HSM turns every key into one of its own kind, whether that is asked for or not.
+        body.flag("Hsm")
+        with body.required_object("key") as web_key:
+            # The caller's name for it.
+            web_key.text("kid")
+            kty = web_key.required_text("kty")
+            operations = web_key.texts("key_ops")
+            curve = web_key.text("crv")
+            members = _present({name: web_key.binary(name) for name in key_material.WEB_KEY_BYTES})
+            if web_key.text("key_hsm") is not None:
+                raise errors.not_emulated("Importing a key that another HSM has wrapped")
+        family = keys.parse_family(kty)
+        version = _read_version(call, body, f"{family}-HSM", operations)
+    return await add_version(hsm, call, version, partial(key_material.import_web_key, family, curve, members))
+
+
+async def add_version(hsm: Hsm, call: Call, version: KeyVersion, make: Callable[[], KeyMaterial]) -> Result:
+    """Store a new version of the call's key, once its two halves are made in a thread."""
+    name = call.parameters["key_name"]
     keys.check_room(name, hsm.store.key(name), hsm.store.key_count())
-    version = replace(version, public=await asyncio.to_thread(generate, spec))
+    material = await asyncio.to_thread(make)
+    version = replace(version, public=material.public, secret=material.secret)
     with hsm.store.transaction():
         # The world may have changed while the key was being made.
         call.admit_again()
         existing = hsm.store.key(name)
         keys.check_room(name, existing, hsm.store.key_count())
         hsm.store.save_key(keys.with_version(name, existing, version))
-    return Result(_bundle(call, name, version))
+    return Result(bundle(call, name, version))
 
 
 async def get_key(hsm: Hsm, call: Call) -> Result:
-    key, version = _find(hsm, call)
-    return Result(_bundle(call, key.name, version))
+    key, version = find(hsm, call)
+    return Result(bundle(call, key.name, version))
 
 
 async def update_key(hsm: Hsm, call: Call) -> Result:
     with hsm.store.transaction():
-        key, version = _find(hsm, call)
+        key, version = find(hsm, call)
         with call.body as body:
-            tags = body.text_map("tags")
+            tags = _read_tags(body)
             operations = body.texts("key_ops")
             changed = replace(
                 version,
@@ -73,13 +92,14 @@ async def update_key(hsm: Hsm, call: Call) -> Result:
                 release_policy=_read_release_policy(body.object("release_policy")) or version.release_policy,
             )
             changed = _with_attributes(changed, body.object("attributes"), may_export=False)
+            keys.check_export(changed)
         hsm.store.save_key(keys.with_changed_version(key, changed))
-    return Result(_bundle(call, key.name, changed))
+    return Result(bundle(call, key.name, changed))
 
 
 async def delete_key(hsm: Hsm, call: Call) -> Result:
     with hsm.store.transaction():
-        key = _find_live(hsm, call)
+        key = find_live(hsm, call)
         deleted = replace(key, deleted=int(call.now))
         hsm.store.save_key(deleted)
     return Result(_deleted_bundle(call, deleted))
@@ -90,13 +110,30 @@ async def list_keys(hsm: Hsm, call: Call) -> Result:
 
 
 async def list_key_versions(hsm: Hsm, call: Call) -> Result:
-    key = _find_live(hsm, call)
+    name = call.parameters["key_name"]
+    key = hsm.store.key(name)
     size = _page_size(call)
-    names = [each.version for each in key.versions]
-    part, following = paging.page(names, call.query.get("$skiptoken", ""), size)
-    items = [_item(call, f"{key.name}/{each.version}", each) for each in key.versions[part]]
-    link = f"/keys/{key.name}/versions"
+    # A key that isn't there has no versions, says the service.
+    live = () if key is None or key.deleted is not None else key.versions
+    part, following = paging.page([each.version for each in live], call.query.get("$skiptoken", ""), size)
+    items = [_item(call, f"{name}/{each.version}", each) for each in live[part]]
+    link = f"/keys/{name}/versions"
     return _page(call, link, items, following, size)
+
+
+async def get_key_attestation(hsm: Hsm, call: Call) -> Result:
+    """Show a key with made-up evidence of where it was made."""
+    key, version = find(hsm, call)
+    halves = ("privateKeyAttestation", *(["publicKeyAttestation"] if version.public else []))
+    evidence = {half: hashlib.shake_256(f"{half} {version.version}".encode()).digest(512) for half in halves}
+    body = bundle(call, key.name, version)
+    body["attributes"]["attestation"] = {
+        "certificatePemFile": base64url.encode(hsm.certificate),
+        **{half: base64url.encode(made_up) for half, made_up in evidence.items()},
+        "version": "MRVL-1",
+    }
+    body["attributes"] = dict(sorted(body["attributes"].items()))
+    return Result(body)
 
 
 async def list_deleted_keys(hsm: Hsm, call: Call) -> Result:
@@ -111,7 +148,7 @@ async def recover_deleted_key(hsm: Hsm, call: Call) -> Result:
     with hsm.store.transaction():
         key = _find_deleted(hsm, call)
         hsm.store.save_key(replace(key, deleted=None))
-    return Result(_bundle(call, key.name, key.versions[-1]))
+    return Result(bundle(call, key.name, key.versions[-1]))
 
 
 async def purge_deleted_key(hsm: Hsm, call: Call) -> Result:
@@ -121,6 +158,29 @@ async def purge_deleted_key(hsm: Hsm, call: Call) -> Result:
 
 
 # Reading.
+
+
+def _read_version(call: Call, body: JsonBody, kty: str, operations: list[str] | None) -> KeyVersion:
+    """Read what a new version is to be like; its two halves come later."""
+    version = KeyVersion(
+        version=uuid4().hex,
+        kty=kty,
+        public={},
+        operations=keys.parse_operations(operations, kty),
+        created=int(call.now),
+        updated=int(call.now),
+        tags=_read_tags(body) or {},
+        release_policy=_read_release_policy(body.object("release_policy")),
+    )
+    version = _with_attributes(version, body.object("attributes"), may_export=True)
+    keys.check_export(version)
+    return version
+
+
+def _read_tags(body: JsonBody) -> dict[str, str] | None:
+    tags = body.text_map("tags")
+    keys.check_tags(tags or {})
+    return tags
 
 
 def _with_attributes(version: KeyVersion, attributes: JsonBody | None, *, may_export: bool) -> KeyVersion:
@@ -143,24 +203,19 @@ def _read_release_policy(members: JsonBody | None) -> dict[str, Any] | None:
     if members is None:
         return None
     with members:
-        policy = {
-            "contentType": members.text("contentType"),
-            "data": members.text("data"),
-            "immutable": members.flag("immutable"),
-        }
-    return _present(policy)
+        return keys.parse_release_policy(members.text("contentType"), members.text("data"), members.flag("immutable"))
 
 
 # Finding.
 
 
-def _find(hsm: Hsm, call: Call) -> tuple[Key, KeyVersion]:
-    key = _find_live(hsm, call)
+def find(hsm: Hsm, call: Call) -> tuple[Key, KeyVersion]:
+    key = find_live(hsm, call)
     version = call.parameters.get("version", "")
     return key, keys.find_version(key, version, _url(call, "keys", f"{key.name}/{version}"))
 
 
-def _find_live(hsm: Hsm, call: Call) -> Key:
+def find_live(hsm: Hsm, call: Call) -> Key:
     name = call.parameters["key_name"]
     key = hsm.store.key(name)
     if key is None or key.deleted is not None:
@@ -205,17 +260,17 @@ def _page(call: Call, path: str, items: list[dict[str, Any]], token: str | None,
     return Result({"value": items, "nextLink": f"{call.base_url}{path}?{query}"})
 
 
-def _bundle(call: Call, name: str, version: KeyVersion) -> dict[str, Any]:
+def bundle(call: Call, name: str, version: KeyVersion, *, is_deleted: bool = False) -> dict[str, Any]:
     web_key = {
         **version.public,
-        "key_ops": version.operations,
+        "key_ops": version.operations or None,
         "kid": _url(call, "keys", f"{name}/{version.version}"),
         "kty": version.kty,
     }
     return _present(
         {
-            "attributes": _attributes(version),
-            "key": dict(sorted(web_key.items())),
+            "attributes": _attributes(version, size=None if is_deleted else keys.symmetric_size(version)),
+            "key": dict(sorted(_present(web_key).items())),
             "release_policy": version.release_policy,
             "tags": version.tags or None,
         }
@@ -223,8 +278,8 @@ def _bundle(call: Call, name: str, version: KeyVersion) -> dict[str, Any]:
 
 
 def _deleted_bundle(call: Call, key: Key) -> dict[str, Any]:
-    bundle = _bundle(call, key.name, key.versions[-1])
-    return dict(sorted({**bundle, **_deletion(call, key)}.items()))
+    shown = bundle(call, key.name, key.versions[-1], is_deleted=True)
+    return dict(sorted({**shown, **_deletion(call, key)}.items()))
 
 
 def _deletion(call: Call, key: Key) -> dict[str, Any]:
@@ -241,13 +296,14 @@ def _item(call: Call, path: str, version: KeyVersion) -> dict[str, Any]:
     return _present({"attributes": _attributes(version), "kid": _url(call, "keys", path), "tags": version.tags or None})
 
 
-def _attributes(version: KeyVersion) -> dict[str, Any]:
+def _attributes(version: KeyVersion, *, size: int | None = None) -> dict[str, Any]:
     return _present(
         {
             "created": version.created,
             "enabled": version.enabled,
             "exp": version.expires,
             "exportable": version.exportable,
+            "key_size": size,
             "nbf": version.not_before,
             "recoverableDays": keys.RECOVERABLE_DAYS,
             "recoveryLevel": keys.RECOVERY_LEVEL,
