@@ -320,6 +320,13 @@ def test_the_first_screen_holds_two_commands_that_do_all_their_own_set_up() -> N
     assert commands[1].endswith("bin/tox")
 
 
+def test_no_document_shows_secrets_to_every_user_of_the_machine() -> None:
+    # The arguments of a process are no secret, and a command such as env has the file's lines as arguments.
+    documents = [*(_ROOT / "azure").rglob("*.py"), *(_ROOT / "azure").rglob("*.md"), *(_ROOT / "samples").iterdir()]
+
+    assert [path.name for path in documents if path.is_file() and "env $(" in path.read_text("utf-8")] == []
+
+
 def test_what_troubleshooting_quotes_is_what_the_library_says() -> None:
     section = _TEXT.partition("\n## Troubleshooting\n")[2].partition("\n## ")[0]
     symptoms = [row.split("|")[1] for row in section.splitlines() if row.startswith("| ")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -99,6 +100,8 @@ async def _serve(
     """Start serving, and return where."""
     listener = Listener(sockets, connections, lambda: Connection(connections, server()), context)
     resources.push_async_callback(listener.close)
+    # It begins to accept in the next round of the loop.
+    await asyncio.sleep(0)
     return listener.addresses
 
 
