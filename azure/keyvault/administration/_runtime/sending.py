@@ -35,7 +35,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .._identifiers import hostname
-from .delivery import is_proxy_refusal, never_left
+from .delivery import never_left, proxy_refusal
 from .errors import ClientClosedError, broken_encoding
 from .proxies import PROXY_SCHEMES, environment_proxies, proxy_of, secrets_of_proxy, shown_proxy
 from .starts import START_PROGRESS, AlreadySentError
@@ -59,7 +59,6 @@ _NOT_TAKEN = frozenset({401, 429})
 
 _LOST = "The connection was lost before the response arrived."
 _UNKNOWN_KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
-_TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
 class _Failure(NamedTuple):
@@ -211,7 +210,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         if kind is not type(error) or proxy is not None:
             text = error.message if proxy is None else _through_proxy(error, proxy, is_unsent=is_unsent)
             # A proxy's refusal is what the proxy says, which may be its password.
-            shown = None if is_proxy_refusal(error) else cause
+            shown = None if proxy_refusal(error) else cause
             error = kind(text, error=shown)
             error.__cause__ = shown
         return _Failure(safe_error(error, request.http_request, secrets_of_proxy(proxy)), may_have_left)
@@ -251,12 +250,8 @@ def _is_of_azure_core(transport: object) -> bool:
 def _through_proxy(error: AzureError, proxy: str, *, is_unsent: bool) -> str:
     """Return the text of an error of a request to a proxy. What the proxy itself said isn't shown."""
     shown = shown_proxy(proxy)
-    if is_proxy_refusal(error):
-        status = getattr(error.inner_exception, "status", None)
-        if found := _TUNNEL_STATUS.search(error.message):
-            status = int(found.group(1))
-        reason = f": {status} {_phrase(status)}".rstrip() if status else ""
-        return f"The proxy {shown} did not connect to the service{reason}."
+    if status := proxy_refusal(error):
+        return f"The proxy {shown} did not connect to the service: {f'{status} {_phrase(status)}'.rstrip()}."
     if is_unsent:
         return f"The connection to the proxy {shown} was lost before the request was sent."
     if isinstance(error.inner_exception, aiohttp.ClientError) and proxy.partition("://")[0] not in PROXY_SCHEMES:
