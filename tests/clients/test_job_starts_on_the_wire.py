@@ -477,10 +477,12 @@ def _requests_session_with_header(ca_file: str) -> Any:
     ],
 )
 async def test_session_of_the_user_adds_no_password(tmp_path: Path, make: Any) -> None:
-    async with RawServer(tmp_path, _behaviour(http(404))) as server:
-        async with _client_with(server, make(server.ca_file)) as client:
-            await client.send_request(HttpRequest("GET", "/x"))
-            await client.send_request(HttpRequest("PUT", "/x", json={}))
+    async with (
+        RawServer(tmp_path, _behaviour(http(404))) as server,
+        _client_with(server, make(server.ca_file)) as client,
+    ):
+        await client.send_request(HttpRequest("GET", "/x"))
+        await client.send_request(HttpRequest("PUT", "/x", json={}))
 
     assert [received.token for received in server.requests] == [None, "Bearer token-1", "Bearer token-1"]
 
