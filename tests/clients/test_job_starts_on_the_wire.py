@@ -455,9 +455,11 @@ async def test_start_on_a_machine_with_netrc_is_on_the_wire_once(
     monkeypatch.setenv("NETRC", str(netrc))
     unreadable = Act(b"HTTP/1.1 202 OK\r\nContent-Length: many\r\n\r\n{}", "close")
 
-    async with RawServer(tmp_path, _behaviour(unreadable)) as server:
-        async with _client_with(server, make(server.ca_file)) as client:
-            await _start_once(server, client, _restore)
+    async with (
+        RawServer(tmp_path, _behaviour(unreadable)) as server,
+        _client_with(server, make(server.ca_file)) as client,
+    ):
+        await _start_once(server, client, _restore)
 
 
 def _aiohttp_session_with_user(ca_file: str) -> Any:
