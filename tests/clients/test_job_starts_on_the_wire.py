@@ -446,6 +446,22 @@ async def test_netrc_adds_no_password(tmp_path: Path, monkeypatch: pytest.Monkey
     assert [received.token for received in server.requests] == [None, "Bearer token-1", "Bearer token-1"]
 
 
+@pytest.mark.parametrize("make", TRANSPORTS)
+async def test_start_on_a_machine_with_netrc_is_on_the_wire_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login user password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    unreadable = Act(b"HTTP/1.1 202 OK\r\nContent-Length: many\r\n\r\n{}", "close")
+
+    async with (
+        RawServer(tmp_path, _behaviour(unreadable)) as server,
+        _client_with(server, make(server.ca_file)) as client,
+    ):
+        await _start_once(server, client, _restore)
+
+
 def _aiohttp_session_with_user(ca_file: str) -> Any:
     return own_session(ca_file, auth=aiohttp.BasicAuth("user", "secret"))
 

@@ -170,19 +170,11 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             return _Failure(ClientClosedError("The client is closed."), isinstance(error, AzureError))
         if isinstance(error, AzureError):
             return self._azure_failure(error, request, is_unsent=is_unsent)
-        if isinstance(error, TypeError) and (unknown := _UNKNOWN_KEYWORD.search(str(error))):
-            name, value = unknown.group(1), options.get(unknown.group(1))
-            if value in _FOR_REQUESTS or (isinstance(value, _ReadOnce) and not value):
-                self._not_taken.add(name)
-                del options[name]
-                return None
-            return _Failure(
-                ValueError(f"unknown keyword {name!r}: neither the client nor its transport takes it"), False
-            )
-        if options.get("auth") in _FOR_REQUESTS and isinstance(error, (TypeError, ValueError, Warning)):
-            # Only aiohttp refuses it.
-            self._wraps_aiohttp = True
+        if self._takes_back(error, options):
             return None
+        if isinstance(error, TypeError) and (unknown := _UNKNOWN_KEYWORD.search(str(error))):
+            text = f"unknown keyword {unknown[1]!r}: neither the client nor its transport takes it"
+            return _Failure(ValueError(text), False)
         if isinstance(error, UnicodeEncodeError):
             text = f"a header, or user or password of the proxy, cannot be encoded in {error.encoding}"
             return _Failure(ServiceRequestError(f"The request was not sent: {text}."), False)
@@ -203,6 +195,22 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             wrong.__cause__ = error
             return _Failure(wrong, may_have_left=not is_unsent)
         return _Failure(error, may_have_left=not is_unsent)
+
+    def _takes_back(self, error: Exception, options: dict[str, Any]) -> bool:
+        """Return whether a transport refused what it was offered here, after noting that for the next time."""
+        text = str(error)
+        if isinstance(error, TypeError) and (unknown := _UNKNOWN_KEYWORD.search(text)):
+            value = options.get(unknown[1])
+            if value in _FOR_REQUESTS or (isinstance(value, _ReadOnce) and not value):
+                self._not_taken.add(unknown[1])
+                del options[unknown[1]]
+                return True
+        # Only aiohttp refuses such an "auth". Its text tells, because a response can end in a ValueError, too.
+        is_refusal = isinstance(error, (TypeError, ValueError, Warning)) and "auth" in text.lower()
+        if is_refusal and options.get("auth") in _FOR_REQUESTS:
+            self._wraps_aiohttp = True
+            return True
+        return False
 
     def _azure_failure(self, error: AzureError, request: PipelineRequest[HttpRequest], *, is_unsent: bool) -> _Failure:
         cause, proxy = error.inner_exception, self._proxy(request)
