@@ -4,67 +4,125 @@ from __future__ import annotations
 
 import importlib
 import re
+import zlib
+from pathlib import Path
 from typing import Any
 
 PACKAGE = "azure.keyvault.administration"
 MODULES = (PACKAGE, f"{PACKAGE}.aio", f"{PACKAGE}.emulator", f"{PACKAGE}.emulator.faults")
+# Classes that only the library makes: how it does so is not a user's concern.
+MADE_BY_THE_LIBRARY = (
+    "AsyncKeyVaultLROPoller",
+    "Clock",
+    "EmulatorCredential",
+    "FaultRule",
+    "Faults",
+    "Journal",
+)
+HERE = Path(__file__).parent
 
 project = "azure-keyvault-administration"
 author = "The azure-keyvault-administration developers"
 project_copyright = author
 version = release = importlib.import_module(PACKAGE).__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx_copybutton", "sphinx_design"]
 exclude_patterns = ["_build"]
+myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
+# An included part of another document keeps the levels of its headings.
+suppress_warnings = ["myst.header"]
 
 html_theme = "furo"
 html_title = f"{project} {release}"
 html_static_path = ["_static"]
+html_css_files = ["site.css"]
 html_copy_source = False
+html_show_sourcelink = False
+pygments_style = "default"
+pygments_dark_style = "github-dark"
+copybutton_exclude = ".linenos, .gp, .go"
 
+python_maximum_signature_line_length = 88
+add_module_names = False
 autodoc_member_order = "bysource"
+# Types stand in the description, next to what they are types of, and nowhere else.
+autodoc_typehints = "description"
+autodoc_typehints_description_target = "documented_params"
 autodoc_typehints_format = "short"
-autodoc_default_options = {"members": True, "inherited-members": "str,Sequence"}
+autodoc_default_options = {"members": True, "inherited-members": "str,Sequence,Collection"}
 
 nitpicky = True
-# What other projects document: their inventories are on the network, which a build must not need.
-_MODULES_ELSEWHERE = r"azure\.core|azure\.identity|collections\.abc|datetime|enum|os|pathlib|types|typing|uuid"
-_NAMES_ELSEWHERE = """
-    Any BaseException Callable Enum Iterable Literal Mapping None OSError Path PathLike RuntimeError Self Sequence
-    TracebackType TypeError ValueError any bool bytes datetime dict float int list object str tuple type
-    AccessToken AccessTokenInfo AsyncHttpResponse AsyncItemPaged AsyncLROPoller AsyncTokenCredential
-    CaseInsensitiveEnumMeta HttpRequest TokenRequestOptions
-"""
-nitpick_ignore_regex = [
-    (r"py:.*", rf"(.* )?~?({_MODULES_ELSEWHERE})\..*"),
-    (r"py:.*", rf"({'|'.join(_NAMES_ELSEWHERE.split())})"),
-    (r"py:.*", r"Callable\[.*"),
-    # A type variable, and what only the emulator itself uses.
-    (r"py:.*", r"(.*\.)?(T_co|TokenAuthority)"),
-]
+# Type variables, and what only the library itself uses.
+nitpick_ignore_regex = [(r"py:.*", r"(.*\.)?(T_co|T|PollingReturnType_co|TokenAuthority|CaseInsensitiveEnumMeta)")]
 
-# Where a page of the site shows what the README links to.
-PAGES = {"azure/keyvault/administration/emulator/README.md": "emulator.md", "samples": "samples.md"}
+# Where a page of the site shows what included files link to.
+PAGES = {
+    "azure/keyvault/administration/emulator/README.md": "emulator.md",
+    "samples": "samples.md",
+    "#parity": "parity.md",
+}
+EMULATOR = "azure/keyvault/administration/emulator/README.md"
+
+
+def inventories() -> dict[str, tuple[str, str]]:
+    """Write the inventories of other projects, which lie here as text, in the format that intersphinx reads.
+
+    Those on the network change by themselves, and a build must not need it. azure-core has none.
+    """
+    found = {}
+    for source in sorted((HERE / "inventories").glob("*.txt")):
+        url, *lines = source.read_text(encoding="utf-8").splitlines()
+        header = f"# Sphinx inventory version 2\n# Project: {source.stem}\n# Version: \n# zlib\n"
+        target = HERE / "_build" / f"{source.stem}.inv"
+        target.parent.mkdir(exist_ok=True)
+        target.write_bytes(header.encode() + zlib.compress(("\n".join(lines) + "\n").encode()))
+        found[source.stem] = (url, str(target))
+    return found
+
+
+intersphinx_mapping = inventories()
+intersphinx_disabled_reftypes = ["std:*"]
 
 
 def link_to_pages(_app: Any, _path: Any, _parent: Any, content: list[str]) -> None:
     """Let the links of an included file lead to pages of the site. One that leads nowhere is a warning."""
+    text = content[0]
     for file, page in PAGES.items():
-        content[0] = content[0].replace(f"]({file})", f"]({page})")
+        text = text.replace(f"]({file})", f"]({page})")
+    # A test is known by its name; where it is, the repository says.
+    text = re.sub(r"`tests/(\S+?)\.py::(\w+)`", r"`\2`", text)
+    content[0] = re.sub(r"\]\(eng/docs/([\w-]+\.md)\)", r"](\1)", text)
+
+
+def hide_constructor(_app: Any, what: str, name: str, *_: Any) -> tuple[str, str] | None:
+    """Show no arguments of a class that only the library makes."""
+    return ("", "") if what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY else None
+
+
+def hide_parameters(_app: Any, what: str, name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    """Leave the parameters of such a class out of its description, too."""
+    if what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY:
+        first = next((number for number, line in enumerate(lines) if line.startswith(":param")), len(lines))
+        del lines[first:]
 
 
 def resolve_by_name(app: Any, env: Any, node: Any, content: Any) -> Any:
     """Find a class by its name: an annotation may know it by the module that defines it."""
-    homes = {name: module for module in MODULES for name in importlib.import_module(module).__all__}
-    name = re.split(r"\W", node["reftarget"])[-1]
-    if node.get("refdomain") != "py" or name not in homes:
+    if node.get("refdomain") != "py":
         return None
+    name = re.split(r"\W", node["reftarget"])[-1]
     python = env.get_domain("py")
-    return python.resolve_xref(env, node["refdoc"], app.builder, "class", f"{homes[name]}.{name}", node, content)
+    homes = {name: module for module in MODULES for name in importlib.import_module(module).__all__}
+    if name in homes:
+        target = f"{homes[name]}.{name}"
+        return python.resolve_xref(env, node["refdoc"], app.builder, "class", target, node, content)
+    return None
 
 
 def setup(app: Any) -> None:
     """Connect what is above to Sphinx."""
     app.connect("include-read", link_to_pages)
     app.connect("missing-reference", resolve_by_name)
+    app.connect("autodoc-process-signature", hide_constructor)
+    app.connect("autodoc-process-docstring", hide_parameters)

@@ -34,7 +34,7 @@ def test_the_readme_alone_leads_to_a_client_a_backup_and_a_test(installed: Path,
     (tmp_path / "test_hsm.py").write_text(_block("def test_a_new_hsm_has_one_assignment"), encoding="utf-8")
 
     roles = sh("managed-hsm-emulator -- python first_client.py")
-    backup = sh("managed-hsm-emulator -- python back_up.py")
+    backup = sh("managed-hsm-emulator --job-duration 2 -- python back_up.py")
 
     assert roles.count("Microsoft.Authorization/roleDefinitions") == 10
     assert re.search(r"Succeeded since .+\nBacked up to https://", backup)

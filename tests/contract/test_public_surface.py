@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pickle
 import pkgutil
 import subprocess
 import sys
@@ -257,3 +258,38 @@ def _python(code: str, *arguments: str) -> str:
     )
     assert (done.returncode, done.stderr) == (0, "")
     return done.stdout
+
+
+@pytest.mark.parametrize(
+    ("module", "name", "advice"),
+    [
+        (PACKAGE, "KeyVaultAccessControlClient", f"import it from {PACKAGE}.aio"),
+        (PACKAGE, "KeyVaultBackupClient", f"import it from {PACKAGE}.aio"),
+        (PACKAGE, "KeyVaultSetting", "send_request"),
+        (PACKAGE, "KeyVaultSettingType", "send_request"),
+        (PACKAGE, "KeyVaultSettingsClient", "send_request"),
+        (f"{PACKAGE}.aio", "KeyVaultSettingsClient", "send_request"),
+    ],
+)
+def test_importing_a_name_that_only_4x_has_says_what_to_do(module: str, name: str, advice: str) -> None:
+    with pytest.raises(ImportError) as raised:
+        exec(f"from {module} import {name}", {})
+
+    assert f"cannot import name '{name}' from '{module}'. " in str(raised.value)
+    assert advice in str(raised.value)
+    assert 'pip install "azure-keyvault-administration<5"' in str(raised.value)
+
+
+@pytest.mark.parametrize("module_name", [PACKAGE, f"{PACKAGE}.aio"])
+def test_a_missing_name_is_an_attribute_error_to_everything_but_an_import(module_name: str) -> None:
+    module = importlib.import_module(module_name)
+
+    assert not hasattr(module, "KeyVaultSettingsClient")
+    with pytest.raises(AttributeError, match="pip install"):
+        _ = module.KeyVaultSettingsClient
+    with pytest.raises(AttributeError, match=r"no attribute 'Misspelled'$"):
+        _ = module.Misspelled
+    with pytest.raises(AttributeError, match="KeyVaultSettingsClient"):
+        pickle.loads(f"c{module_name}\nKeyVaultSettingsClient\n.".encode())
+    with pytest.raises(ImportError, match="cannot import name 'Misspelled'"):
+        exec(f"from {module_name} import Misspelled", {})

@@ -1,4 +1,4 @@
-"""What the published async clients and this library do: each difference stands in README, with its reason."""
+"""What the published async clients and this library do: each difference stands in the migration guide, with its reason."""
 
 from __future__ import annotations
 
@@ -13,14 +13,13 @@ import pytest
 from peers.emulator_process import run
 
 _PROGRAM = Path(__file__).parent / "python" / "behaviours.py"
-_README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-_MIGRATION = _README.partition("\n## Migrating from 4.x\n")[2].partition("\n## ")[0]
+_MIGRATION = (Path(__file__).parents[2] / "eng" / "docs" / "migrating.md").read_text(encoding="utf-8")
 # Differences that only a type checker sees; tests/typing shows them.
 _NOT_AT_RUN_TIME = "mypy, pyright"
 
 
 class Row(NamedTuple):
-    """A row of README's table."""
+    """A row of the guide's table."""
 
     different: str
     because: str

@@ -12,8 +12,7 @@ import pytest
 from peers.emulator_process import run, running
 
 _PROGRAMS = Path(__file__).parent / "python"
-_README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-_MIGRATION = _README.partition("\n## Migrating from 4.x\n")[2].partition("\n## ")[0]
+_MIGRATION = (Path(__file__).parents[2] / "eng" / "docs" / "migrating.md").read_text(encoding="utf-8")
 
 
 @pytest.fixture(name="surfaces")

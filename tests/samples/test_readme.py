@@ -1,13 +1,15 @@
 """The commands and snippets of README and guides are what they say they are: every Python block is executed here.
 
 What a block is decides how it is run. One with a ``test_`` function is a file for pytest. One with a ``__main__`` is a
-program: it runs in a process of its own, with nothing but the emulator's environment, and its output is looked at. Any
-other one defines functions: they get what their parameters name (clients by their type), and a check looks at what came
-of it.
+program: it runs in its own process, with nothing but the emulator's environment, and its output is checked. One that
+defines nothing is a fragment: those of a page run one after the other, and what they print is in the text block below.
+Any other one defines functions: they get what their parameters name (clients by their type), and a check looks at the
+outcome.
 """
 
 from __future__ import annotations
 
+import ast
 import asyncio
 import inspect
 import os
@@ -18,39 +20,24 @@ import types
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import httpx
 import loopback_only
 import pytest
 import pytest_asyncio
+import readme_blocks
 from azure.core.rest import HttpRequest
+from readme_blocks import Block
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 
 _ROOT = Path(__file__).parents[2]
-_TEXT = (_ROOT / "README.md").read_text(encoding="utf-8")
-_EMULATOR_TEXT = (_ROOT / "azure/keyvault/administration/emulator/README.md").read_text(encoding="utf-8")
-_GUIDES = (_ROOT / "eng/docs/test-least-privilege.md",)
-_DOCUMENTS = "\n".join((_TEXT, _EMULATOR_TEXT, *(guide.read_text(encoding="utf-8") for guide in _GUIDES)))
+_README = (_ROOT / "README.md").read_text(encoding="utf-8")
 _PRINCIPAL = "5f0a2f3c-3b8e-4f3e-9d43-0b9b5c2b6d11"
 _KEY = "payments"
-
-
-class Block(NamedTuple):
-    """A fenced Python block, and the heading above it."""
-
-    heading: str
-    code: str
-
-
-def _blocks() -> list[Block]:
-    found = []
-    for section in re.split(r"^#+ ", _DOCUMENTS, flags=re.MULTILINE)[1:]:
-        codes = re.findall(r"^```python\n(.*?)^```$", section, re.DOTALL | re.MULTILINE)
-        found += [Block(section.partition("\n")[0], code) for code in codes]
-    return found
+_AUDITOR = "Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/2c18b078-7c48-4d3a-af88-5a3a1b3f82b3"
 
 
 @dataclass
@@ -74,6 +61,8 @@ class World:
             "folder_url": self.folder_url,
             "token": self.token,
             "principal_id": _PRINCIPAL,
+            "principal_ids": [_PRINCIPAL, self.hsm.admin_object_id],
+            "role_id": _AUDITOR,
             "key_name": _KEY,
             "key_names": [_KEY],
             "scope": f"/keys/{_KEY}",
@@ -119,7 +108,7 @@ async def _world() -> AsyncIterator[World]:
 def _functions(block: Block) -> dict[str, Callable[..., Any]]:
     """Execute a block and return the functions that it defines."""
     module = types.ModuleType("readme")
-    exec(compile(block.code, "README.md", "exec", dont_inherit=True), module.__dict__)
+    exec(compile(block.code, block.document, "exec", dont_inherit=True), module.__dict__)
     return {name: value for name, value in vars(module).items() if getattr(value, "__module__", "") == "readme"}
 
 
@@ -187,6 +176,19 @@ async def _the_application_lists_roles(_: World, app: Any, __: str) -> None:
     assert "Managed HSM Administrator" in answer.json()
 
 
+async def _there_is_an_application(_: World, app: Any, __: str) -> None:
+    assert "/roles" in {route.path for route in app.routes}
+
+
+async def _both_have_the_role(world: World, count: int, _: str) -> None:
+    assert count == 2
+    assert len([item async for item in world.access.list_role_assignments("/keys")]) == 2
+
+
+async def _the_key_has_one_assignment(_: World, counts: dict[str, int], __: str) -> None:
+    assert counts == {_KEY: 1}
+
+
 _Check = Callable[[World, Any, str], Awaitable[None]]
 
 _CHECKS: dict[str, _Check] = {
@@ -199,6 +201,9 @@ _CHECKS: dict[str, _Check] = {
     "restore_key": _the_key_existed,
     "back_up_and_count_roles": _both_clients_worked,
     "create_app": _the_application_lists_roles,
+    "create_real_app": _there_is_an_application,
+    "assign_to_all": _both_have_the_role,
+    "count_assignments": _the_key_has_one_assignment,
 }
 
 # What each program prints.
@@ -210,26 +215,56 @@ _OUTPUTS = {
         rf"SPAN POST 401\n(?:.+\n)*?SPAN POST 202\nINFO Started {_JOB}\.\nSPAN KeyVaultBackupClient\.begin_backup \n"
         rf"(SPAN GET 200\n)+INFO T{_JOB[1:]} succeeded after \d+ s\.\n"
     ),
+    "Managed HSM administration": r"(Managed HSM .+\n){10}",
     "In a program": r"https://contoso-hsm\.managedhsm\.azure\.net has 10 roles\n",
-    "Back up, and watch progress": (
+    "Back up": (
         r"To resume: \S+\n(\w+ since 20.+\n)*Succeeded since 20.+\nBacked up to https://\S+/backups/mhsm-\S+\n"
     ),
 }
 
-_TESTS = [block for block in _blocks() if "def test_" in block.code]
-_PROGRAMS = [block for block in _blocks() if "__main__" in block.code]
-_RECIPES = [block for block in _blocks() if block not in _TESTS + _PROGRAMS]
+_BLOCKS = readme_blocks.blocks()
+_FRAGMENTS = [block for block in _BLOCKS if block.is_fragment]
+_TESTS = [block for block in _BLOCKS if "def test_" in block.code]
+_PROGRAMS = [block for block in _BLOCKS if "__main__" in block.code]
+_RECIPES = [block for block in _BLOCKS if block not in _TESTS + _PROGRAMS + _FRAGMENTS]
+_PAGES = [document for document in readme_blocks.DOCUMENTS if any(block.document == document for block in _FRAGMENTS)]
 
 
 def _name(block: Block) -> str:
-    return block.heading
+    return f"{block.document.stem}: {block.heading}"
 
 
 def test_every_python_block_is_executed_here() -> None:
     fence = r"^\s*(?:```|~~~)\s*(?:py|python|pycon|python3)\b.*$"
-    fences = re.findall(fence, _DOCUMENTS, re.MULTILINE | re.IGNORECASE)
+    texts = "\n".join(document.read_text(encoding="utf-8") for document in readme_blocks.DOCUMENTS)
+    fences = re.findall(fence, texts, re.MULTILINE | re.IGNORECASE)
 
-    assert len(fences) == len(_TESTS) + len(_PROGRAMS) + len(_RECIPES) > 10
+    assert len(fences) == len(_TESTS) + len(_PROGRAMS) + len(_RECIPES) + len(_FRAGMENTS) > 50
+
+
+# What runs each of them, or does the same.
+_SHELL = {
+    "python3 -m venv .venv-quickstart": "tests/samples/test_samples.py",
+    "python3 -m venv .venv-test": ".ci/run",
+    'pip install ".[emulator]"': "tests/contract/conftest.py",
+    "managed-hsm-emulator -- python first_client.py": "tests/contract/test_new_user.py",
+    "managed-hsm-emulator --job-duration 2 -- python back_up.py": "tests/contract/test_new_user.py",
+    "managed-hsm-emulator -- uvicorn --factory application:create_real_app": "tests/samples/test_readme.py",
+    'pip install "tox>=4.23"': ".ci/run",
+}
+
+
+def test_every_shell_block_is_run_somewhere() -> None:
+    own = [block for block in readme_blocks.blocks("sh") if block.document.parent.name != "emulator"]
+
+    assert [block.code for block in own if not any(map(block.code.startswith, _SHELL))] == []
+    for command, where in _SHELL.items():
+        if where.endswith(".py") and command.startswith("managed"):
+            assert command in (_ROOT / where).read_text(encoding="utf-8"), command
+
+
+def test_the_readme_is_short() -> None:
+    assert len(_README.encode()) <= 12 * 1024
 
 
 async def _run(code: str, hsm: ManagedHsmEmulator, folder: Path) -> tuple[int | None, str, str]:
@@ -264,7 +299,10 @@ async def test_a_program_is_kept_on_this_machine(hsm: ManagedHsmEmulator, tmp_pa
 
 
 @pytest.mark.parametrize("block", _RECIPES, ids=_name)
-async def test_a_recipe_does_what_it_says(block: Block, world: World, capsys: pytest.CaptureFixture[str]) -> None:
+async def test_a_recipe_does_what_it_says(
+    block: Block, world: World, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AZURE_MANAGEDHSM_URL", world.hsm.vault_url)
     functions = _functions(block)
     assert functions
     for name, function in functions.items():
@@ -276,6 +314,9 @@ async def test_a_recipe_does_what_it_says(block: Block, world: World, capsys: py
 @pytest.mark.parametrize("block", _TESTS, ids=_name)
 def test_a_test_passes_in_a_project_of_its_own(block: Block, tmp_path: Path) -> None:
     (tmp_path / "test_readme_block.py").write_text(block.code, encoding="utf-8")
+    for other in _BLOCKS:
+        if other.file and other.document == block.document:
+            (tmp_path / other.file).write_text(other.code, encoding="utf-8")
     # A project without settings; pytest-asyncio warns of a default that it is about to change.
     (tmp_path / "pytest.ini").write_text("[pytest]\nasyncio_default_fixture_loop_scope = function\n", encoding="utf-8")
 
@@ -290,6 +331,44 @@ def test_a_test_passes_in_a_project_of_its_own(block: Block, tmp_path: Path) -> 
 
     assert re.search(r"^\d+ passed in", done.stdout, re.MULTILINE), done.stdout + done.stderr
     assert done.returncode == 0
+
+
+@pytest.mark.parametrize("page", _PAGES, ids=lambda page: page.stem)
+async def test_the_fragments_of_a_page_run_one_after_the_other(
+    page: Path, world: World, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = {"hsm": world.hsm, "access": world.access, "backup": world.backup, "principal_id": _PRINCIPAL}
+    values |= {"container_url": world.hsm.container_url, "sas_token": world.hsm.sas_token}
+    assert values.keys() == readme_blocks.NAMES.keys()
+    text = page.read_text(encoding="utf-8")
+    for block in _FRAGMENTS:
+        if block.document == page:
+            code = compile(block.code, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
+            capsys.readouterr()
+            if pending := eval(code, values):
+                await pending
+            printed = re.match(r"\n*```text\n((?s:.*?))^```$", text.partition(block.code + "```\n")[2], re.MULTILINE)
+            assert not printed or capsys.readouterr().out == printed[1]
+
+
+def test_the_web_application_serves_roles(tmp_path: Path) -> None:
+    (block,) = (block for block in _BLOCKS if block.file == "application.py")
+    (tmp_path / "application.py").write_text(block.code, encoding="utf-8")
+    command = "managed-hsm-emulator -- uvicorn --factory application:create_real_app".split()
+    program = Path(sys.executable).parent / command[0]
+    path = os.pathsep.join([str(program.parent), os.defpath])
+    environment = {"PATH": path, "PYTHONPATH": str(tmp_path), "PYTHONUNBUFFERED": "1", **loopback_only.environment()}
+
+    with subprocess.Popen(
+        [program, *command[1:], "--port", "0"], cwd=tmp_path, env=environment, stderr=subprocess.PIPE, text=True
+    ) as server:
+        assert server.stderr
+        try:
+            said = iter(server.stderr)
+            url = next(match[1] for line in said if (match := re.search(r"running on (\S+)", line)))
+            assert "Managed HSM Administrator" in httpx.get(f"{url}/roles", trust_env=False).json()
+        finally:
+            server.terminate()
 
 
 async def test_a_purged_key_comes_back_alone(world: World) -> None:
@@ -313,7 +392,7 @@ async def test_a_check_that_fails_says_why(world: World) -> None:
 
 
 def test_the_first_screen_holds_two_commands_that_do_all_their_own_set_up() -> None:
-    commands = [line for line in _TEXT.splitlines()[:30] if line.startswith("python3 -m venv")]
+    commands = [line for line in _README.splitlines()[:30] if line.startswith("python3 -m venv")]
 
     assert len(commands) == 2
     assert "samples/quickstart_async.py" in commands[0]
@@ -328,7 +407,8 @@ def test_no_document_shows_secrets_to_every_user_of_the_machine() -> None:
 
 
 def test_what_troubleshooting_quotes_is_what_the_library_says() -> None:
-    section = _TEXT.partition("\n## Troubleshooting\n")[2].partition("\n## ")[0]
+    section = _README.partition("\n## Troubleshooting\n")[2].partition("\n## ")[0]
+    section += (_ROOT / "eng" / "docs" / "errors.md").read_text(encoding="utf-8")
     symptoms = [row.split("|")[1] for row in section.splitlines() if row.startswith("| ")]
     quoted = [quote.strip(". ") for symptom in symptoms for quote in re.findall(r'"(.+?)"', symptom)]
     sources = [path.read_text("utf-8") for path in (_ROOT / "azure" / "keyvault" / "administration").rglob("*.py")]
@@ -336,4 +416,4 @@ def test_what_troubleshooting_quotes_is_what_the_library_says() -> None:
 
     assert len(quoted) >= 5
     # One is put together of parts, one is aiohttp's.
-    assert [quote for quote in quoted if quote not in said] == ["This was the backup job", "Unclosed client session"]
+    assert {quote for quote in quoted if quote not in said} == {"This was the backup job", "Unclosed client session"}

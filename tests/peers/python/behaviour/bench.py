@@ -64,7 +64,7 @@ _ATTRIBUTES = {
 def behaviour(code, *tables):
     """Add a function to the behaviours, with each case of a table, or of several tables crossed.
 
-    README names a code where the two packages differ: it stands for all cases of its tables.
+    The migration guide names a code where the two packages differ: it stands for all cases of its tables.
 
         :param code: What is done.
     :param tables: ``{case: argument, or a tuple of arguments}``, or values that are their own cases.
