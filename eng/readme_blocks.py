@@ -1,7 +1,7 @@
-"""The code blocks of README, of the emulator's page and of the site; as a command, write them to files for type checkers.
+"""The code blocks of README, the emulator's page and the site; as a command, write them to files for type checkers.
 
-A block of a reference page may be a fragment: statements that go on where the fragment before it on the page ended, in the
-body of an async function whose parameters are :data:`NAMES`.
+A block of a reference page may be a fragment: statements that go on where the fragment before it on the page ended, in
+the body of an async function whose parameters are :data:`NAMES`.
 """
 
 from __future__ import annotations

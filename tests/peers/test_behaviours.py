@@ -1,4 +1,4 @@
-"""What the published async clients and this library do: each difference stands in the migration guide, with its reason."""
+"""What the published async clients and this library do: the migration guide has each difference, with its reason."""
 
 from __future__ import annotations
 

@@ -161,7 +161,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             has_own = "Authorization" in request.http_request.headers
             options["auth"] = _keep_headers if has_own else _without_authorization
 
-    def _failure(  # noqa: C901, PLR0911 - one for each kind of error
+    def _failure(  # noqa: PLR0911 - one for each kind of error
         self, error: Exception, request: PipelineRequest[HttpRequest], *, is_start: bool, is_unsent: bool
     ) -> _Failure | None:
         """Return what to raise for a transport's error, or None if the request is to be sent with other options."""
