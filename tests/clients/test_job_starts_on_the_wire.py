@@ -45,6 +45,7 @@ _LOST = [
         Act(b"HTTP/1.1 202 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd"), id="no gzip after all"
     ),
     pytest.param(Act(b"HTTP/1.1 202 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nabcd", "close"), id="broken chunk"),
+    pytest.param(Act(b"HTTP/1.1 202 OK\r\nContent-Length: many\r\n\r\n{}", "close"), id="length that is no number"),
     pytest.param(Act(b"", "close"), id="drop"),
     pytest.param(Act(b"", "reset"), id="reset"),
     pytest.param(Act(b"", "stall"), id="stall"),
@@ -441,6 +442,63 @@ async def test_netrc_adds_no_password(tmp_path: Path, monkeypatch: pytest.Monkey
         async with _client_with(server, make(server.ca_file) if make else None, **trust) as client:
             await client.send_request(HttpRequest("GET", "/x"))
             await client.send_request(HttpRequest("PUT", "/x", json={}))
+
+    assert [received.token for received in server.requests] == [None, "Bearer token-1", "Bearer token-1"]
+
+
+@pytest.mark.parametrize("make", TRANSPORTS)
+async def test_start_on_a_machine_with_netrc_is_on_the_wire_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("default login user password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    unreadable = Act(b"HTTP/1.1 202 OK\r\nContent-Length: many\r\n\r\n{}", "close")
+
+    async with (
+        RawServer(tmp_path, _behaviour(unreadable)) as server,
+        _client_with(server, make(server.ca_file)) as client,
+    ):
+        await _start_once(server, client, _restore)
+
+
+def _aiohttp_session_with_user(ca_file: str) -> Any:
+    return own_session(ca_file, auth=aiohttp.BasicAuth("user", "secret"))
+
+
+def _aiohttp_session_with_header(ca_file: str) -> Any:
+    return own_session(ca_file, headers={"Authorization": "Basic secret"})
+
+
+def _requests_session_with_user(ca_file: str) -> Any:
+    session = requests.Session()
+    session.auth = ("user", "secret")
+    return requests_transport(ca_file, session=session)
+
+
+def _requests_session_with_header(ca_file: str) -> Any:
+    session = requests.Session()
+    session.headers["Authorization"] = "Basic secret"
+    return requests_transport(ca_file, session=session)
+
+
+@pytest.mark.filterwarnings("ignore:.*BasicAuth:DeprecationWarning", "ignore:The 'auth' parameter:DeprecationWarning")
+@pytest.mark.parametrize(
+    "make",
+    [
+        _aiohttp_session_with_user,
+        _aiohttp_session_with_header,
+        _requests_session_with_user,
+        _requests_session_with_header,
+    ],
+)
+async def test_session_of_the_user_adds_no_password(tmp_path: Path, make: Any) -> None:
+    async with (
+        RawServer(tmp_path, _behaviour(http(404))) as server,
+        _client_with(server, make(server.ca_file)) as client,
+    ):
+        await client.send_request(HttpRequest("GET", "/x"))
+        await client.send_request(HttpRequest("PUT", "/x", json={}))
 
     assert [received.token for received in server.requests] == [None, "Bearer token-1", "Bearer token-1"]
 

@@ -8,10 +8,11 @@ import math
 from collections import deque
 from collections.abc import Callable
 from typing import Any, NamedTuple
+from unittest.mock import Mock
 
 import pytest
 import trio
-from azure.core.exceptions import HttpResponseError
+from azure.core.exceptions import HttpResponseError, ServiceRequestError
 from azure.core.pipeline import PipelineRequest
 from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
@@ -277,6 +278,78 @@ def test_a_call_whose_time_is_up_fails_with_the_refusal_and_says_how_long_it_wai
     assert run(scenario()) == [pytest.approx(3, abs=0.01)] * 5
 
 
+def test_a_call_whose_time_is_shorter_than_the_pause_does_not_wait_for_its_end() -> None:
+    async def scenario() -> float:
+        client = make_client(LimitedHsm(retry_after=60))
+        busy = [asyncio.create_task(list_all(client)) for _ in range(20)]
+        await asyncio.sleep(1)
+        begun = asyncio.get_running_loop().time()
+        with pytest.raises(HttpResponseError, match=r"waited 3\.0 s"):
+            await list_all(client, timeout=3)
+        ended = asyncio.get_running_loop().time()
+        await asyncio.gather(*busy)
+        return ended - begun
+
+    assert run(scenario()) == pytest.approx(3, abs=0.01)
+
+
+def test_calls_that_wait_for_their_turn_end_when_the_client_is_closed() -> None:
+    async def scenario() -> tuple[float, set[type]]:
+        client = make_client(LimitedHsm())
+        async with client:
+            calls = [asyncio.create_task(list_all(client)) for _ in range(500)]
+            await asyncio.sleep(3)
+        begun = asyncio.get_running_loop().time()
+        results = await asyncio.gather(*calls, return_exceptions=True)
+        return asyncio.get_running_loop().time() - begun, {type(result) for result in results if result}
+
+    duration, errors = run(scenario())
+
+    assert duration < 1
+    assert [issubclass(error, ServiceRequestError) for error in errors] == [True]
+
+
+def test_a_call_in_a_new_event_loop_does_not_wait_for_one_that_ended() -> None:
+    async def be_throttled() -> None:
+        call = asyncio.create_task(list_all(client))
+        await asyncio.sleep(1)
+        call.cancel()
+
+    async def be_served() -> float:
+        rate.append(RATE)
+        begun = asyncio.get_running_loop().time()
+        await list_all(client)
+        return asyncio.get_running_loop().time() - begun
+
+    rate = [0.0]
+    hsm = LimitedHsm(SlidingWindow(), retry_after=1_000, rate=lambda _: rate[-1])
+    client = make_client(hsm)
+    run(be_throttled())
+
+    assert run(be_served()) < 1
+
+
+@pytest.mark.parametrize(("session", "expected"), [({"limit": 10}, 10), ({"limit": 0}, 100), ({}, 100)])
+def test_no_more_requests_are_under_way_than_the_transport_has_connections(
+    session: dict[str, int], expected: int
+) -> None:
+    async def scenario() -> int:
+        hsm = LimitedHsm(rate=lambda _: math.inf)
+        transport = VirtualTransport(hsm)
+        # Of a mock, every attribute is another mock.
+        transport.session = Mock(connector=Mock(**session))  # type: ignore[attr-defined]
+        client = KeyVaultAccessControlClient(VAULT, FakeCredential(), transport=transport)
+        await list_all(client)
+        hsm.requests.clear()
+        calls = [asyncio.create_task(list_all(client)) for _ in range(150)]
+        await asyncio.sleep(LATENCY / 2 + 0.001)
+        under_way = len(hsm.requests)
+        await asyncio.gather(*calls)
+        return under_way
+
+    assert run(scenario()) == expected
+
+
 def test_a_cancelled_call_gives_up_its_turn() -> None:
     async def scenario() -> tuple[float, int]:
         hsm = LimitedHsm()
@@ -358,6 +431,8 @@ def test_it_works_on_trio(monkeypatch: pytest.MonkeyPatch) -> None:
     class TrioTransport(ScriptedTransport):
         async def sleep(self, duration: float) -> None:
             await trio.sleep(duration)
+            # trio refuses to sleep for less than no time, which a busy loop would make of a time that is up.
+            await trio.sleep(0.01)
 
     async def answer(request: Sent) -> Answer:
         await trio.sleep(LATENCY)
@@ -369,6 +444,12 @@ def test_it_works_on_trio(monkeypatch: pytest.MonkeyPatch) -> None:
         await list_all(client)
         done.append(trio.current_time())
 
+    async def give_up(client: KeyVaultAccessControlClient) -> None:
+        await trio.sleep(LATENCY)
+        with pytest.raises(HttpResponseError, match=r"waited 3\.0 s"):
+            await list_all(client, timeout=3)
+        given_up.append(trio.current_time())
+
     async def main() -> None:
         client = KeyVaultAccessControlClient(VAULT, FakeCredential(), transport=TrioTransport(server=answer))
         limit.takes(trio.current_time(), RATE)
@@ -376,11 +457,15 @@ def test_it_works_on_trio(monkeypatch: pytest.MonkeyPatch) -> None:
         async with trio.open_nursery() as nursery:
             for _ in range(60):
                 nursery.start_soon(call, client)
+            for _ in range(5):
+                nursery.start_soon(give_up, client)
 
     limit = TokenBucket()
+    given_up: list[float] = []
     begun: list[float] = []
     done: list[float] = []
     trio.run(main, clock=MockClock(autojump_threshold=0))
 
     assert len(done) == 60
+    assert len(given_up) == 5
     assert done[-1] - begun[0] <= 1.2 * 60 / RATE

@@ -472,7 +472,7 @@ def test_in_the_process_of_somebody_else_it_gives_the_signals_back(
     assert signal.getsignal(signal.SIGINT) is before
 
 
-@pytest.mark.parametrize("part", [0, 1, 2])
+@pytest.mark.parametrize("part", [0, 1, 2, 3])
 async def test_certificates_that_are_damaged_are_replaced(tmp_path: Path, part: int) -> None:
     data = tmp_path / "data"
     async with ManagedHsmEmulator(data=data):

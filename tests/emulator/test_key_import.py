@@ -106,6 +106,7 @@ async def test_what_is_said_about_an_imported_key_is_kept(user: RawClient) -> No
         ({"kty": "RSA"}, "d property of RSA key is missing"),
         ({**RSA, "e": ""}, "e property of RSA key is missing"),
         (_rsa(_SMALL), "n property of RSA key must have 2048, 3072, 4096 bits"),
+        ({**RSA, "e": encode(1), "d": encode(1)}, "the members do not make a key of the kind RSA"),
         ({**RSA, "d": encode(_RSA.d ^ 2)}, "the members do not make a key of the kind RSA"),
         ({**RSA, "d": encode(b"\xff" * 100_000)}, "the members do not make a key of the kind RSA"),
         ({**FULL, "p": PRIMES["q"]}, "the members do not make a key of the kind RSA"),

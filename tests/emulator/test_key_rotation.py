@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from azure.keyvault.administration.emulator._http.handlers import key_rotation
 from emulator.raw import RawClient
+from emulator.slow_key import SlowKey
 
 PATH = "/keys/k/rotationpolicy"
 DAY = 86400
@@ -125,6 +128,25 @@ async def test_year_of_a_policy_has_365_days(user: RawClient) -> None:
     attributes = (await user.send("POST", "/keys/k/rotate")).json["attributes"]
 
     assert attributes["exp"] - attributes["created"] == 31_536_000
+
+
+async def test_key_purged_while_it_is_rotated_does_not_come_back(
+    user: RawClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await user.send("POST", "/keys/k/create", {"kty": "RSA"})
+    await user.send("PUT", PATH, policy("P1Y"))
+    slow_key = SlowKey()
+    monkeypatch.setattr(key_rotation, "generate", slow_key.generate)
+    rotating = asyncio.create_task(user.send("POST", "/keys/k/rotate"))
+    try:
+        await slow_key.begun()
+        await user.send("DELETE", "/keys/k")
+        await user.send("DELETE", "/deletedkeys/k")
+    finally:
+        slow_key.end()
+
+    assert (await rotating).status == 404
+    assert (await user.send("GET", "/keys")).json == {"value": []}
 
 
 async def test_key_without_a_policy_is_not_rotated(user: RawClient) -> None:

@@ -23,6 +23,7 @@ from emulator import application
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
+    from pathlib import Path
 
 HOST = "emulated-hsm.managedhsm.azure.net"
 CONNECT = f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\n\r\n".encode()
@@ -265,7 +266,7 @@ async def _impatient() -> AsyncIterator[Callable[[bytes], object]]:
     runner = web.AppRunner(web.Application())
     await runner.setup()
     assert runner.server
-    proxy = ConnectProxy({HOST: runner.server}, issue(HOST).server_context(), patience=0.05)
+    proxy = ConnectProxy(HOST, runner.server, issue(HOST).server_context(), patience=0.05)
     port = await proxy.start()
     yield lambda request: _ask(port, request)
     await proxy.close()
@@ -305,6 +306,12 @@ async def _request(hsm: ManagedHsmEmulator, method: str, url: str) -> tuple[int,
 async def test_there_are_no_subscriptions(hsm: ManagedHsmEmulator, query: str) -> None:
     assert await _request(hsm, "GET", f"https://management.azure.com/subscriptions{query}") == (200, {"value": []})
     assert hsm.journal == []
+
+
+async def test_the_certificate_of_the_resource_manager_is_kept_with_the_data(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with ManagedHsmEmulator(data=tmp_path) as hsm:
+            assert await _request(hsm, "GET", "https://management.azure.com/subscriptions") == (200, {"value": []})
 
 
 @pytest.mark.parametrize(("method", "path"), [("POST", "/subscriptions"), ("GET", "/tenants"), ("GET", "/")])

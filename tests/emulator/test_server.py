@@ -26,7 +26,8 @@ if TYPE_CHECKING:
 
 
 def test_the_public_names() -> None:
-    assert emulator.__all__ == ["Clock", "EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator"]
+    names = ["Clock", "EmulatorCredential", "Journal", "JournalEntry", "ManagedHsmEmulator", "RateLimits"]
+    assert emulator.__all__ == names
 
 
 @pytest.mark.parametrize("module", ["cryptography", "jwt", "azure.storage.blob"])

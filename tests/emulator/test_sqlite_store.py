@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from azure.keyvault.administration.emulator._domain import documents
 from azure.keyvault.administration.emulator._domain.records import (
     Job,
     JobKind,
@@ -52,6 +53,14 @@ def test_records_come_back_as_they_were(store: SqliteStore) -> None:
     assert store.key("k") == key("k")
     assert store.job("j") == store.running_job() == JOB
     assert store.fact("f") == "x"
+
+
+def test_a_failed_job_of_an_older_emulator_still_says_why() -> None:
+    failed = Job("j", JobKind.BACKUP, JobStatus.FAILED, 5, 6, "Why", "Code", "Why")
+    earlier = documents.document(failed)
+    del earlier["error_message"]
+
+    assert documents.job(earlier) == failed
 
 
 def test_what_is_not_there_is_none(store: SqliteStore) -> None:

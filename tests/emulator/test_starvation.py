@@ -254,6 +254,8 @@ async def test_without_file_descriptors_new_clients_wait_and_the_log_says_so_onc
         address = ("127.0.0.1", port_of(hsm, "local"))
         with socket.socket() as client:
             client.setblocking(False)
+            # Every listener waits for a client by then.
+            assert await application.get_token(variables)
             take(200)
             loop = asyncio.get_running_loop()
             await loop.sock_connect(client, address)

@@ -215,7 +215,7 @@ async def test_what_a_path_encodes_is_no_part_of_a_name(raw: RawClient, name: st
     written = await raw.send("PUT", f"{ROLE_DEFINITIONS}/{name}", VALID)
 
     assert read.error == (404, "RoleDefinitionNotFound", "Requested role definition not found")
-    assert written.error == (400, "BadRequest", "The name of a role definition must be a GUID")
+    assert written.error == (400, "BadParameter", "Role definition name must be a GUID")
 
 
 async def test_a_failure_is_logged_in_one_line_whatever_the_path_encodes(

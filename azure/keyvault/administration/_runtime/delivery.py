@@ -7,16 +7,22 @@ nothing.
 
 from __future__ import annotations
 
+import re
 import socket
 import ssl
 from functools import cache
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 # No chain of causes is that long, but a cause could name itself.
 _LONGEST_CHAIN = 8
+
+_TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
 
 _PROOFS = (
     aiohttp.ClientConnectorError,
@@ -37,31 +43,35 @@ def never_left(error: BaseException) -> bool:
 
     :param error: An error of a transport.
     """
-    return _is_caused_by(
-        error,
-        (
-            *_PROOFS,
-            *_errors_of("urllib3", "NewConnectionError", "ConnectTimeoutError", "LocationValueError", "ProxyError"),
-            *_errors_of("requests", "InvalidSchema", "InvalidURL", "MissingSchema"),
-        ),
+    proofs = (
+        *_PROOFS,
+        *_errors_of("urllib3", "NewConnectionError", "ConnectTimeoutError", "LocationValueError"),
+        *_errors_of("requests", "InvalidSchema", "InvalidURL", "MissingSchema"),
     )
+    return any(isinstance(cause, proofs) for cause in _causes(error)) or proxy_refusal(error) is not None
 
 
-def is_proxy_refusal(error: BaseException) -> bool:
-    """Return whether a proxy did not connect to the service, so that nothing was sent to it.
+def proxy_refusal(error: BaseException) -> int | None:
+    """Return the status code with which a proxy refused to connect to the service, or None if it didn't refuse.
+
+    urllib3's ``ProxyError`` doesn't tell: it raises that, too, if the connection is lost after the request was sent.
 
     :param error: An error of a transport.
     """
-    return _is_caused_by(error, (aiohttp.ClientHttpProxyError, *_errors_of("urllib3", "ProxyError")))
+    for cause in _causes(error):
+        if isinstance(cause, aiohttp.ClientHttpProxyError):
+            return cause.status
+        if isinstance(cause, OSError) and (tunnel := _TUNNEL_STATUS.match(str(cause))):
+            return int(tunnel[1])
+    return None
 
 
-def _is_caused_by(error: BaseException, kinds: tuple[type[BaseException], ...]) -> bool:
-    cause: BaseException | None = error
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
     for _ in range(_LONGEST_CHAIN):
-        if cause is None or isinstance(cause, kinds):
-            break
-        cause = _inner(cause)
-    return isinstance(cause, kinds)
+        if error is None:
+            return
+        yield error
+        error = _inner(error)
 
 
 def _inner(error: Any) -> BaseException | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import sys
 from typing import Protocol
 
@@ -47,3 +48,26 @@ def current_time() -> float:
     import trio  # noqa: PLC0415 - not a dependency
 
     return float(trio.current_time())
+
+
+async def wait(event: Event, seconds: float) -> None:
+    """Wait until an event is set, but no longer than so many seconds.
+
+    asyncio's own ``wait_for`` may swallow a cancellation before Python 3.12.
+
+    :param event: The event, which may be set when the time is up.
+    :param seconds: How long to wait at most.
+    """
+    if seconds == math.inf:
+        await event.wait()
+    elif isinstance(event, asyncio.Event):
+        timer = asyncio.get_running_loop().call_later(seconds, event.set)
+        try:
+            await event.wait()
+        finally:
+            timer.cancel()
+    else:
+        import trio  # noqa: PLC0415 - not a dependency
+
+        with trio.move_on_after(seconds):
+            await event.wait()

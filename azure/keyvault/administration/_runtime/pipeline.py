@@ -89,7 +89,7 @@ def build_pipeline(
     retry_policy = options.get("retry_policy") or JobAwareRetryPolicy(**options)
     throttling_policy = options.pop("throttling_policy", _THROTTLING)
     if throttling_policy is _THROTTLING:
-        throttling_policy = ThrottlingPolicy()
+        throttling_policy = ThrottlingPolicy(guard)
     # Any: azure-core's policies are generic over invariant types, so no list of different ones has a common type.
     policies: list[Any] = [
         FirstPolicy(),

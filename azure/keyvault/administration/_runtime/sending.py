@@ -8,7 +8,7 @@ step they don't:
 * The start of a job that the service may have taken isn't sent again, whichever policy asks for it.
 * A ``ServiceRequestError`` that has a cause means that the request never left. Other failures are
   ``ServiceResponseError``.
-* ``Authorization`` is ours, whatever the machine's ``.netrc`` says.
+* ``Authorization`` is ours, whatever the machine's ``.netrc`` and the transport's session say.
 * No error holds the password of a proxy, or the request with its token.
 
 The type of the transport doesn't matter for any of this but the last: it may wrap one of azure-core's.
@@ -35,7 +35,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .._identifiers import hostname
-from .delivery import is_proxy_refusal, never_left
+from .delivery import never_left, proxy_refusal
 from .errors import ClientClosedError, broken_encoding
 from .proxies import PROXY_SCHEMES, environment_proxies, proxy_of, secrets_of_proxy, shown_proxy
 from .starts import START_PROGRESS, AlreadySentError
@@ -59,7 +59,6 @@ _NOT_TAKEN = frozenset({401, 429})
 
 _LOST = "The connection was lost before the response arrived."
 _UNKNOWN_KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
-_TUNNEL_STATUS = re.compile(r"Tunnel connection failed: (\d{3})")
 
 
 class _Failure(NamedTuple):
@@ -109,7 +108,8 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                     disguise.take_off()
             # Out here: an azure-core error keeps the exception that is being handled where it is made, and those of
             # aiohttp and requests hold the request with its token, or the password of a proxy.
-            failure = self._failure(caught, request, is_unsent=disguise is not None and disguise.is_unsent())
+            is_unsent = disguise is not None and disguise.is_unsent()
+            failure = self._failure(caught, request, is_start=start is not None, is_unsent=is_unsent)
             if failure is None:
                 # It was offered what its transport doesn't take.
                 continue
@@ -130,13 +130,14 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         if "cookies" not in self._not_taken:
             given = options.get("cookies")
             options["cookies"] = _ReadOnce(given.cookies if isinstance(given, _ReadOnce) else given)
-        if start is None and not self._has_netrc_entry:
+        is_overruling = self._trusts_environment and (self._has_netrc_entry or _has_password(request.context.transport))
+        if start is None and not is_overruling:
             return None
         disguise = _Disguise(request.http_request)
         if start is not None and _is_of_azure_core(request.context.transport):
             disguise.watch_body()
-        if self._has_netrc_entry:
-            self._overrule_netrc(request, disguise)
+        if is_overruling:
+            self._overrule_passwords(request, disguise)
         return disguise
 
     def _proxy(self, request: PipelineRequest[HttpRequest]) -> str | None:
@@ -145,10 +146,10 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             proxy = (environment_proxies(self._endpoint) or {}).get("https")
         return proxy
 
-    def _overrule_netrc(self, request: PipelineRequest[HttpRequest], disguise: _Disguise) -> None:
-        """Keep the password of a ``.netrc`` entry out of a request.
+    def _overrule_passwords(self, request: PipelineRequest[HttpRequest], disguise: _Disguise) -> None:
+        """Keep the password of a ``.netrc`` entry, or of the transport's session, out of a request.
 
-        requests reads no entry for a request that has its own ``auth``. aiohttp always does, and refuses a request that
+        requests uses neither for a request that has its own ``auth``. aiohttp always does, and refuses a request that
         has an ``Authorization`` already, so it gets ours afterwards.
         """
         options = request.context.options
@@ -156,11 +157,12 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             options.pop("auth", None)
             given = [each for each in options.get("middlewares") or () if not isinstance(each, _OwnAuthorization)]
             options["middlewares"] = (*given, _OwnAuthorization(disguise.hide_authorization()))
-        elif "auth" not in self._not_taken:
-            options.setdefault("auth", _keep_headers)
+        elif "auth" not in self._not_taken and options.get("auth") in (None, *_FOR_REQUESTS):
+            has_own = "Authorization" in request.http_request.headers
+            options["auth"] = _keep_headers if has_own else _without_authorization
 
     def _failure(  # noqa: PLR0911 - one for each kind of error
-        self, error: Exception, request: PipelineRequest[HttpRequest], *, is_unsent: bool
+        self, error: Exception, request: PipelineRequest[HttpRequest], *, is_start: bool, is_unsent: bool
     ) -> _Failure | None:
         """Return what to raise for a transport's error, or None if the request is to be sent with other options."""
         options = request.context.options
@@ -168,19 +170,11 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             return _Failure(ClientClosedError("The client is closed."), isinstance(error, AzureError))
         if isinstance(error, AzureError):
             return self._azure_failure(error, request, is_unsent=is_unsent)
-        if isinstance(error, TypeError) and (unknown := _UNKNOWN_KEYWORD.search(str(error))):
-            name, value = unknown.group(1), options.get(unknown.group(1))
-            if value is _keep_headers or (isinstance(value, _ReadOnce) and not value):
-                self._not_taken.add(name)
-                del options[name]
-                return None
-            return _Failure(
-                ValueError(f"unknown keyword {name!r}: neither the client nor its transport takes it"), False
-            )
-        if options.get("auth") is _keep_headers and isinstance(error, (TypeError, ValueError, Warning)):
-            # Only aiohttp refuses it.
-            self._wraps_aiohttp = True
+        if self._takes_back(error, options):
             return None
+        if isinstance(error, TypeError) and (unknown := _UNKNOWN_KEYWORD.search(str(error))):
+            text = f"unknown keyword {unknown[1]!r}: neither the client nor its transport takes it"
+            return _Failure(ValueError(text), False)
         if isinstance(error, UnicodeEncodeError):
             text = f"a header, or user or password of the proxy, cannot be encoded in {error.encoding}"
             return _Failure(ServiceRequestError(f"The request was not sent: {text}."), False)
@@ -188,15 +182,35 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             failure = broken_encoding(error)
             failure.__cause__ = error
             return _Failure(failure, True)
-        if isinstance(error, TypeError):
-            wrong = ValueError(f"the transport does not take the request, or a keyword of the call: {error}")
-            wrong.__cause__ = error
-            return _Failure(wrong, may_have_left=True)
         if isinstance(error, OSError):
             may_have_left = not never_left(error)
             kind = ServiceResponseError if may_have_left else ServiceRequestError
             return _Failure(kind(str(error), error=error), may_have_left)
-        return _Failure(error, True)
+        if is_start and not is_unsent:
+            # A transport's bug, or a response that it stumbles over: the job may run all the same.
+            unknown_cause = ServiceResponseError(f"{type(error).__name__}: {error}", error=error)
+            return self._azure_failure(unknown_cause, request, is_unsent=False)
+        if isinstance(error, TypeError):
+            wrong = ValueError(f"the transport does not take the request, or a keyword of the call: {error}")
+            wrong.__cause__ = error
+            return _Failure(wrong, may_have_left=not is_unsent)
+        return _Failure(error, may_have_left=not is_unsent)
+
+    def _takes_back(self, error: Exception, options: dict[str, Any]) -> bool:
+        """Return whether a transport refused what it was offered here, after noting that for the next time."""
+        text = str(error)
+        if isinstance(error, TypeError) and (unknown := _UNKNOWN_KEYWORD.search(text)):
+            value = options.get(unknown[1])
+            if value in _FOR_REQUESTS or (isinstance(value, _ReadOnce) and not value):
+                self._not_taken.add(unknown[1])
+                del options[unknown[1]]
+                return True
+        # Only aiohttp refuses such an "auth". Its text tells, because a response can end in a ValueError, too.
+        is_refusal = isinstance(error, (TypeError, ValueError, Warning)) and "auth" in text.lower()
+        if is_refusal and options.get("auth") in _FOR_REQUESTS:
+            self._wraps_aiohttp = True
+            return True
+        return False
 
     def _azure_failure(self, error: AzureError, request: PipelineRequest[HttpRequest], *, is_unsent: bool) -> _Failure:
         cause, proxy = error.inner_exception, self._proxy(request)
@@ -211,7 +225,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         if kind is not type(error) or proxy is not None:
             text = error.message if proxy is None else _through_proxy(error, proxy, is_unsent=is_unsent)
             # A proxy's refusal is what the proxy says, which may be its password.
-            shown = None if is_proxy_refusal(error) else cause
+            shown = None if proxy_refusal(error) else cause
             error = kind(text, error=shown)
             error.__cause__ = shown
         return _Failure(safe_error(error, request.http_request, secrets_of_proxy(proxy)), may_have_left)
@@ -251,12 +265,8 @@ def _is_of_azure_core(transport: object) -> bool:
 def _through_proxy(error: AzureError, proxy: str, *, is_unsent: bool) -> str:
     """Return the text of an error of a request to a proxy. What the proxy itself said isn't shown."""
     shown = shown_proxy(proxy)
-    if is_proxy_refusal(error):
-        status = getattr(error.inner_exception, "status", None)
-        if found := _TUNNEL_STATUS.search(error.message):
-            status = int(found.group(1))
-        reason = f": {status} {_phrase(status)}".rstrip() if status else ""
-        return f"The proxy {shown} did not connect to the service{reason}."
+    if status := proxy_refusal(error):
+        return f"The proxy {shown} did not connect to the service: {f'{status} {_phrase(status)}'.rstrip()}."
     if is_unsent:
         return f"The connection to the proxy {shown} was lost before the request was sent."
     if isinstance(error.inner_exception, aiohttp.ClientError) and proxy.partition("://")[0] not in PROXY_SCHEMES:
@@ -288,9 +298,24 @@ def _has_entry(file: Path, host: str) -> bool:
         return False
 
 
+def _has_password(transport: Any) -> bool:
+    """Return whether a transport's session has an ``Authorization`` of its own, as aiohttp's and requests' may."""
+    session = getattr(transport, "session", None)
+    return bool(getattr(session, "auth", None)) or "Authorization" in getattr(session, "headers", ())
+
+
 def _keep_headers(prepared: Any) -> Any:
     """Return a prepared request as it is, which is all that requests asks of an ``auth``."""
     return prepared
+
+
+def _without_authorization(prepared: Any) -> Any:
+    """Return a prepared request without the ``Authorization`` of its session's headers."""
+    prepared.headers.pop("Authorization", None)
+    return prepared
+
+
+_FOR_REQUESTS = (_keep_headers, _without_authorization)
 
 
 class _OwnAuthorization:

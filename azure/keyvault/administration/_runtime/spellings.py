@@ -41,6 +41,10 @@ _ESCAPE = re.compile(
     rb"|&(?:#(?P<decimal>[0-9]{1,7});?|#[xX](?P<hex>[0-9A-Fa-f]{1,6});?|(?P<name>[A-Za-z]{2,8});)"
 )
 
+# Most texts hold no escape and nothing like a secret, which these tell at a tenth of the cost of a search.
+_MARKS_OF_ESCAPES = (b"%", b"\\", b"&", b"\0")
+_MARKS_OF_SECRETS = (b"sig=", b"bearer", b'"token"', b"@")
+
 # Secrets that nobody told about, known by what stands before them. What is in the group is replaced.
 _RECOGNIZED = re.compile(
     rb"\bsig=(?P<signature>[^&\s\"'<>\\]+)"
@@ -64,7 +68,8 @@ def without_secrets(content: bytes, secrets: Iterable[str]) -> bytes:
     for reading, origins in _readings(searched):
         folded = _folded(reading)
         places = [place for plain in known for place in _places(folded, plain)]
-        places += [match.span(match.lastgroup or 0) for match in _RECOGNIZED.finditer(reading)]
+        if _holds(reading.lower(), _MARKS_OF_SECRETS):
+            places += [match.span(match.lastgroup or 0) for match in _RECOGNIZED.finditer(reading)]
         hidden += [(origins[start], origins[end]) for start, end in places]
     return _shown(content, sorted(hidden))
 
@@ -122,6 +127,10 @@ def _plain(secret: str) -> bytes:
     return _folded(reading)
 
 
+def _holds(content: bytes, marks: tuple[bytes, ...]) -> bool:
+    return any(mark in content for mark in marks)
+
+
 def _folded(reading: bytes) -> bytes:
     # In a form, a plus is a blank.
     return reading.replace(b"+", b" ")
@@ -132,6 +141,8 @@ def _readings(content: bytes) -> Iterator[tuple[bytes, Sequence[int]]]:
     origins: Sequence[int] = range(len(content) + 1)
     yield content, origins
     for _ in range(_DEEPEST):
+        if not _holds(content, _MARKS_OF_ESCAPES):
+            return
         decoded, places, done = bytearray(), array("L"), 0
         for escape in _ESCAPE.finditer(content):
             meaning = _meaning(escape)

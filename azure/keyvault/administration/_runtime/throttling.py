@@ -28,11 +28,13 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from .event_loop import current_time, running_loop
+from .errors import ClientClosedError
+from .event_loop import current_time, running_loop, wait
 from .retry import THROTTLED, JobAwareRetryPolicy
 
 if TYPE_CHECKING:
     from .event_loop import Event
+    from .sending import SendOncePolicy
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -240,6 +242,95 @@ class _Waiter:
         self.wake: Event = running_loop()[1]()
 
 
+class _Queue:
+    """The calls of a client in one event loop, and their pace: the clocks of two loops may have nothing in common.
+
+    :param loop: The event loop.
+    :param transport: How the client sends, and sleeps.
+    :param guard: Knows whether the client was closed.
+    """
+
+    def __init__(self, loop: object, transport: Any, guard: SendOncePolicy) -> None:
+        self.loop = loop
+        self.pacer = Pacer()
+        self.refusal: AsyncHttpResponse | None = None
+        """The last 429, for calls that give up before they are sent."""
+        self._transport = transport
+        self._guard = guard
+        self._waiters: list[_Waiter] = []
+        self._connections = _connections(transport)
+        self._in_flight = 0
+        self._calls = 0
+        # How far transports whose sleep takes no time are ahead of the clock.
+        self._slept = 0.0
+
+    def now(self) -> float:
+        """Return the time, on the clock of the loop and the sleeps of the transport."""
+        return current_time() + self._slept
+
+    def ticket(self) -> int:
+        """Return a number that is higher than those of all calls before."""
+        self._calls += 1
+        return self._calls
+
+    def must_wait(self) -> bool:
+        """Return whether a call has to wait for its turn."""
+        return self.pacer.throttling or bool(self._waiters) or self._in_flight >= self._connections
+
+    def begin(self, now: float) -> None:
+        """Note that a request is sent."""
+        self.pacer.sent(now)
+        self._in_flight += 1
+
+    def end(self) -> None:
+        """Note that a request is no longer under way."""
+        self._in_flight -= 1
+        self._wake_first()
+
+    async def turn_comes(self, ticket: int, limits: CallLimits) -> bool:
+        """Wait for a call's turn. Return False if its time is up first.
+
+        :raises ~azure.core.exceptions.ServiceRequestError: If the client is closed meanwhile.
+        """
+        waiter = _Waiter(ticket, self.now() + limits.timeout - (current_time() - limits.began_at))
+        insort(self._waiters, waiter)
+        try:
+            while True:
+                if self._guard.is_closed:
+                    raise ClientClosedError("The client is closed.")
+                now = self.now()
+                left = waiter.deadline - now
+                if left <= 0 and self.pacer.throttling:
+                    return False
+                if self._waiters[0] is not waiter or self._in_flight >= self._connections:
+                    await wait(waiter.wake, left if left > 0 else math.inf)
+                    waiter.renew()
+                elif self.pacer.throttling and (delay := self.pacer.delay(now)) > 0:
+                    await self._sleep(now, min(delay, left))
+                else:
+                    if self.pacer.throttling:
+                        self.pacer.resume(now)
+                    return True
+        finally:
+            self._waiters.remove(waiter)
+            self._wake_first()
+
+    async def _sleep(self, now: float, seconds: float) -> None:
+        """Wait as the first in the queue."""
+        # In whole milliseconds: event loops know no finer time.
+        await self._transport.sleep(math.ceil(seconds * 1000) / 1000)
+        ahead = now + seconds - self.now()
+        if ahead > 0:
+            self._slept += ahead
+            for waiter in self._waiters:
+                if waiter.deadline <= now + seconds:
+                    waiter.wake.set()
+
+    def _wake_first(self) -> None:
+        if self._waiters:
+            self._waiters[0].wake.set()
+
+
 class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     """Sends the requests of a client at the rate that the service takes, and again those that it refused with 429.
 
@@ -250,117 +341,66 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
     Whether throttled or not, a client has at most as many requests under way as its transport opens connections: 100,
     unless the transport is one of aiohttp with another limit. Others wait here, where they can be held back.
+
+    :param guard: Knows whether the client was closed, so that no call goes on waiting for its turn.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, guard: SendOncePolicy) -> None:
         super().__init__()
-        self._pacer = Pacer()
+        self._guard = guard
         self._retry_after = JobAwareRetryPolicy().get_retry_after
-        self._queue: list[_Waiter] = []
-        # How many in the queue have a deadline.
-        self._deadlines = 0
-        self._in_flight = 0
-        self._calls = 0
-        # The last 429, for calls that gave up before they were sent.
-        self._refusal: AsyncHttpResponse | None = None
-        # How far transports whose sleep takes no time are ahead of the clock.
-        self._slept = 0.0
+        self._queue: _Queue | None = None
 
     async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
         """Send a request when its turn has come, and again for as long as the service refuses it.
 
         :param request: The request.
         """
-        self._calls += 1
-        ticket = self._calls
         context = request.context
+        loop, _ = running_loop()
+        queue = self._queue
+        if queue is None or queue.loop is not loop:
+            queue = self._queue = _Queue(loop, context.transport, self._guard)
+        ticket = queue.ticket()
         limits: CallLimits = context[_LIMITS]
         options = context.options.copy()
-        arrived = sent_at = self._now()
+        arrived = sent_at = queue.now()
         while True:
-            if (
-                self._pacer.throttling or self._queue or self._in_flight >= _CONNECTIONS
-            ) and not await self._turn_comes(ticket, limits, context.transport):
-                return self._given_up(request, cast("AsyncHttpResponse", self._refusal), arrived)
-            sent_at = self._now()
-            self._pacer.sent(sent_at)
-            self._in_flight += 1
+            if queue.must_wait():
+                if not await queue.turn_comes(ticket, limits):
+                    return _given_up(request, cast("AsyncHttpResponse", queue.refusal), queue.now() - arrived)
+                sent_at = queue.now()
+            queue.begin(sent_at)
             try:
                 response = await self.next.send(request)
             finally:
-                self._in_flight -= 1
-                self._wake_first()
+                queue.end()
             if response.http_response.status_code != _TOO_MANY_REQUESTS:
-                self._pacer.accepted(sent_at)
+                queue.pacer.accepted(sent_at)
                 return response
-            self._refusal = response.http_response
-            self._pacer.refused(sent_at, self._now(), self._retry_after(response))
-            if not limits.may_retry:
-                return self._given_up(request, response.http_response, arrived)
             if not response.http_response.is_stream_consumed:
                 await response.http_response.read()
+            queue.refusal = response.http_response
+            queue.pacer.refused(sent_at, queue.now(), self._retry_after(response))
+            if not limits.may_retry:
+                return _given_up(request, response.http_response, queue.now() - arrived)
             # The policies behind this one took their options out.
             context.options.clear()
             context.options.update(options)
 
-    async def _turn_comes(self, ticket: int, limits: CallLimits, transport: Any) -> bool:
-        """Wait for a call's turn. Return False if its time is up first."""
-        waiter = _Waiter(ticket, self._now() + limits.timeout - (current_time() - limits.began_at))
-        connections = _connections(transport)
-        insort(self._queue, waiter)
-        self._deadlines += waiter.deadline < math.inf
-        try:
-            while True:
-                now = self._now()
-                if now >= waiter.deadline and self._pacer.throttling:
-                    return False
-                if self._queue[0] is not waiter or self._in_flight >= connections:
-                    await waiter.wake.wait()
-                    waiter.renew()
-                elif self._pacer.throttling and (delay := self._pacer.delay(now)) > 0:
-                    await self._sleep(now, delay, transport)
-                else:
-                    if self._pacer.throttling:
-                        self._pacer.resume(now)
-                    return True
-        finally:
-            self._queue.remove(waiter)
-            self._deadlines -= waiter.deadline < math.inf
-            self._wake_first()
 
-    async def _sleep(self, now: float, seconds: float, transport: Any) -> None:
-        """Wait as the first in the queue, which keeps the time for all."""
-        due = now + seconds
-        if self._deadlines:
-            due = min(due, *[waiter.deadline for waiter in self._queue])
-        # In whole milliseconds: event loops know no finer time.
-        await transport.sleep(math.ceil((due - now) * 1000) / 1000)
-        self._slept += max(0.0, due - self._now())
-        if self._deadlines:
-            for waiter in self._queue:
-                if waiter.deadline <= due:
-                    waiter.wake.set()
-
-    def _wake_first(self) -> None:
-        if self._queue:
-            self._queue[0].wake.set()
-
-    def _given_up(
-        self, request: PipelineRequest[HttpRequest], refusal: AsyncHttpResponse, arrived: float
-    ) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        """Return the service's refusal as the response of a call, which says for how long it waited."""
-        waited = self._now() - arrived
-        request.context[THROTTLED] = waited
-        _LOGGER.warning("A call gave up after it waited %.1f s for a service that throttles the client.", waited)
-        return PipelineResponse(request.http_request, refusal, request.context)
-
-    def _now(self) -> float:
-        return current_time() + self._slept
+def _given_up(
+    request: PipelineRequest[HttpRequest], refusal: AsyncHttpResponse, waited: float
+) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
+    """Return the service's refusal as the response of a call, which says for how many seconds it waited."""
+    request.context[THROTTLED] = waited
+    _LOGGER.warning("A call gave up after it waited %.1f s for a service that throttles the client.", waited)
+    return PipelineResponse(request.http_request, refusal, request.context)
 
 
 def _connections(transport: Any) -> float:
     """Return how many connections a transport opens."""
     connector = getattr(getattr(transport, "session", None), "connector", None)
     limits = [getattr(connector, "limit", _CONNECTIONS), getattr(connector, "limit_per_host", 0)]
-    # To aiohttp, 0 is no limit.
-    return min([limit for limit in limits if limit], default=math.inf)
+    # To aiohttp, 0 is no limit. A session of another make may call anything a limit.
+    return min([limit for limit in limits if isinstance(limit, int) and limit], default=math.inf)

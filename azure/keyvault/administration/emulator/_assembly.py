@@ -170,6 +170,7 @@ async def assemble(
         local_address=settings.host if settings.advertise else LOOPBACK,
         allowed=settings.allow_hosts,
         context=state.certificates.server_context(),
+        cloud_context=state.certificates.cloud_context(),
         resources=resources,
     )
     session = loopback_session(

@@ -131,7 +131,7 @@ def _trust_store(trusted: bytes) -> bytes:
 
     :param trusted: The certificates as PEM.
     """
-    certificates = []
+    certificates: list[pkcs12.PKCS12Certificate] = []
     with warnings.catch_warnings():
         # A machine may trust certificates that cryptography deprecates, or cannot read; Java goes without the latter.
         warnings.simplefilter("ignore")

@@ -24,7 +24,7 @@ class LoopThread:
 
     def __init__(self, resource: AbstractAsyncContextManager[object], name: str) -> None:
         self._resource = resource
-        self._started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]] = Future()
+        self._started: Future[None] = Future()
         self._ended: Future[None] = Future()
         # A program that forgets to stop it must be able to end.
         self._thread = Thread(target=self._run, name=name, daemon=True)
@@ -33,10 +33,10 @@ class LoopThread:
         """Return when the resource is open; what its opening raises is raised here."""
         self._thread.start()
         try:
-            self._loop, self._stop = self._started.result()
+            self._started.result()
         except BaseException:
             # After Ctrl-C the caller will not stop it.
-            self._started.add_done_callback(_stop_at_once)
+            self._started.add_done_callback(self._request_stop)
             self._thread.join()
             raise
 
@@ -50,9 +50,13 @@ class LoopThread:
 
     def stop(self) -> None:
         """Return when the resource is closed and the thread has ended; what its closing raises is raised here."""
-        self._loop.call_soon_threadsafe(self._stop.set)
+        self._request_stop(self._started)
         self._thread.join()
         self._ended.result()
+
+    def _request_stop(self, started: Future[None]) -> None:
+        if started.exception() is None:
+            self._loop.call_soon_threadsafe(self._stop.set)
 
     def _run(self) -> None:
         try:
@@ -66,12 +70,7 @@ class LoopThread:
 
     async def _hold(self) -> None:
         async with self._resource:
-            stop = asyncio.Event()
-            self._started.set_result((asyncio.get_running_loop(), stop))
-            await stop.wait()
-
-
-def _stop_at_once(started: Future[tuple[asyncio.AbstractEventLoop, asyncio.Event]]) -> None:
-    if started.exception() is None:
-        loop, stop = started.result()
-        loop.call_soon_threadsafe(stop.set)
+            self._loop = asyncio.get_running_loop()
+            self._stop = asyncio.Event()
+            self._started.set_result(None)
+            await self._stop.wait()

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from . import base64url, errors
-from .key_material import CURVES, ED25519, RSA_SIZES
+from .key_material import CURVES, ED25519, LEAST_EXPONENT, RSA_SIZES
 from .records import Key, KeyVersion
 
 if TYPE_CHECKING:
@@ -28,9 +28,9 @@ _RETENTION = RECOVERABLE_DAYS * 86400
 
 _HSM = "-HSM"
 _RSA_EXPONENT = 65537
-_LEAST_EXPONENT = 3
 _OCT_SIZES = (256, 192, 128)
 
+_PARAMETERS = {"RSA": {"key_size", "public_exponent"}, "EC": {"crv"}, "oct": {"key_size"}, "OKP": {"crv"}}
 # In the order in which the service has shown them.
 _DEFAULT_OPERATIONS = {
     "RSA": ("wrapKey", "decrypt", "encrypt", "unwrapKey", "sign", "verify"),
@@ -65,28 +65,17 @@ def parse_spec(kty: str, *, size: int | None, exponent: int | None, curve: str |
     """Return what a caller asks for, with the service's defaults."""
     family = parse_family(kty)
     # Clients of some languages always send this one, as zero where it has no meaning.
-    exponent = exponent or None
-    given = {"key_size": size, "public_exponent": exponent, "crv": curve}
+    given = {"key_size": size, "public_exponent": exponent or None, "crv": curve}
+    for name, value in given.items():
+        if value is not None and name not in _PARAMETERS[family]:
+            raise errors.bad_parameter(f"{name} has no meaning for the kty {kty}")
     if family == "RSA":
-        _refuse(given, "crv", kty)
-        return KeySpec(
-            family,
-            size=_choose("key_size", size, RSA_SIZES),
-            exponent=_exponent(exponent),
-        )
-    if family == "EC":
-        _refuse(given, "key_size", kty)
-        _refuse(given, "public_exponent", kty)
-        return KeySpec(family, curve=_choose("crv", curve, tuple(CURVES)))
-    if family == "OKP":
-        _refuse(given, "key_size", kty)
-        _refuse(given, "public_exponent", kty)
-        return KeySpec(family, curve=_choose("crv", curve, (ED25519,)))
-    _refuse(given, "crv", kty)
-    _refuse(given, "public_exponent", kty)
-    if size is not None and size not in _OCT_SIZES:
-        raise errors.bad_parameter(f"Invalid key size: '{size}'")
-    return KeySpec(family, size=size or _OCT_SIZES[0])
+        return KeySpec(family, size=_choose("key_size", size, RSA_SIZES), exponent=_exponent(exponent))
+    if family == "oct":
+        if size is not None and size not in _OCT_SIZES:
+            raise errors.bad_parameter(f"Invalid key size: '{size}'")
+        return KeySpec(family, size=size or _OCT_SIZES[0])
+    return KeySpec(family, curve=_choose("crv", curve, (ED25519,) if family == "OKP" else tuple(CURVES)))
 
 
 def parse_family(kty: str) -> str:
@@ -119,10 +108,10 @@ def _bits(text: str) -> int:
 
 
 def _exponent(exponent: int | None) -> int:
-    if exponent is None:
+    if not exponent:
         return _RSA_EXPONENT
-    if exponent < _LEAST_EXPONENT or exponent % 2 == 0:
-        raise errors.bad_parameter("public_exponent must be an odd number, 3 or larger")
+    if exponent < LEAST_EXPONENT or exponent % 2 == 0:
+        raise errors.bad_parameter(f"public_exponent must be an odd number, {LEAST_EXPONENT} or larger")
     return exponent
 
 
@@ -192,11 +181,6 @@ def check_use(version: KeyVersion, operation: str, now: float) -> None:
     if operation not in _TIMELESS and (is_early or (version.expires is not None and now >= version.expires)):
         state = "a key that is not yet valid" if is_early else "an expired key"
         raise errors.key_use_refused(operation, f"not allowed on {state}", "KeyNotYetValidOrExpired")
-
-
-def _refuse(given: Mapping[str, object], name: str, kty: str) -> None:
-    if given[name] is not None:
-        raise errors.bad_parameter(f"{name} has no meaning for the kty {kty}")
 
 
 def _choose(name: str, value: _T | None, choices: tuple[_T, ...]) -> _T:

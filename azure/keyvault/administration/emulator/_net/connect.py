@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from .addresses import HOST_NAME, PORTS
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container
 
 MAX_HEAD = 16 * 1024
 
@@ -45,11 +45,12 @@ def parse_authority(text: str) -> str:
     return f"{host.lower()}:{int(port or 443)}"
 
 
-def read_target(head: bytes, authorities: Sequence[str]) -> str | None:
+def read_target(head: bytes, authority: str, targets: Container[str]) -> str | None:
     """Return the authority that a tunnel is asked to, or None while the request is not there in full.
 
     :param head: What the client has sent so far.
-    :param authorities: Hosts and ports that the proxy leads to, the HSM's first.
+    :param authority: Host and port of the HSM.
+    :param targets: All hosts and ports that the proxy leads to.
     :raises Refusal: if it asks for anything else.
     """
     end = head.find(_END)
@@ -57,22 +58,22 @@ def read_target(head: bytes, authorities: Sequence[str]) -> str | None:
         raise Refusal(431, f"The head of a request may have {MAX_HEAD} bytes.")
     if end < 0:
         return None
-    target = _check(head[:end].split(b"\r\n"), authorities)
+    target = _check(head[:end].split(b"\r\n"), authority, targets)
     if len(head) > end + len(_END):
         raise Refusal(400, "Nothing may be sent before the tunnel is open.")
     return target
 
 
-def _check(lines: list[bytes], authorities: Sequence[str]) -> str:
+def _check(lines: list[bytes], authority: str, targets: Container[str]) -> str:
     request = _REQUEST_LINE.fullmatch(lines[0])
     if not request or not all(map(_FIELD.fullmatch, lines[1:])):
         raise Refusal(400, "This is no HTTP/1.1 request.")
     method, target = (part.decode("ascii") for part in request.groups())
     if method != "CONNECT":
-        raise Refusal(405, f"This proxy only tunnels to {authorities[0]}; the method is CONNECT.")
+        raise Refusal(405, f"This proxy only tunnels to {authority}; the method is CONNECT.")
     if not _AUTHORITY.fullmatch(target):
         raise Refusal(400, "The target of CONNECT is a host and a port.")
-    if target.lower() not in authorities:
-        reason = f"This proxy leads to {authorities[0]} only, not to {target}; --allow-host adds a host."
+    if target.lower() not in targets:
+        reason = f"This proxy leads to {authority} only, not to {target}; --allow-host adds a host."
         raise Refusal(403, reason)
     return target.lower()

@@ -21,6 +21,9 @@ from .relay import relay
 if TYPE_CHECKING:
     import ssl
     from collections.abc import Callable, Iterable, Mapping
+    from typing import TypeAlias
+
+    _Server: TypeAlias = Callable[[], asyncio.Protocol]
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -32,24 +35,31 @@ _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 class ConnectProxy:
     """Answers CONNECT.
 
-    :param servers: Make the protocols that serve tunnels, by host name; the port is that of HTTPS. The HSM comes first.
-    :param context: How these servers do TLS.
+    :param host: The host name of the HSM; its port is that of HTTPS.
+    :param server: Makes the protocol that serves a tunnel to the HSM.
+    :param context: How the server does TLS.
+    :param others: Servers and their TLS for other host names.
     :param allowed: Hosts and ports to which a tunnel leads out of the emulator.
     :param patience: How many seconds a client has for its request, and again for the TLS handshake.
     """
 
     def __init__(
         self,
-        servers: Mapping[str, Callable[[], asyncio.Protocol]],
+        host: str,
+        server: _Server,
         context: ssl.SSLContext,
         *,
+        others: Mapping[str, tuple[_Server, ssl.SSLContext]] | None = None,
         allowed: Iterable[str] = (),
         patience: float | None = None,
     ) -> None:
-        (hsm, *others) = ((f"{host}:{_HTTPS}", server) for host, server in servers.items())
-        # Somebody who allows a host means the real one; but the HSM is always this one.
-        self.targets = dict([hsm, *others, *((each, None) for each in allowed), hsm])
-        self.context = context
+        self.authority = f"{host}:{_HTTPS}"
+        # Somebody who allows another host means the real one; but the HSM is always this one.
+        self.targets: dict[str, tuple[_Server, ssl.SSLContext] | None] = {
+            **{f"{each}:{_HTTPS}": serving for each, serving in (others or {}).items()},
+            **dict.fromkeys(allowed),
+            self.authority: (server, context),
+        }
         self.patience = connections.REQUEST_SECONDS if patience is None else patience
         self.connections = Connections("Proxy")
         self._clients: set[_Client] = set()
@@ -93,7 +103,7 @@ class _Client(asyncio.Protocol):
         self._is_answered = False
         self._opening: asyncio.Task[None] | None = None
         self.gone = self._loop.create_future()
-        self.idle_since = self._loop.time()
+        self.idle_since: float | None = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         # That of TCP; asyncio declares less than it gives.
@@ -108,7 +118,7 @@ class _Client(asyncio.Protocol):
             return
         self._head += data
         try:
-            if target := read_target(self._head, list(self._proxy.targets)):
+            if target := read_target(self._head, self._proxy.authority, self._proxy.targets):
                 self._accept(target)
         except Refusal as refusal:
             self._refuse(refusal)
@@ -128,8 +138,8 @@ class _Client(asyncio.Protocol):
         self._timer.cancel()
         # What comes next is TLS, and for the server to read.
         self._transport.pause_reading()
-        server = self._proxy.targets[target]
-        opening = self._serve(server) if server else self._lead_out(target)
+        serving = self._proxy.targets[target]
+        opening = self._serve(*serving) if serving else self._lead_out(target)
         self._opening = self._loop.create_task(opening)
         self._opening.add_done_callback(self._end)
 
@@ -139,6 +149,8 @@ class _Client(asyncio.Protocol):
             self._leave()
 
     async def _lead_out(self, target: str) -> None:
+        # What happens in the tunnel is not known here, so it is not taken for idle.
+        self.idle_since = None
         try:
             await relay(self._transport, target, _ESTABLISHED, self._proxy.patience)
         # Python 3.10 has another TimeoutError for each of them.
@@ -148,7 +160,7 @@ class _Client(asyncio.Protocol):
             self._transport.resume_reading()
             self._refuse(Refusal(502, f"The emulator's proxy cannot connect to {target}."))
 
-    async def _serve(self, server: Callable[[], asyncio.Protocol]) -> None:
+    async def _serve(self, server: _Server, context: ssl.SSLContext) -> None:
         self._transport.write(_ESTABLISHED)
         if self._transport.is_closing():
             # The client was gone before it could be told that the tunnel is open; TLS would never end.
@@ -158,7 +170,7 @@ class _Client(asyncio.Protocol):
             tunnel = await self._loop.start_tls(
                 self._transport,
                 early,
-                self._proxy.context,
+                context,
                 server_side=True,
                 ssl_handshake_timeout=self._proxy.patience,
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -54,6 +55,7 @@ async def listen(
     local_address: str,
     allowed: Iterable[str],
     context: ssl.SSLContext,
+    cloud_context: ssl.SSLContext,
     resources: AsyncExitStack,
 ) -> BoundAddresses:
     """Start listening.
@@ -67,27 +69,24 @@ async def listen(
     :param local_address: The address for the proxy and for what is served beside the HSM.
     :param allowed: Hosts and ports elsewhere that the proxy leads to.
     :param context: How the HSM does TLS.
+    :param cloud_context: How the others do.
     :param resources: Stops listening again.
     :raises OSError: if the address or the port cannot be used.
     """
     hsm_runner = await _prepare(hsm, resources)
     connections = Connections("HSM")
-    # None only before a runner is set up.
-    addresses = await _serve(
-        cast("web.Server", hsm_runner.server), await bind(host, port), connections, resources, context
-    )
+    addresses = await _serve(_server(hsm_runner), await bind(host, port), connections, resources, context)
     localhost = next((each for each in addresses if each[0] in {LOOPBACK, EVERY_ADDRESS}), None)
-    runners = {name: hsm_runner, **{each: await _prepare(app, resources) for each, app in cloud.items()}}
-    servers = {each: cast("web.Server", runner.server) for each, runner in runners.items()}
     if localhost is None:
-        (localhost,) = await _serve(servers[name], await bind(LOOPBACK, 0), connections, resources, context)
-    proxy = ConnectProxy(servers, context, allowed=allowed)
+        (localhost,) = await _serve(_server(hsm_runner), await bind(LOOPBACK, 0), connections, resources, context)
+    others = {each: (_server(await _prepare(app, resources)), cloud_context) for each, app in cloud.items()}
+    proxy = ConnectProxy(name, _server(hsm_runner), context, others=others, allowed=allowed)
     resources.push_async_callback(proxy.close)
     proxy_port = await proxy.start(local_address)
     local_runner = await _prepare(local, resources)
-    local_server = cast("web.Server", local_runner.server)
     local_connections = Connections("Local services")
-    ((_, local_port),) = await _serve(local_server, await bind(local_address, 0), local_connections, resources)
+    local_sockets = await bind(local_address, 0)
+    ((_, local_port),) = await _serve(_server(local_runner), local_sockets, local_connections, resources)
     return BoundAddresses(*addresses[0], localhost[1], proxy_port, local_port)
 
 
@@ -101,6 +100,8 @@ async def _serve(
     """Start serving, and return where."""
     listener = Listener(sockets, connections, lambda: Connection(connections, server()), context)
     resources.push_async_callback(listener.close)
+    # It begins to accept in the next round of the loop.
+    await asyncio.sleep(0)
     return listener.addresses
 
 
@@ -115,11 +116,15 @@ async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRu
         auto_decompress=False,
     )
     await runner.setup()
-    # None only before the runner is set up.
-    server = cast("web.Server", runner.server)
+    server = _server(runner)
     server.request_handler = _guard(server.request_handler)
     resources.push_async_callback(runner.cleanup)
     return runner
+
+
+def _server(runner: web.AppRunner) -> web.Server:
+    # None only before the runner is set up.
+    return cast("web.Server", runner.server)
 
 
 def _guard(handler: _Handler) -> _Handler:

@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import re
 import ssl
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, cast
 
 import trustme
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.serialization import Encoding, load_pem_private_key
 from cryptography.x509.verification import PolicyBuilder
 
 from .._net.addresses import LOOPBACK, LOOPBACK_IPV6
 from .files import write_whole
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from cryptography.hazmat.primitives.asymmetric import ec
 
 _RENEWAL = timedelta(days=30)
 # cryptography keeps the first datetime class that it meets, so it meets the real one before a test replaces that.
@@ -30,13 +38,22 @@ class Certificates:
     authority: bytes
     server: bytes
     server_key: bytes = field(repr=False)
+    cloud: bytes
+    """The certificate of the same server for other hosts."""
 
     def server_context(self) -> ssl.SSLContext:
+        return self._context(self.server)
+
+    def cloud_context(self) -> ssl.SSLContext:
+        """Return a context for the other hosts."""
+        return self._context(self.cloud)
+
+    def _context(self, certificate: bytes) -> ssl.SSLContext:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         # The standard library loads a chain from files only. The directory is closed to others.
         with TemporaryDirectory() as directory:
             chain = Path(directory, "chain.pem")
-            chain.write_bytes(self.server + self.server_key)
+            chain.write_bytes(certificate + self.server_key)
             context.load_cert_chain(chain)
         return context
 
@@ -49,40 +66,63 @@ def load_or_create(path: Path, host: str, *others: str) -> Certificates:
     """Return the certificates that a file keeps, or new ones that it keeps from now on.
 
     A program or a machine that trusts the authority goes on trusting it after the next start. Certificates that cannot
-    be read, soon expire or are for other hosts are replaced.
+    be read or soon expire are replaced.
     """
-    if path.exists() and (kept := _parse(path.read_bytes(), {host, *others})):
+    if path.exists() and (kept := _parse(path.read_bytes())):
         return kept
     certificates = issue(host, *others)
-    write_whole(path, certificates.authority + certificates.server + certificates.server_key)
+    write_whole(path, b"".join(astuple(certificates)))
     return certificates
 
 
 def issue(host: str, *others: str) -> Certificates:
-    """Make an authority, and a certificate for a host, and others, that is also valid on loopback.
+    """Make an authority, a certificate for a host that is also valid on loopback, and one for other hosts.
 
     They are valid from 2000 to 3000: OpenSSL compares with the real clock, whatever a test has done to Python's.
     """
     authority = trustme.CA(organization_name="Managed HSM emulator CA")
-    server = authority.issue_cert(host, *others, "localhost", LOOPBACK, LOOPBACK_IPV6, common_name=host)
+    server = authority.issue_cert(host, "localhost", LOOPBACK, LOOPBACK_IPV6, common_name=host)
+    certificate = server.cert_chain_pems[0].bytes()
     return Certificates(
         authority=authority.cert_pem.bytes(),
-        server=server.cert_chain_pems[0].bytes(),
+        server=certificate,
         server_key=server.private_key_pem.bytes(),
+        cloud=_copy(certificate, others, authority.private_key_pem.bytes()),
     )
 
 
-def _parse(content: bytes, hosts: set[str]) -> Certificates | None:
+def _copy(certificate: bytes, hosts: Iterable[str], authority_key: bytes) -> bytes:
+    """Return a certificate like another, for the same key and other hosts."""
+    original = x509.load_pem_x509_certificate(certificate)
+    builder = x509.CertificateBuilder(
+        original.issuer,
+        original.subject,
+        original.public_key(),
+        x509.random_serial_number(),
+        original.not_valid_before_utc,
+        original.not_valid_after_utc,
+    )
+    names = x509.SubjectAlternativeName([x509.DNSName(host) for host in hosts])
+    for extension in original.extensions:
+        value = names if isinstance(extension.value, x509.SubjectAlternativeName) else extension.value
+        builder = builder.add_extension(value, extension.critical)
+    key = cast("ec.EllipticCurvePrivateKey", load_pem_private_key(authority_key, None))
+    return builder.sign(key, hashes.SHA256()).public_bytes(Encoding.PEM)
+
+
+def _parse(content: bytes) -> Certificates | None:
     try:
-        authority, server, server_key = _PEM.findall(content)
-        kept = Certificates(authority, server, server_key)
-        certificate = x509.load_pem_x509_certificate(server)
-        certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
-        names = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        authority, server, server_key, *rest = _PEM.findall(content)
+        # Earlier versions kept no certificate for other hosts; there, clients will refuse the HSM's.
+        (cloud,) = rest or [server]
+        kept = Certificates(authority, server, server_key, cloud)
+        certificates = [x509.load_pem_x509_certificate(each) for each in (server, cloud)]
+        for certificate in certificates:
+            certificate.verify_directly_issued_by(x509.load_pem_x509_certificate(authority))
         kept.server_context()
+        kept.cloud_context()
         kept.client_context()
-    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, ssl.SSLError, x509.ExtensionNotFound):
+    except (ValueError, TypeError, InvalidSignature, UnsupportedAlgorithm, ssl.SSLError):
         return None
-    if not hosts.issubset(names.get_values_for_type(x509.DNSName)):
-        return None
-    return kept if datetime.now(timezone.utc) < certificate.not_valid_after_utc - _RENEWAL else None
+    expiry = min(certificate.not_valid_after_utc for certificate in certificates)
+    return kept if datetime.now(timezone.utc) < expiry - _RENEWAL else None

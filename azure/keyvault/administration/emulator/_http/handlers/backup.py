@@ -161,4 +161,5 @@ def _error(job: Job) -> dict[str, Any] | None:
 
 
 def _alphabetical(body: dict[str, Any]) -> dict[str, Any]:
-    return {name: _alphabetical(value) if isinstance(value, dict) else value for name, value in sorted(body.items())}
+    error = body["error"]
+    return dict(sorted({**body, "error": error and dict(sorted(error.items()))}.items()))

@@ -31,7 +31,7 @@ async def rotate_key(hsm: Hsm, call: Call) -> Result:
     if key.rotation_policy is None:
         raise errors.bad_parameter("The key has no rotation policy; set one first")
     version = rotation.next_version(key.versions[-1], key.rotation_policy, uuid4().hex, int(call.now))
-    return await add_version(hsm, call, version, partial(generate, keys.same_spec(version)))
+    return await add_version(hsm, call, version, partial(generate, keys.same_spec(version)), may_create=False)
 
 
 async def get_rotation_policy(hsm: Hsm, call: Call) -> Result:

@@ -58,7 +58,9 @@ async def import_key(hsm: Hsm, call: Call) -> Result:
     return await add_version(hsm, call, version, partial(key_material.import_web_key, family, curve, members))
 
 
-async def add_version(hsm: Hsm, call: Call, version: KeyVersion, make: Callable[[], KeyMaterial]) -> Result:
+async def add_version(
+    hsm: Hsm, call: Call, version: KeyVersion, make: Callable[[], KeyMaterial], *, may_create: bool = True
+) -> Result:
     """Store a new version of the call's key, once its two halves are made in a thread."""
     name = call.parameters["key_name"]
     keys.check_room(name, hsm.store.key(name), hsm.store.key_count())
@@ -67,7 +69,7 @@ async def add_version(hsm: Hsm, call: Call, version: KeyVersion, make: Callable[
     with hsm.store.transaction():
         # The world may have changed while the key was being made.
         call.admit_again()
-        existing = hsm.store.key(name)
+        existing = hsm.store.key(name) if may_create else find_live(hsm, call)
         keys.check_room(name, existing, hsm.store.key_count())
         hsm.store.save_key(keys.with_version(name, existing, version))
     return Result(bundle(call, name, version))
@@ -84,15 +86,17 @@ async def update_key(hsm: Hsm, call: Call) -> Result:
         with call.body as body:
             tags = _read_tags(body)
             operations = body.texts("key_ops")
+            policy = _read_release_policy(body.object("release_policy"))
             changed = replace(
                 version,
                 operations=version.operations if operations is None else keys.parse_operations(operations, version.kty),
                 updated=int(call.now),
                 tags=version.tags if tags is None else tags,
-                release_policy=_read_release_policy(body.object("release_policy")) or version.release_policy,
+                release_policy=policy or version.release_policy,
             )
             changed = _with_attributes(changed, body.object("attributes"), may_export=False)
-            keys.check_export(changed)
+            if policy:
+                keys.check_export(changed)
         hsm.store.save_key(keys.with_changed_version(key, changed))
     return Result(bundle(call, key.name, changed))
 
