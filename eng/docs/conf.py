@@ -38,6 +38,7 @@ html_title = f"{project} {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_domain_indices = False
 html_show_sourcelink = False
 pygments_style = "default"
 pygments_dark_style = "github-dark"
