@@ -8,6 +8,8 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from sphinx.pycode import ModuleAnalyzer
+
 PACKAGE = "azure.keyvault.administration"
 MODULES = (PACKAGE, f"{PACKAGE}.aio", f"{PACKAGE}.emulator", f"{PACKAGE}.emulator.faults")
 # Classes that only the library makes: how it does so is not a user's concern.
@@ -71,7 +73,7 @@ def inventories() -> dict[str, tuple[str, str]]:
 
     Those on the network change by themselves, and a build must not need it. azure-core has none.
     """
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for source in sorted((HERE / "inventories").glob("*.txt")):
         url, *lines = source.read_text(encoding="utf-8").splitlines()
         header = f"# Sphinx inventory version 2\n# Project: {source.stem}\n# Version: \n# zlib\n"
@@ -94,6 +96,13 @@ def link_to_pages(_app: Any, _path: Any, _parent: Any, content: list[str]) -> No
     # A test is known by its name; where it is, the repository says.
     text = re.sub(r"`tests/(\S+?)\.py::(\w+)`", r"`\2`", text)
     content[0] = re.sub(r"\]\(eng/docs/([\w-]+\.md)\)", r"](\1)", text)
+
+
+def forget_overloads(_app: Any) -> None:
+    """Let a method of the backup client have one signature: the page shows its overloads, each under its heading."""
+    analyzer = ModuleAnalyzer.for_module(f"{PACKAGE}.aio._backup_client")
+    analyzer.analyze()
+    analyzer.overloads.clear()
 
 
 def hide_constructor(_app: Any, what: str, name: str, *_: Any) -> tuple[str, str] | None:
@@ -123,6 +132,7 @@ def resolve_by_name(app: Any, env: Any, node: Any, content: Any) -> Any:
 
 def setup(app: Any) -> None:
     """Connect what is above to Sphinx."""
+    app.connect("builder-inited", forget_overloads)
     app.connect("include-read", link_to_pages)
     app.connect("missing-reference", resolve_by_name)
     app.connect("autodoc-process-signature", hide_constructor)
