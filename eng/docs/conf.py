@@ -110,10 +110,11 @@ def hide_constructor(_app: Any, what: str, name: str, *_: Any) -> tuple[str, str
     return ("", "") if what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY else None
 
 
-def hide_parameters(_app: Any, what: str, name: str, _object: Any, _options: Any, lines: list[str]) -> None:
-    """Leave the parameters of such a class out of its description, too."""
-    if what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY:
-        first = next((number for number, line in enumerate(lines) if line.startswith(":param")), len(lines))
+def tidy(_app: Any, what: str, name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+    """Leave out the parameters of such a class, and the type of a property, which its heading has."""
+    field = ":rtype" if what == "property" else ":param"
+    if what == "property" or (what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY):
+        first = next((number for number, line in enumerate(lines) if line.startswith(field)), len(lines))
         del lines[first:]
 
 
@@ -136,4 +137,4 @@ def setup(app: Any) -> None:
     app.connect("include-read", link_to_pages)
     app.connect("missing-reference", resolve_by_name)
     app.connect("autodoc-process-signature", hide_constructor)
-    app.connect("autodoc-process-docstring", hide_parameters)
+    app.connect("autodoc-process-docstring", tidy)
