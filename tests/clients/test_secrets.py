@@ -110,6 +110,10 @@ def _challenge_with_echo(sent: Sent) -> Answer:
     return Answer(401, headers={"WWW-Authenticate": f'Basic realm="{_echo(sent)}"'})
 
 
+def _token_as_scheme(_: Sent) -> Answer:
+    return Answer(401, headers={"WWW-Authenticate": _TOKEN})
+
+
 def _redirect(sent: Sent) -> Answer:
     if "/moved" in sent.url:
         return _fail(500)(sent)
@@ -156,6 +160,7 @@ _SERVERS = [
     pytest.param(_succeed, id="success"),
     *(pytest.param(_fail(status), id=str(status)) for status in (400, 401, 403, 404, 409, 500)),
     pytest.param(_challenge_with_echo, id="another challenge"),
+    pytest.param(_token_as_scheme, id="token as scheme"),
     pytest.param(_redirect, id="redirect"),
     pytest.param(_redirect_for_ever, id="redirect loop"),
     pytest.param(_refused_poll, id="refused poll"),
