@@ -262,6 +262,28 @@ async def test_no_secret_is_seen(
     assert not _secrets_in(seen)
 
 
+async def test_refusal_of_a_challenge_shows_no_token() -> None:
+    # A host name is shown in lower case.
+    stolen = Answer(401, headers={"WWW-Authenticate": resource_challenge(resource=f"https://{_TOKEN}")})
+    transport = ScriptedTransport(CHALLENGE, Answer(200, {"value": []}), stolen)
+    client = KeyVaultAccessControlClient(VAULT, _Credential(), transport=transport)
+    await _items(client.list_role_definitions("/"))
+    with pytest.raises(AzureError, match="does not match the requested domain") as caught:
+        await _items(client.list_role_definitions("/"))
+
+    assert not _secrets_in(_texts(caught.value))
+
+
+async def test_error_of_a_redirect_to_no_origin_can_be_pickled() -> None:
+    redirect = Answer(307, headers={"Location": "https://user@host"})
+    transport = ScriptedTransport(server=lambda sent: redirect if sent.token else CHALLENGE)
+    client = KeyVaultAccessControlClient(VAULT, _Credential(), transport=transport)
+    with pytest.raises(AzureError, match="without origin") as caught:
+        await client.get_role_assignment("/", "name")
+
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
+
+
 @pytest.mark.parametrize(
     "duplicate",
     [
