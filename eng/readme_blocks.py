@@ -1,6 +1,6 @@
-"""The code blocks of README, the emulator's page and the site; as a command, write them to files for type checkers.
+"""The code blocks of README, the emulator's page and the site. As a command, write them to files for type checkers.
 
-A block of a reference page may be a fragment: statements that go on where the fragment before it on the page ended, in
+A block of a reference page may be a fragment: statements that go on where the previous fragment of the page ended, in
 the body of an async function whose parameters are :data:`NAMES`.
 """
 
@@ -40,6 +40,8 @@ class Block(NamedTuple):
     file: str | None
     """The name under which the text above says to save it."""
     code: str
+    output: str | None
+    """What it prints, where a block of text right below says so."""
 
     @property
     def is_fragment(self) -> bool:
@@ -64,7 +66,9 @@ def blocks(language: str = "python") -> list[Block]:
                 heading = match["heading"]
             elif match["word"] == language:
                 named = re.search(r"[Ss]ave this\s+as\s+`(\w+\.py)`:\n\n\Z", text[before : match.start()])
-                found.append(Block(document, heading, named[1] if named else None, match["code"]))
+                printed = re.match(r"\n\n```text\n((?s:.*?))^```$", text[match.end() :], re.MULTILINE)
+                file, output = named and named[1], printed and printed[1]
+                found.append(Block(document, heading, file, match["code"], output))
             before = match.end()
     return found
 

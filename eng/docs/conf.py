@@ -38,6 +38,7 @@ html_title = f"{project} {release}"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_domain_indices = False
 html_show_sourcelink = False
 pygments_style = "default"
 pygments_dark_style = "github-dark"
@@ -53,8 +54,6 @@ autodoc_typehints_format = "short"
 autodoc_default_options = {"members": True, "inherited-members": "str,Sequence,Collection"}
 
 nitpicky = True
-# azure-core's word for any type.
-nitpick_ignore = [("py:class", "any")]
 # Type variables, and what only the library itself uses.
 nitpick_ignore_regex = [(r"py:.*", r"(.*\.)?(T_co|T|PollingReturnType_co|TokenAuthority|CaseInsensitiveEnumMeta)")]
 

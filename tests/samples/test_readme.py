@@ -340,15 +340,13 @@ async def test_the_fragments_of_a_page_run_one_after_the_other(
     values = {"hsm": world.hsm, "access": world.access, "backup": world.backup, "principal_id": _PRINCIPAL}
     values |= {"container_url": world.hsm.container_url, "sas_token": world.hsm.sas_token}
     assert values.keys() == readme_blocks.NAMES.keys()
-    text = page.read_text(encoding="utf-8")  # noqa: ASYNC240 - a small file, and nothing else runs
     for block in _FRAGMENTS:
         if block.document == page:
             code = compile(block.code, page, "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
             capsys.readouterr()
             if pending := eval(code, values):
                 await pending
-            printed = re.match(r"\n*```text\n((?s:.*?))^```$", text.partition(block.code + "```\n")[2], re.MULTILINE)
-            assert not printed or capsys.readouterr().out == printed[1]
+            assert block.output in {None, capsys.readouterr().out}
 
 
 def test_the_web_application_serves_roles(tmp_path: Path) -> None:
@@ -397,13 +395,6 @@ def test_the_first_screen_holds_two_commands_that_do_all_their_own_set_up() -> N
     assert len(commands) == 2
     assert "samples/quickstart_async.py" in commands[0]
     assert commands[1].endswith("bin/tox")
-
-
-def test_no_document_shows_secrets_to_every_user_of_the_machine() -> None:
-    # The arguments of a process are no secret, and a command such as env has the file's lines as arguments.
-    documents = [*(_ROOT / "azure").rglob("*.py"), *(_ROOT / "azure").rglob("*.md"), *(_ROOT / "samples").iterdir()]
-
-    assert [path.name for path in documents if path.is_file() and "env $(" in path.read_text("utf-8")] == []
 
 
 def test_what_troubleshooting_quotes_is_what_the_library_says() -> None:
