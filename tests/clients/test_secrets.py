@@ -110,6 +110,10 @@ def _challenge_with_echo(sent: Sent) -> Answer:
     return Answer(401, headers={"WWW-Authenticate": f'Basic realm="{_echo(sent)}"'})
 
 
+def _token_as_scheme(_: Sent) -> Answer:
+    return Answer(401, headers={"WWW-Authenticate": _TOKEN})
+
+
 def _redirect(sent: Sent) -> Answer:
     if "/moved" in sent.url:
         return _fail(500)(sent)
@@ -156,6 +160,7 @@ _SERVERS = [
     pytest.param(_succeed, id="success"),
     *(pytest.param(_fail(status), id=str(status)) for status in (400, 401, 403, 404, 409, 500)),
     pytest.param(_challenge_with_echo, id="another challenge"),
+    pytest.param(_token_as_scheme, id="token as scheme"),
     pytest.param(_redirect, id="redirect"),
     pytest.param(_redirect_for_ever, id="redirect loop"),
     pytest.param(_refused_poll, id="refused poll"),
@@ -255,6 +260,28 @@ async def test_no_secret_is_seen(
     assert "Request URL" in caplog.text
     assert spans.get_finished_spans()
     assert not _secrets_in(seen)
+
+
+async def test_refusal_of_a_challenge_shows_no_token() -> None:
+    # A host name is shown in lower case.
+    stolen = Answer(401, headers={"WWW-Authenticate": resource_challenge(resource=f"https://{_TOKEN}")})
+    transport = ScriptedTransport(CHALLENGE, Answer(200, {"value": []}), stolen)
+    client = KeyVaultAccessControlClient(VAULT, _Credential(), transport=transport)
+    await _items(client.list_role_definitions("/"))
+    with pytest.raises(AzureError, match="does not match the requested domain") as caught:
+        await _items(client.list_role_definitions("/"))
+
+    assert not _secrets_in(_texts(caught.value))
+
+
+async def test_error_of_a_redirect_to_no_origin_can_be_pickled() -> None:
+    redirect = Answer(307, headers={"Location": "https://user@host"})
+    transport = ScriptedTransport(server=lambda sent: redirect if sent.token else CHALLENGE)
+    client = KeyVaultAccessControlClient(VAULT, _Credential(), transport=transport)
+    with pytest.raises(AzureError, match="without origin") as caught:
+        await client.get_role_assignment("/", "name")
+
+    assert str(pickle.loads(pickle.dumps(caught.value))) == str(caught.value)
 
 
 @pytest.mark.parametrize(

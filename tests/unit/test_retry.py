@@ -15,10 +15,11 @@ from azure.core.exceptions import (
     ServiceRequestError,
     ServiceResponseError,
 )
-from azure.core.pipeline import AsyncPipeline, PipelineContext, PipelineResponse
-from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.pipeline import PipelineContext, PipelineResponse
+from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration._identifiers import with_query
+from azure.keyvault.administration._runtime.pipeline import ClientPipeline
 from azure.keyvault.administration._runtime.rest import JobStart, Operation, RestClient, decode_object, status_error
 from azure.keyvault.administration._runtime.retry import JobAwareRetryPolicy, carries_token, may_have_been_accepted
 from azure.keyvault.administration._runtime.sending import SendOncePolicy
@@ -30,8 +31,8 @@ AUTHORIZED = {"Authorization": "Bearer abc"}
 
 def rest(*script: Answer | Exception) -> tuple[RestClient, ScriptedTransport]:
     transport = ScriptedTransport(*script)
-    policies: list[Any] = [FirstPolicy(), JobAwareRetryPolicy(), SendOncePolicy(VAULT)]
-    pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse] = AsyncPipeline(transport, policies)
+    guard = SendOncePolicy(VAULT)
+    pipeline = ClientPipeline(transport, [FirstPolicy(), JobAwareRetryPolicy(), guard], guard)
     return RestClient(VAULT, "7.6", pipeline), transport
 
 

@@ -40,6 +40,7 @@ from .challenge_cache import CHALLENGES
 from .errors import broken_encoding
 from .redaction import redact, redacted_response, secrets_of
 from .single_flight import SingleFlight
+from .spellings import REDACTED
 from .tokens import Audience, TokenSource
 
 if TYPE_CHECKING:
@@ -214,7 +215,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         try:
             return parse_challenge(header)
         except ValueError as error:
-            _LOGGER.warning("A challenge of %s cannot be answered: %s.", self._origin, error)
+            _LOGGER.warning("A challenge of %s cannot be answered: %s.", self._origin, _shown(str(error), response))
             return None
 
     def _learn(self, challenge: Challenge, response: _Response) -> Audience:
@@ -241,7 +242,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         Programs look for "does not match the requested domain". azure-core would replace our message by the service's.
         """
         resource = resource_host(scope)
-        shown = redact(resource or scope, secrets_of(response.http_response.request))[:_LONGEST_SHOWN]
+        shown = _shown(resource or scope, response)
         if resource is None and "://" not in scope:
             problem, remedy = f"contains invalid scope {shown!r}", ""
         else:
@@ -272,17 +273,29 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     def _require_own_origin(self, url: str) -> None:
         if url.startswith(self._own_prefix):
             return
+        target, problem = None, ""
         try:
             target = origin(url)
         except ValueError as error:
-            raise ClientAuthenticationError(
-                message=f"Refused to send a request to a URL without origin: {error}"
-            ) from error
+            problem = str(error)
+        if target is None:
+            # Out here: an azure-core error keeps the exception that is being handled, and could not be pickled.
+            raise ClientAuthenticationError(message=f"Refused to send a request to a URL without origin: {problem}")
         if target != self._origin:
             raise ClientAuthenticationError(
                 message=f"Refused to send a request to {target}: this client talks to {self._origin} only, and"
                 " neither its tokens nor its requests may reach another origin."
             )
+
+
+def _shown(part: str, response: _Response) -> str:
+    """Return a part of a challenge as it may be shown: not at all if there is a secret in the header.
+
+    Taking the header apart changes its spelling (escapes, lower case), so a secret might not be found in the part.
+    """
+    header = response.http_response.headers[_HEADER]
+    holds_secret = redact(header, secrets_of(response.http_response.request)) != header
+    return REDACTED if holds_secret else part[:_LONGEST_SHOWN]
 
 
 async def _read(response: _Response) -> None:

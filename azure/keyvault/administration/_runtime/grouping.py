@@ -8,6 +8,7 @@ same here.
 from __future__ import annotations
 
 from inspect import isawaitable
+from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
@@ -25,15 +26,9 @@ def grouped(policies: Iterable[Any]) -> list[Any]:
     :param policies: Policies in sending order.
     """
     steps: list[Any] = []
-    group: list[Any] = []
-    for policy in policies:
-        if isinstance(policy, SansIOHTTPPolicy):
-            if not group:
-                steps.append(PolicyGroup(group))
-            group.append(policy)
-        else:
-            group = []
-            steps.append(policy)
+    for is_group, neighbours in groupby(policies, lambda policy: isinstance(policy, SansIOHTTPPolicy)):
+        group = list(neighbours)
+        steps += [PolicyGroup(group)] if is_group else group
     return steps
 
 
@@ -46,6 +41,8 @@ class PolicyGroup(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     def __init__(self, policies: list[SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]]) -> None:
         super().__init__()
         self._policies = policies
+        # Most policies look at requests only.
+        self._reading = [(place, policy) for place, policy in enumerate(policies) if _reads_responses(policy)][::-1]
 
     async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
         """Show the request to each policy, and the response in the reverse order.
@@ -61,8 +58,8 @@ class PolicyGroup(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                     await waiting
                 inside += 1
             response = await self.next.send(request)
-            for policy in reversed(self._policies):
-                inside -= 1
+            for place, policy in self._reading:
+                inside = place
                 waiting = policy.on_response(request, response)
                 if waiting is not None and isawaitable(waiting):
                     await waiting
@@ -81,3 +78,8 @@ class PolicyGroup(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             except Exception:  # noqa: PERF203 - no loop of the usual path
                 await self._on_exception(request, place)
                 raise
+
+
+def _reads_responses(policy: SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]) -> bool:
+    is_inherited = type(policy).on_response is SansIOHTTPPolicy.on_response
+    return not is_inherited or "on_response" in vars(policy)

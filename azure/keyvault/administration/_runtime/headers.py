@@ -30,7 +30,8 @@ class NewRequestIdPolicy(RequestIdPolicy):
 
         :param request: The request.
         """
-        options = request.context.options
-        if self._makes_ids and "request_id" not in options and self._header not in request.http_request.headers:
-            options["request_id"] = str(uuid.uuid4())
-        super().on_request(request)
+        headers = request.http_request.headers
+        if self._makes_ids and "request_id" not in request.context.options and self._header not in headers:
+            headers[self._header] = str(uuid.uuid4())
+        else:
+            super().on_request(request)

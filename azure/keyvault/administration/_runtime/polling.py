@@ -193,7 +193,7 @@ class JobPolling(AsyncPollingMethod[T]):
         :param status_link: The status URL.
         """
         request = FollowUpRequest("GET", status_link, secrets=self._secrets, headers={"Accept": "application/json"})
-        return await self._client.pipeline.run(request, **self._options)
+        return await self._client.pipeline.send(request, **self._options)
 
     def _learn(self, response: PipelineResponse[HttpRequest, AsyncHttpResponse]) -> bool:
         """Learn what a response says about the job, and return whether it is news that the job ended.

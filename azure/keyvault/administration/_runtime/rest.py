@@ -27,7 +27,9 @@ from .starts import START_PROGRESS, AlreadySentError, StartProgress
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
 
-    from azure.core.pipeline import AsyncPipeline, PipelineResponse
+    from azure.core.pipeline import PipelineResponse
+
+    from .pipeline import ClientPipeline
 
     Recovery = Callable[[HttpResponseError], Awaitable[PipelineResponse[HttpRequest, AsyncHttpResponse] | None]]
 
@@ -72,9 +74,7 @@ class RestClient:
     :param pipeline: The pipeline to send through.
     """
 
-    def __init__(
-        self, endpoint: str, api_version: str, pipeline: AsyncPipeline[HttpRequest, AsyncHttpResponse]
-    ) -> None:
+    def __init__(self, endpoint: str, api_version: str, pipeline: ClientPipeline) -> None:
         self.endpoint = endpoint
         self.api_version = api_version
         self.pipeline = pipeline
@@ -121,7 +121,7 @@ class RestClient:
         :raises ~azure.core.exceptions.HttpResponseError: If the status code is another one.
         """
         self._address(operation.request, params)
-        response = await self.pipeline.run(operation.request, **options)
+        response = await self.pipeline.send(operation.request, **options)
         if response.http_response.status_code == operation.expected_status:
             return response
         error = refusal(response, error_map)
@@ -152,7 +152,7 @@ class RestClient:
         progress = StartProgress()
         try:
             try:
-                response = await self.pipeline.run(start.request, **{**options, START_PROGRESS: progress})
+                response = await self.pipeline.send(start.request, **{**options, START_PROGRESS: progress})
             except AlreadySentError:
                 # A policy of the user's asked for a second start.
                 response = _outcome(progress)
@@ -173,7 +173,7 @@ class RestClient:
         :raises ~azure.core.exceptions.HttpResponseError: If the status code isn't 200.
         """
         request = HttpRequest("GET", url, headers={"Accept": "application/json"})
-        return _checked(await self.pipeline.run(request, **options), _OK, error_map)
+        return _checked(await self.pipeline.send(request, **options), _OK, error_map)
 
     def _address(self, request: HttpRequest, params: Mapping[str, Any] | None) -> None:
         """Complete a relative URL: this is the only place that adds the endpoint and the version."""

@@ -260,18 +260,13 @@ class _Queue:
         self._waiters: list[_Waiter] = []
         self._connections = _connections(transport)
         self._in_flight = 0
-        self._calls = 0
+        self.calls = 0
         # How far transports whose sleep takes no time are ahead of the clock.
         self._slept = 0.0
 
     def now(self) -> float:
         """Return the time, on the clock of the loop and the sleeps of the transport."""
         return current_time() + self._slept
-
-    def ticket(self) -> int:
-        """Return a number that is higher than those of all calls before."""
-        self._calls += 1
-        return self._calls
 
     def must_wait(self) -> bool:
         """Return whether a call has to wait for its turn."""
@@ -361,7 +356,8 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         queue = self._queue
         if queue is None or queue.loop is not loop:
             queue = self._queue = _Queue(loop, context.transport, self._guard)
-        ticket = queue.ticket()
+        queue.calls += 1
+        ticket = queue.calls
         limits: CallLimits = context[_LIMITS]
         options = context.options.copy()
         arrived = sent_at = queue.now()
