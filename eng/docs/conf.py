@@ -11,7 +11,12 @@ from typing import Any
 from sphinx.pycode import ModuleAnalyzer
 
 PACKAGE = "azure.keyvault.administration"
-MODULES = (PACKAGE, f"{PACKAGE}.aio", f"{PACKAGE}.emulator", f"{PACKAGE}.emulator.faults")
+MODULES = (
+    PACKAGE,
+    f"{PACKAGE}.aio",
+    f"{PACKAGE}.emulator",
+    f"{PACKAGE}.emulator.faults",
+)
 # Classes that only the library makes: how it does so is not a user's concern.
 MADE_BY_THE_LIBRARY = (
     "AsyncKeyVaultLROPoller",
@@ -28,7 +33,13 @@ author = "The azure-keyvault-administration developers"
 project_copyright = author
 version = release = importlib.import_module(PACKAGE).__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx_copybutton", "sphinx_design"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
@@ -53,11 +64,19 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 autodoc_typehints_format = "short"
-autodoc_default_options = {"members": True, "inherited-members": "str,Sequence,Collection"}
+autodoc_default_options = {
+    "members": True,
+    "inherited-members": "str,Sequence,Collection",
+}
 
 nitpicky = True
 # Type variables, and what only the library itself uses.
-nitpick_ignore_regex = [(r"py:.*", r"(.*\.)?(T_co|T|PollingReturnType_co|TokenAuthority|CaseInsensitiveEnumMeta)")]
+nitpick_ignore_regex = [
+    (
+        r"py:.*",
+        r"(.*\.)?(T_co|T|PollingReturnType_co|TokenAuthority|CaseInsensitiveEnumMeta)",
+    )
+]
 
 # Where a page of the site shows what included files link to.
 PAGES = {
@@ -79,7 +98,9 @@ def inventories() -> dict[str, tuple[str, str]]:
         header = f"# Sphinx inventory version 2\n# Project: {source.stem}\n# Version: \n# zlib\n"
         target = HERE / "_build" / f"{source.stem}.inv"
         target.parent.mkdir(exist_ok=True)
-        target.write_bytes(header.encode() + zlib.compress(("\n".join(lines) + "\n").encode()))
+        target.write_bytes(
+            header.encode() + zlib.compress(("\n".join(lines) + "\n").encode())
+        )
         found[source.stem] = (url, str(target))
     return found
 
@@ -105,16 +126,29 @@ def forget_overloads(_app: Any) -> None:
     analyzer.overloads.clear()
 
 
-def hide_constructor(_app: Any, what: str, name: str, *_: Any) -> tuple[str, str] | None:
+def hide_constructor(
+    _app: Any, what: str, name: str, *_: Any
+) -> tuple[str, str] | None:
     """Show no arguments of a class that only the library makes."""
-    return ("", "") if what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY else None
+    return (
+        ("", "")
+        if what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY
+        else None
+    )
 
 
-def tidy(_app: Any, what: str, name: str, _object: Any, _options: Any, lines: list[str]) -> None:
+def tidy(
+    _app: Any, what: str, name: str, _object: Any, _options: Any, lines: list[str]
+) -> None:
     """Leave out the parameters of such a class, and the type of a property, which its heading has."""
     field = ":rtype" if what == "property" else ":param"
-    if what == "property" or (what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY):
-        first = next((number for number, line in enumerate(lines) if line.startswith(field)), len(lines))
+    if what == "property" or (
+        what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY
+    ):
+        first = next(
+            (number for number, line in enumerate(lines) if line.startswith(field)),
+            len(lines),
+        )
         del lines[first:]
 
 
@@ -124,10 +158,16 @@ def resolve_by_name(app: Any, env: Any, node: Any, content: Any) -> Any:
         return None
     name = re.split(r"\W", node["reftarget"])[-1]
     python = env.get_domain("py")
-    homes = {name: module for module in MODULES for name in importlib.import_module(module).__all__}
+    homes = {
+        name: module
+        for module in MODULES
+        for name in importlib.import_module(module).__all__
+    }
     if name in homes:
         target = f"{homes[name]}.{name}"
-        return python.resolve_xref(env, node["refdoc"], app.builder, "class", target, node, content)
+        return python.resolve_xref(
+            env, node["refdoc"], app.builder, "class", target, node, content
+        )
     return None
 
 
