@@ -368,6 +368,12 @@ def test_a_cancelled_call_gives_up_its_turn() -> None:
     assert duration < 4
 
 
+@pytest.mark.parametrize("timeout", [None, (1, 2), "3"])
+def test_the_time_of_a_call_is_a_number(timeout: Any) -> None:
+    with pytest.raises(ValueError, match="timeout must be a number of seconds"):
+        run(list_all(make_client(LimitedHsm()), timeout=timeout))
+
+
 @pytest.mark.parametrize("throttling_policy", [None, "own"])
 def test_the_policy_can_be_replaced(throttling_policy: Any) -> None:
     class Own(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):

@@ -28,7 +28,7 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from .errors import ClientClosedError
+from .errors import ClientClosedError, read_body
 from .event_loop import current_time, running_loop, wait
 from .retry import THROTTLED, JobAwareRetryPolicy
 
@@ -374,8 +374,8 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             if response.http_response.status_code != _TOO_MANY_REQUESTS:
                 queue.pacer.accepted(sent_at)
                 return response
-            if not response.http_response.is_stream_consumed:
-                await response.http_response.read()
+            # It may be the response of other calls too, which give up.
+            await read_body(response.http_response)
             queue.refusal = response.http_response
             queue.pacer.refused(sent_at, queue.now(), self._retry_after(response))
             if not limits.may_retry:
