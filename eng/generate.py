@@ -15,6 +15,7 @@ from pathlib import Path
 import yaml
 
 from generator import generate
+from generator.document import DocumentError
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "eng" / "openapi" / "managedhsm-administration.yaml"
@@ -58,7 +59,11 @@ def main(arguments: Sequence[str] | None = None, *, document: Path = DOCUMENT, t
     parser = argparse.ArgumentParser(description="Write the generated layer from the service contract.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit 1 when a file is out of date")
     check = parser.parse_args(arguments).check
-    files = generated_files(document)
+    try:
+        files = generated_files(document)
+    except (DocumentError, yaml.YAMLError) as error:
+        print(f"{document.name}: {error}", file=sys.stderr)
+        return 2
     differences = drift(files, target)
     for difference in differences:
         print(difference)

@@ -8,8 +8,15 @@ import zlib
 from pathlib import Path
 from typing import Any
 
+from sphinx.pycode import ModuleAnalyzer
+
 PACKAGE = "azure.keyvault.administration"
-MODULES = (PACKAGE, f"{PACKAGE}.aio", f"{PACKAGE}.emulator", f"{PACKAGE}.emulator.faults")
+MODULES = (
+    PACKAGE,
+    f"{PACKAGE}.aio",
+    f"{PACKAGE}.emulator",
+    f"{PACKAGE}.emulator.faults",
+)
 # Classes that only the library makes: how it does so is not a user's concern.
 MADE_BY_THE_LIBRARY = (
     "AsyncKeyVaultLROPoller",
@@ -26,7 +33,13 @@ author = "The azure-keyvault-administration developers"
 project_copyright = author
 version = release = importlib.import_module(PACKAGE).__version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.intersphinx", "sphinx_copybutton", "sphinx_design"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.intersphinx",
+    "sphinx_copybutton",
+    "sphinx_design",
+]
 exclude_patterns = ["_build"]
 myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 3
@@ -51,11 +64,19 @@ autodoc_member_order = "bysource"
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 autodoc_typehints_format = "short"
-autodoc_default_options = {"members": True, "inherited-members": "str,Sequence,Collection"}
+autodoc_default_options = {
+    "members": True,
+    "inherited-members": "str,Sequence,Collection",
+}
 
 nitpicky = True
 # Type variables, and what only the library itself uses.
-nitpick_ignore_regex = [(r"py:.*", r"(.*\.)?(T_co|T|PollingReturnType_co|TokenAuthority|CaseInsensitiveEnumMeta)")]
+nitpick_ignore_regex = [
+    (
+        r"py:.*",
+        r"(.*\.)?(T_co|T|PollingReturnType_co|TokenAuthority|CaseInsensitiveEnumMeta)",
+    )
+]
 
 # Where a page of the site shows what included files link to.
 PAGES = {
@@ -71,13 +92,15 @@ def inventories() -> dict[str, tuple[str, str]]:
 
     Those on the network change by themselves, and a build must not need it. azure-core has none.
     """
-    found = {}
+    found: dict[str, tuple[str, str]] = {}
     for source in sorted((HERE / "inventories").glob("*.txt")):
         url, *lines = source.read_text(encoding="utf-8").splitlines()
         header = f"# Sphinx inventory version 2\n# Project: {source.stem}\n# Version: \n# zlib\n"
         target = HERE / "_build" / f"{source.stem}.inv"
         target.parent.mkdir(exist_ok=True)
-        target.write_bytes(header.encode() + zlib.compress(("\n".join(lines) + "\n").encode()))
+        target.write_bytes(
+            header.encode() + zlib.compress(("\n".join(lines) + "\n").encode())
+        )
         found[source.stem] = (url, str(target))
     return found
 
@@ -96,15 +119,36 @@ def link_to_pages(_app: Any, _path: Any, _parent: Any, content: list[str]) -> No
     content[0] = re.sub(r"\]\(eng/docs/([\w-]+\.md)\)", r"](\1)", text)
 
 
-def hide_constructor(_app: Any, what: str, name: str, *_: Any) -> tuple[str, str] | None:
+def forget_overloads(_app: Any) -> None:
+    """Let a method of the backup client have one signature: the page shows its overloads, each under its heading."""
+    analyzer = ModuleAnalyzer.for_module(f"{PACKAGE}.aio._backup_client")
+    analyzer.analyze()
+    analyzer.overloads.clear()
+
+
+def hide_constructor(
+    _app: Any, what: str, name: str, *_: Any
+) -> tuple[str, str] | None:
     """Show no arguments of a class that only the library makes."""
-    return ("", "") if what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY else None
+    return (
+        ("", "")
+        if what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY
+        else None
+    )
 
 
-def hide_parameters(_app: Any, what: str, name: str, _object: Any, _options: Any, lines: list[str]) -> None:
-    """Leave the parameters of such a class out of its description, too."""
-    if what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY:
-        first = next((number for number, line in enumerate(lines) if line.startswith(":param")), len(lines))
+def tidy(
+    _app: Any, what: str, name: str, _object: Any, _options: Any, lines: list[str]
+) -> None:
+    """Leave out the parameters of such a class, and the type of a property, which its heading has."""
+    field = ":rtype" if what == "property" else ":param"
+    if what == "property" or (
+        what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY
+    ):
+        first = next(
+            (number for number, line in enumerate(lines) if line.startswith(field)),
+            len(lines),
+        )
         del lines[first:]
 
 
@@ -114,16 +158,23 @@ def resolve_by_name(app: Any, env: Any, node: Any, content: Any) -> Any:
         return None
     name = re.split(r"\W", node["reftarget"])[-1]
     python = env.get_domain("py")
-    homes = {name: module for module in MODULES for name in importlib.import_module(module).__all__}
+    homes = {
+        name: module
+        for module in MODULES
+        for name in importlib.import_module(module).__all__
+    }
     if name in homes:
         target = f"{homes[name]}.{name}"
-        return python.resolve_xref(env, node["refdoc"], app.builder, "class", target, node, content)
+        return python.resolve_xref(
+            env, node["refdoc"], app.builder, "class", target, node, content
+        )
     return None
 
 
 def setup(app: Any) -> None:
     """Connect what is above to Sphinx."""
+    app.connect("builder-inited", forget_overloads)
     app.connect("include-read", link_to_pages)
     app.connect("missing-reference", resolve_by_name)
     app.connect("autodoc-process-signature", hide_constructor)
-    app.connect("autodoc-process-docstring", hide_parameters)
+    app.connect("autodoc-process-docstring", tidy)

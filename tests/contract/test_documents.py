@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from azure.keyvault.administration import __version__
+from azure.keyvault.administration import KeyVaultDataAction, __version__
 
 _ROOT = Path(__file__).parents[2]
 _FENCED = re.compile(r"^```.*?^```$", re.DOTALL | re.MULTILINE)
@@ -55,3 +55,13 @@ def test_the_changelog_says_what_kind_of_change_it_was() -> None:
 
     kinds = re.findall(r"^### (.+)$", text, re.MULTILINE)
     assert set(kinds) <= {"Features Added", "Breaking Changes", "Bugs Fixed", "Other Changes"}
+
+
+def test_the_page_of_data_actions_lists_all_of_them() -> None:
+    text = (_ROOT / "eng" / "docs" / "data-actions.md").read_text("utf-8")
+
+    rows = re.findall(r"^\| `(\w+)` \| .+ \| `(\S+)` \|$", text, re.MULTILINE)
+    assert rows == [
+        (name, action.value.removeprefix("Microsoft.KeyVault/managedHsm/"))
+        for name, action in KeyVaultDataAction.__members__.items()
+    ]

@@ -116,16 +116,16 @@ def test_no_value_of_the_service_is_a_closed_enumeration() -> None:
 
 
 def test_a_challenge_has_a_header_and_promises_no_body(operation: ContractOperation) -> None:
+    assert "401" in operation.responses, f"{operation.id} needs a response 401: #/components/responses/Challenge"
     challenge = operation.responses["401"]
-
     assert "WWW-Authenticate" in challenge["headers"]
     assert "content" not in challenge
 
 
 @pytest.mark.parametrize("status", ["400", "403", "429", "default"])
 def test_every_operation_documents_its_errors(operation: ContractOperation, status: str) -> None:
+    assert status in operation.responses, f"{operation.id} needs a response {status}: see those of other operations"
     content = operation.responses[status]["content"]
-
     assert content == {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}}
 
 

@@ -91,3 +91,14 @@ def test_the_command_says_what_differs(document: Path, target: Path, capsys: pyt
         "operations.py: missing",
         "types.py: missing",
     ]
+
+
+def test_refused_document_is_one_line_on_stderr_and_changes_nothing(
+    document: Path, target: Path, small: dict[str, Any], capsys: pytest.CaptureFixture[str]
+) -> None:
+    small["openapi"] = "3.0.3"
+    document.write_text(yaml.safe_dump(small), encoding="utf-8")
+
+    assert main([], document=document, target=target) == 2
+    assert capsys.readouterr().err == "pets.yaml: document: is OpenAPI 3.0.3, not 3.1\n"
+    assert not target.exists()

@@ -263,8 +263,11 @@ def test_every_shell_block_is_run_somewhere() -> None:
             assert command in (_ROOT / where).read_text(encoding="utf-8"), command
 
 
-def test_the_readme_is_short() -> None:
+def test_the_readme_is_short_and_its_code_fits_the_column_of_the_site() -> None:
+    lines = [line for block in _BLOCKS if block.document == _ROOT / "README.md" for line in block.code.splitlines()]
+
     assert len(_README.encode()) <= 12 * 1024
+    assert [line for line in lines if len(line) > 88] == []
 
 
 async def _run(code: str, hsm: ManagedHsmEmulator, folder: Path) -> tuple[int | None, str, str]:
