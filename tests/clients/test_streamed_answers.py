@@ -96,9 +96,12 @@ async def test_a_streamed_answer_is_left_to_its_reader(
         assert (answer.status_code, await read(answer)) == (status, body)
 
 
+@pytest.mark.parametrize("status", [401, 429])
 @pytest.mark.parametrize("stream", [False, True], ids=["", "streamed"])
-async def test_a_challenge_whose_encoding_is_broken_is_an_azure_core_error(tmp_path: Path, stream: bool) -> None:
-    garbled = http(401, b"garbage", {**_RESOURCE, "Content-Encoding": "gzip"})
+async def test_a_refusal_whose_encoding_is_broken_is_an_azure_core_error(
+    tmp_path: Path, status: int, stream: bool
+) -> None:
+    garbled = http(status, b"garbage", {**_RESOURCE, "Content-Encoding": "gzip"})
     async with RawServer(tmp_path, lambda _: garbled) as server, _client(server, retry_total=0) as client:
         with pytest.raises(ServiceResponseError, match="content encoding is broken"):
             await client.send_request(HttpRequest("GET", "/x"), stream=stream)

@@ -167,6 +167,15 @@ def test_all_calls_succeed_at_nearly_the_rate_of_the_service(limit: Any, retry_a
     assert outcome.requests - min(calls, CONNECTIONS) <= 1.1 * calls
 
 
+def test_a_service_that_wants_no_pause_is_not_flooded() -> None:
+    async def scenario() -> int:
+        hsm = LimitedHsm(retry_after=0, rate=lambda now: 0 if now < 20 else RATE)
+        await list_all(make_client(hsm))
+        return len(hsm.requests)
+
+    assert run(scenario()) < 60
+
+
 def test_thousands_of_calls_cost_little_more_than_one_request_each() -> None:
     outcome = run(burst(LimitedHsm(), 5_000))
 
@@ -366,6 +375,12 @@ def test_a_cancelled_call_gives_up_its_turn() -> None:
 
     assert taken >= 10
     assert duration < 4
+
+
+@pytest.mark.parametrize("timeout", [None, (1, 2), "3"])
+def test_the_time_of_a_call_is_a_number(timeout: Any) -> None:
+    with pytest.raises(ValueError, match="timeout must be a number of seconds"):
+        run(list_all(make_client(LimitedHsm()), timeout=timeout))
 
 
 @pytest.mark.parametrize("throttling_policy", [None, "own"])

@@ -26,7 +26,6 @@ Three rules make this safe when many requests share a client:
 from __future__ import annotations
 
 import logging
-import zlib
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from azure.core.exceptions import ClientAuthenticationError
@@ -37,7 +36,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from .._challenge import Challenge, parse_challenge, resource_fits, resource_host
 from .._identifiers import hostname, origin, resource_domains
 from .challenge_cache import CHALLENGES
-from .errors import broken_encoding
+from .errors import read_body
 from .redaction import redact, redacted_response, secrets_of
 from .single_flight import SingleFlight
 from .spellings import REDACTED
@@ -136,7 +135,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 challenge = self._challenge(response)
                 if challenge is None or answered_claims or (answered_resource and challenge.claims is None):
                     return response
-                await _read(response)
+                await read_body(response.http_response)
                 if challenge.claims is None:
                     answered_resource = True
                     audience = self._learn(challenge, response)
@@ -178,7 +177,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             response = await self._send_bare(request)
             challenge = self._challenge(response)
             if challenge is not None:
-                await _read(response)
+                await read_body(response.http_response)
         except Exception as error:  # noqa: BLE001 - raised to the call that made the request, and to no other
             return _Probe(request, error)
         if challenge is None:
@@ -296,18 +295,6 @@ def _shown(part: str, response: _Response) -> str:
     header = response.http_response.headers[_HEADER]
     holds_secret = redact(header, secrets_of(response.http_response.request)) != header
     return REDACTED if holds_secret else part[:_LONGEST_SHOWN]
-
-
-async def _read(response: _Response) -> None:
-    """Read a challenge that is answered or refused here: that frees its connection, and an error can show it.
-
-    A response that is returned must not be read here, because it may be streamed.
-    """
-    if not response.http_response.is_stream_consumed:
-        try:
-            await response.http_response.read()
-        except zlib.error as error:
-            raise broken_encoding(error) from None
 
 
 def _restore(options: dict[str, Any], kept: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from azure.core.exceptions import AzureError, HttpResponseError, ServiceRequestError, ServiceResponseError
@@ -37,6 +38,21 @@ def broken_encoding(error: Exception) -> ServiceResponseError:
     :param error: What zlib raised.
     """
     return ServiceResponseError(f"The response's content encoding is broken: {error}")
+
+
+async def read_body(response: AsyncHttpResponse) -> None:
+    """Read a response that a policy answers or refuses: that frees its connection, and an error can show it.
+
+    A response that is returned must not be read, because it may be streamed.
+
+    :param response: The response.
+    :raises ~azure.core.exceptions.ServiceResponseError: If it cannot be decompressed.
+    """
+    if not response.is_stream_consumed:
+        try:
+            await response.read()
+        except zlib.error as error:
+            raise broken_encoding(error) from None
 
 
 class ServiceErrorDetails(dict[str, Any]):

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from azure.core.pipeline import PipelineRequest, PipelineResponse
 
+_ON_RESPONSE = "on_response"
+
 
 def grouped(policies: Iterable[Any]) -> list[Any]:
     """Return the policies with neighbours that do no I/O put together.
@@ -80,6 +82,6 @@ class PolicyGroup(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 raise
 
 
-def _reads_responses(policy: SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]) -> bool:
-    is_inherited = type(policy).on_response is SansIOHTTPPolicy.on_response
-    return not is_inherited or "on_response" in vars(policy)
+def _reads_responses(policy: object) -> bool:
+    inherited: object = getattr(SansIOHTTPPolicy, _ON_RESPONSE)
+    return getattr(type(policy), _ON_RESPONSE) is not inherited or _ON_RESPONSE in vars(policy)

@@ -28,7 +28,7 @@ from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from .errors import ClientClosedError
+from .errors import ClientClosedError, read_body
 from .event_loop import current_time, running_loop, wait
 from .retry import THROTTLED, JobAwareRetryPolicy
 
@@ -131,7 +131,7 @@ class Pacer:
 
         :param now: The time.
         """
-        return (self._resume_at if self._pausing else self._next_at) - now
+        return max(self._resume_at, self._next_at) - now
 
     def resume(self, now: float) -> None:
         """End a pause that is over, or the throttling as a whole if the service has refused nothing for long enough.
@@ -141,7 +141,8 @@ class Pacer:
         if self._pausing:
             self._pausing = False
             self._choose_rate()
-            self._since = self._next_at = now
+            self._since = now
+            self._next_at = max(self._next_at, now)
             if self._is_first:
                 _LOGGER.info("The service throttles the client, which now sends %.2g requests a second.", self._low)
         elif now - self._since > self._hold_time() + _TRIAL_TIME:
@@ -374,8 +375,8 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             if response.http_response.status_code != _TOO_MANY_REQUESTS:
                 queue.pacer.accepted(sent_at)
                 return response
-            if not response.http_response.is_stream_consumed:
-                await response.http_response.read()
+            # It may be the response of other calls too, which give up.
+            await read_body(response.http_response)
             queue.refusal = response.http_response
             queue.pacer.refused(sent_at, queue.now(), self._retry_after(response))
             if not limits.may_retry:

@@ -67,8 +67,9 @@ class FirstPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         if (content_type := options.pop("content_type", None)) and request.http_request.content is not None:
             request.http_request.headers["Content-Type"] = content_type
         for name in _SECONDS & options.keys():
-            # None, and requests' pair of timeouts, are up to the transport.
-            if not isinstance(options[name], (int, float, tuple, type(None))):
+            # None, and requests' pair of timeouts, are up to the transport. The time of a whole call is not.
+            allowed = (int, float) if name == "timeout" else (int, float, tuple, type(None))
+            if not isinstance(options[name], allowed):
                 raise ValueError(  # noqa: TRY004 - the error of every bad argument
                     f"{name} must be a number of seconds, got {type(options[name]).__name__}"
                 )
