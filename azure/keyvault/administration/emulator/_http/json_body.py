@@ -87,9 +87,7 @@ class JsonBody:
             },
         )
 
-    def flag(self, name: str, *, nullable: bool = True) -> bool | None:
-        if not nullable and name in self._left and self._left[name] is None:
-            raise errors.bad_request(f"{self._where}{name} must be true or false")
+    def flag(self, name: str) -> bool | None:
         return self._take(name, lambda value, what: _typed(value, bool, what, "true or false"))
 
     def integer(self, name: str) -> int | None:

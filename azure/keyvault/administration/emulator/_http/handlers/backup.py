@@ -100,7 +100,7 @@ def _read_storage(members: JsonBody) -> _Request:
     resource = members.required_text("storageResourceUri")
     token = members.text("token")
     # Came with 7.5-preview.1; older versions take it, too.
-    uses_identity = bool(members.flag("useManagedIdentity", nullable=False))
+    uses_identity = bool(members.flag("useManagedIdentity"))
     if token is None and not uses_identity:
         raise errors.bad_request("Either a SAS token or the use of the managed identity is required")
     return _Request(resource, token, uses_identity, folder="")
