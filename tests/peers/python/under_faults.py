@@ -23,8 +23,9 @@ CONTAINER = os.environ["BLOB_CONTAINER_URL"]
 SAS = os.environ["BLOB_SAS_TOKEN"]
 SCRIPT = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
 AUDITOR = "Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/2c18b078-7c48-4d3a-af88-5a3a1b3f82b3"
-# Retries as by default, but nobody waits long for them.
-OPTIONS = {"retry_backoff_factor": 0.01}
+# Retries as by default, but nobody waits long for them. A request that is always refused would wait for its turn
+# without end, so this library retries as the published one does, which ignores the keyword.
+OPTIONS = {"retry_backoff_factor": 0.01, "throttling_policy": None}
 OFTEN = {"_polling_interval": 0.05}
 
 
