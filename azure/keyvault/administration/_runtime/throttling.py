@@ -198,6 +198,7 @@ class CallLimits(NamedTuple):
 
 
 _LIMITS = "call_limits"
+_NO_LIMITS = CallLimits(0.0, math.inf, may_retry=True)
 # azure-core's default of a week, which no call is meant to take.
 _NO_TIMEOUT = 604_800
 
@@ -212,6 +213,7 @@ class CallLimitsPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         self._total = getattr(retry_policy, "total_retries", 1)
         self._status = getattr(retry_policy, "status_retries", 1)
         self._timeout = getattr(retry_policy, "timeout", _NO_TIMEOUT)
+        self._limits_all = not (self._total and self._status) or self._timeout < _NO_TIMEOUT
 
     def on_request(self, request: PipelineRequest[HttpRequest]) -> None:
         """Keep the limits of a call.
@@ -219,6 +221,8 @@ class CallLimitsPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         :param request: The request.
         """
         options = request.context.options
+        if not options and not self._limits_all:
+            return
         may_retry = options.get("retry_total", self._total) and options.get("retry_status", self._status)
         timeout = options.get("timeout", self._timeout)
         request.context[_LIMITS] = CallLimits(
@@ -288,7 +292,8 @@ class _Queue:
 
         :raises ~azure.core.exceptions.ServiceRequestError: If the client is closed meanwhile.
         """
-        waiter = _Waiter(ticket, self.now() + limits.timeout - (current_time() - limits.began_at))
+        left = math.inf if limits.timeout == math.inf else limits.timeout - (current_time() - limits.began_at)
+        waiter = _Waiter(ticket, self.now() + left)
         insort(self._waiters, waiter)
         try:
             while True:
@@ -359,7 +364,7 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             queue = self._queue = _Queue(loop, context.transport, self._guard)
         queue.calls += 1
         ticket = queue.calls
-        limits: CallLimits = context[_LIMITS]
+        limits: CallLimits = context.get(_LIMITS, _NO_LIMITS)
         options = context.options.copy()
         arrived = sent_at = queue.now()
         while True:
