@@ -97,7 +97,8 @@ class Keys:
     async def mark(self, name: str) -> str | None:
         """Return the marks of all versions; None if there is no such key."""
         versions = await self._list(f"/keys/{name}/versions")
-        return None if versions is None else "+".join(version["tags"]["mark"] for version in versions)
+        # The versions of a key that doesn't exist are an empty list.
+        return "+".join(version["tags"]["mark"] for version in versions or ()) or None
 
     async def names(self) -> list[str]:
         return [item["kid"].rpartition("/")[2] for item in await self._list("/keys") or []]

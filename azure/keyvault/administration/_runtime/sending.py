@@ -40,7 +40,7 @@ from .errors import ClientClosedError, broken_encoding
 from .proxies import PROXY_SCHEMES, environment_proxies, proxy_of, secrets_of_proxy, shown_proxy
 from .starts import START_PROGRESS, AlreadySentError
 from .tls import apply_tls
-from .transport_errors import safe_error
+from .transport_errors import new_error, safe_error
 
 if TYPE_CHECKING:
     from collections.abc import ItemsView, Iterator
@@ -106,8 +106,8 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             finally:
                 if disguise is not None:
                     disguise.take_off()
-            # Out here: an azure-core error keeps the exception that is being handled where it is made, and those of
-            # aiohttp and requests hold the request with its token, or the password of a proxy.
+            # Out here: an azure-core error keeps the exception that is being handled where it is made or raised. Those
+            # of aiohttp and requests hold the request with its token, or the password of a proxy.
             is_unsent = disguise is not None and disguise.is_unsent()
             failure = self._failure(caught, request, is_start=start is not None, is_unsent=is_unsent)
             if failure is None:
@@ -116,7 +116,11 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             if start is not None:
                 outcome = failure.error if isinstance(failure.error, AzureError) else None
                 start.end(outcome, may_be_taken=failure.may_have_left)
-            raise failure.error
+            try:
+                raise failure.error
+            finally:
+                # On Python 3.10 a coroutine that was resumed with an exception goes on handling it.
+                failure.error.__context__ = None
 
     def _prepare(self, request: PipelineRequest[HttpRequest], start: StartProgress | None) -> _Disguise | None:
         """Set the options with which the request is sent once and as it is.
@@ -226,8 +230,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             text = error.message if proxy is None else _through_proxy(error, proxy, is_unsent=is_unsent)
             # A proxy's refusal is what the proxy says, which may be its password.
             shown = None if proxy_refusal(error) else cause
-            error = kind(text, error=shown)
-            error.__cause__ = shown
+            error = new_error(kind, text, shown)
         return _Failure(safe_error(error, request.http_request, secrets_of_proxy(proxy)), may_have_left)
 
     def _is_shut(self, transport: Any) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from aiohttp import ClientConnectorError, ClientResponseError, InvalidURL, RequestInfo
 
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
     from azure.core.exceptions import AzureError
     from azure.core.rest import HttpRequest
+
+E = TypeVar("E", bound="AzureError")
 
 # No chain of causes is that long, but a cause could name itself.
 _LONGEST_CHAIN = 8
@@ -40,9 +42,24 @@ def safe_error(error: AzureError, request: HttpRequest, also: Iterable[str] = ()
     shown_cause = _safe_cause(cause, secrets)
     # A class of the transport's own might take other arguments.
     public = next(base for base in type(error).__mro__ if base.__module__ == azure.core.exceptions.__name__)
-    safe = cast("AzureError", public(redact(error.message, secrets), error=shown_cause))
-    safe.__cause__ = shown_cause
-    return safe
+    return new_error(cast("type[AzureError]", public), redact(error.message, secrets), shown_cause)
+
+
+def new_error(kind: type[E], text: str, cause: BaseException | None) -> E:
+    """Return an error that keeps this cause and nothing else.
+
+    azure-core's errors keep what is being handled where they are made. On Python 3.10 that is the transport's error
+    even outside of the ``except`` block, because a coroutine that was resumed with an exception goes on handling it.
+
+    :param kind: The class of the error.
+    :param text: Its text.
+    :param cause: Its cause.
+    """
+    error = kind(text, error=cast("Exception | None", cause))
+    error.__cause__ = cause
+    error.exc_type = error.exc_value = error.exc_traceback = None
+    error.exc_msg = error.message
+    return error
 
 
 def _chain(error: BaseException | None) -> Iterator[BaseException]:
