@@ -269,7 +269,7 @@ async def test_without_file_descriptors_new_clients_wait_and_the_log_says_so_onc
     assert warnings(caplog) == ["Local services: New connections have to wait: Too many open files"]
 
 
-@pytest.mark.parametrize(("files", "limit"), [(256, 52), (1024, 308), (20_000, 512), (64, 16)])
+@pytest.mark.parametrize(("files", "limit"), [(256, 52), (1024, 308), (20_000, 1024), (64, 16)])
 async def test_listener_leaves_file_descriptors_for_the_rest_of_the_process(
     monkeypatch: pytest.MonkeyPatch, files: int, limit: int
 ) -> None:

@@ -163,7 +163,10 @@ class RedactedResponse(AsyncHttpResponse):
         self._status_code = response.status_code
         self._reason = redact(response.reason or "", known)
         self._headers = redacted_headers(response.headers, known)
-        self._encoding = response.encoding
+        self._encoding: str | None = None
+        # A charset that isn't ASCII is an error of Python's e-mail package, with which azure-core looks for it.
+        with suppress(UnicodeError):
+            self._encoding = response.encoding
         self._content: bytes | None = None
         # A stream that was not read stays so.
         with suppress(ResponseNotReadError):

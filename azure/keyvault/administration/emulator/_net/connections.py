@@ -20,7 +20,7 @@ _LOGGER = logging.getLogger(__name__)
 
 REQUEST_SECONDS = 10.0
 """How long a client has for a request, from its first byte or from the connection to its last; and for a response."""
-MAX_CONNECTIONS = 512
+MAX_CONNECTIONS = 1024
 """How many connections a listener has, unless the process may open too few files."""
 SPARED_SECONDS = 1.0
 """How long a connection may be idle before it makes room for another: its client may be about to send."""
