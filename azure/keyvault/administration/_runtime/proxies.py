@@ -92,10 +92,18 @@ def shown_proxy(proxy: str) -> str:
     return proxy.rpartition("@")[2].rpartition("://")[2].partition("/")[0]
 
 
+def user_info_of(proxy: str) -> str:
+    """Return user and password of a proxy as they stand in its URL, or an empty string.
+
+    :param proxy: URL of the proxy.
+    """
+    return proxy.rpartition("://")[2].rpartition("@")[0]
+
+
 def secrets_of_proxy(proxy: str | None) -> list[str]:
     """Return what an error must not show of a proxy's URL: the password, and what stands before the host.
 
     :param proxy: The URL, or None if there is no proxy.
     """
-    user_info = (proxy or "").rpartition("://")[2].rpartition("@")[0]
+    user_info = user_info_of(proxy or "")
     return [secret for secret in (user_info, user_info.partition(":")[2]) if secret]

@@ -37,7 +37,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from .._identifiers import hostname
 from .delivery import never_left, proxy_refusal
 from .errors import ClientClosedError, broken_encoding
-from .proxies import PROXY_SCHEMES, environment_proxies, proxy_of, secrets_of_proxy, shown_proxy
+from .proxies import PROXY_SCHEMES, environment_proxies, proxy_of, secrets_of_proxy, shown_proxy, user_info_of
 from .starts import START_PROGRESS, AlreadySentError
 from .tls import apply_tls
 from .transport_errors import new_error, safe_error
@@ -274,7 +274,7 @@ def _through_proxy(error: AzureError, proxy: str, *, is_unsent: bool) -> str:
         return f"The connection to the proxy {shown} was lost before the request was sent."
     if isinstance(error.inner_exception, aiohttp.ClientError) and proxy.partition("://")[0] not in PROXY_SCHEMES:
         return f"The proxy {shown} cannot be used: aiohttp supports URLs of {' and '.join(PROXY_SCHEMES)} only."
-    user_info = proxy.rpartition("://")[2].rpartition("@")[0]
+    user_info = user_info_of(proxy)
     text = error.message.replace(f"{user_info}@", "") if user_info else error.message
     return f"{text} (through the proxy {shown})" if shown else text
 
