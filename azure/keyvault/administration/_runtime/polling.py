@@ -29,7 +29,7 @@ from .._models import KeyVaultJobDetails
 from .errors import with_sentence
 from .redaction import FollowUpRequest, redact, redacted_response, secrets_of
 from .rest import RestClient, called, decode_object, refusal, status_error
-from .retry import JobAwareRetryPolicy
+from .retry import retry_after
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -97,7 +97,6 @@ class JobPolling(AsyncPollingMethod[T]):
         # The start's query: the service named the status URL as a whole.
         self._options.pop("params", None)
         self._error_map = self._options.pop("error_map", None)
-        self._retry_after = JobAwareRetryPolicy().get_retry_after
         self._response: PipelineResponse[HttpRequest, AsyncHttpResponse] | None = None
         self._body: dict[str, Any] = {}
         self._refusal: AsyncHttpResponse | None = None
@@ -122,7 +121,8 @@ class JobPolling(AsyncPollingMethod[T]):
         except HttpResponseError as error:
             job_id = None
             with contextlib.suppress(DecodeError):
-                job_id = _word(decode_object(response), "jobId", secrets)
+                sent = decode_object(response)
+                job_id = _word(sent, _redacted(sent, secrets), "jobId")
             with_sentence(error, _may_be_running(_name(plan.kind, job_id)))
             raise
         polling = cls(client, plan, status_url, _identifiers.job_id(status_url), secrets)
@@ -211,10 +211,10 @@ class JobPolling(AsyncPollingMethod[T]):
             if http_response.status_code in _REFUSALS and not self._has_ended():
                 self._refusal = http_response
             raise refusal(response, self._error_map)
-        sent, secrets = decode_object(http_response), secrets_of(http_response.request)
-        body = _redacted(sent, secrets)
+        sent = decode_object(http_response)
+        body = _redacted(sent, secrets_of(http_response.request))
         details = self._plan.to_details(self._plan.kind, body)
-        if _word(sent, "status", secrets) is None:
+        if _word(sent, body, "status") is None:
             raise DecodeError(
                 message="The service sent a job without a status.", response=redacted_response(http_response)
             )
@@ -222,7 +222,7 @@ class JobPolling(AsyncPollingMethod[T]):
         if self._has_ended():
             # This response was overtaken by the one that told the end.
             return False
-        details.job_id = _word(sent, "jobId", secrets) or self.details.job_id
+        details.job_id = _word(sent, body, "jobId") or self.details.job_id
         self._response, self._body, self.details = response, body, details
         return self._has_ended()
 
@@ -232,7 +232,7 @@ class JobPolling(AsyncPollingMethod[T]):
         # azure-core types the transport of a context for sync and async pipelines alike.
         transport = cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", response.context.transport)
         # A Retry-After of 0 would ask without a pause: azure-core takes it for none, and so does this.
-        await transport.sleep(self._retry_after(response) or self._plan.interval)
+        await transport.sleep(retry_after(response) or self._plan.interval)
 
     def _log_end(self) -> None:
         start, end = self.details.start_time, self.details.end_time
@@ -327,10 +327,10 @@ def _own_status_url(client: RestClient, response: AsyncHttpResponse) -> str:
     raise DecodeError(message=problem, response=redacted_response(response))
 
 
-def _word(body: dict[str, Any], name: str, secrets: Iterable[str]) -> str | None:
+def _word(sent: dict[str, Any], redacted: dict[str, Any], name: str) -> str | None:
     """Return a member that is a short word and not a secret, or None."""
-    value = body.get(name)
-    return value if _identifiers.is_plain_word(value) and redact(value, secrets) == value else None
+    value = sent.get(name)
+    return value if _identifiers.is_plain_word(value) and redacted[name] == value else None
 
 
 def _name(kind: str, job_id: str | None) -> str:

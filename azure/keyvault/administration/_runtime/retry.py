@@ -76,22 +76,27 @@ class JobAwareRetryPolicy(AsyncRetryPolicy[HttpRequest, AsyncHttpResponse]):
             settings["history"].append(RequestHistory(response.http_request, error=error))
         return super().increment(settings, response, error)
 
+    @override
     def get_retry_after(self, response: Any) -> float | None:
-        """Return how many seconds the service wants to be left alone, or None if it says nothing intelligible.
+        return retry_after(response)
 
-        azure-core looks no further than the first header that is there, intelligible or not.
 
-        :param response: The answer.
-        """
-        headers = case_insensitive_dict(response.http_response.headers)
-        for name, per_second in _WAITS.items():
-            if name not in headers:
-                continue
-            seconds = _seconds(headers[name]) / per_second
-            # "inf", "1e300" or the year 9999: nobody can wait that long. Nor is "nan" any time.
-            if seconds <= _LONGEST_WAIT:
-                return max(0.0, seconds)
-        return None
+def retry_after(response: Any) -> float | None:
+    """Return how many seconds the service wants to be left alone, or None if it says nothing intelligible.
+
+    azure-core looks no further than the first header that is there, intelligible or not.
+
+    :param response: The pipeline's response.
+    """
+    headers = case_insensitive_dict(response.http_response.headers)
+    for name, per_second in _WAITS.items():
+        if name not in headers:
+            continue
+        seconds = _seconds(headers[name]) / per_second
+        # "inf", "1e300" or the year 9999: nobody can wait that long. Nor is "nan" any time.
+        if seconds <= _LONGEST_WAIT:
+            return max(0.0, seconds)
+    return None
 
 
 def _seconds(value: str) -> float:

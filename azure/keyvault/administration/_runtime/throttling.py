@@ -30,7 +30,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .errors import ClientClosedError, read_body
 from .event_loop import current_time, running_loop, wait
-from .retry import THROTTLED, JobAwareRetryPolicy
+from .retry import THROTTLED, retry_after
 
 if TYPE_CHECKING:
     from .event_loop import Event
@@ -349,7 +349,6 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     def __init__(self, guard: SendOncePolicy) -> None:
         super().__init__()
         self._guard = guard
-        self._retry_after = JobAwareRetryPolicy().get_retry_after
         self._queue: _Queue | None = None
 
     async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
@@ -383,7 +382,7 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             # It may be the response of other calls too, which give up.
             await read_body(response.http_response)
             queue.refusal = response.http_response
-            queue.pacer.refused(sent_at, queue.now(), self._retry_after(response))
+            queue.pacer.refused(sent_at, queue.now(), retry_after(response))
             if not limits.may_retry:
                 return _given_up(request, response.http_response, queue.now() - arrived)
             # The policies behind this one took their options out.
