@@ -11,8 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
-from azure.core.rest import HttpRequest
-
+from .._runtime.request import RestRequest
 from .._runtime.rest import JobStart, Operation
 
 if TYPE_CHECKING:
@@ -38,14 +37,14 @@ def role_definitions_list(scope: str, *, filter: str | None = None) -> Operation
     url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleDefinitions"
     if filter is not None:
         url += f"?$filter={quote(filter, safe='')}"
-    request = HttpRequest("GET", url, headers=_HEADERS)
+    request = RestRequest("GET", url, headers=_HEADERS)
     return Operation(request, 200)
 
 
 def role_definitions_get(scope: str, role_definition_name: str) -> Operation[RoleDefinitionWire]:
     """Get a role definition."""
     url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleDefinitions/{quote(role_definition_name, safe='')}"
-    request = HttpRequest("GET", url, headers=_HEADERS)
+    request = RestRequest("GET", url, headers=_HEADERS)
     return Operation(request, 200)
 
 
@@ -54,14 +53,14 @@ def role_definitions_create_or_update(
 ) -> Operation[RoleDefinitionWire]:
     """Create a custom role definition or replace it."""
     url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleDefinitions/{quote(role_definition_name, safe='')}"
-    request = HttpRequest("PUT", url, headers=_HEADERS, json=body)
+    request = RestRequest("PUT", url, headers=_HEADERS, json=body)
     return Operation(request, 201)
 
 
 def role_definitions_delete(scope: str, role_definition_name: str) -> Operation[RoleDefinitionWire]:
     """Delete a custom role definition."""
     url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleDefinitions/{quote(role_definition_name, safe='')}"
-    request = HttpRequest("DELETE", url, headers=_HEADERS)
+    request = RestRequest("DELETE", url, headers=_HEADERS)
     return Operation(request, 200)
 
 
@@ -72,14 +71,14 @@ def role_assignments_list_for_scope(
     url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleAssignments"
     if filter is not None:
         url += f"?$filter={quote(filter, safe='')}"
-    request = HttpRequest("GET", url, headers=_HEADERS)
+    request = RestRequest("GET", url, headers=_HEADERS)
     return Operation(request, 200)
 
 
 def role_assignments_get(scope: str, role_assignment_name: str) -> Operation[RoleAssignmentWire]:
     """Get a role assignment."""
     url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleAssignments/{quote(role_assignment_name, safe='')}"
-    request = HttpRequest("GET", url, headers=_HEADERS)
+    request = RestRequest("GET", url, headers=_HEADERS)
     return Operation(request, 200)
 
 
@@ -88,49 +87,49 @@ def role_assignments_create(
 ) -> Operation[RoleAssignmentWire]:
     """Assign a role to a principal."""
     url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleAssignments/{quote(role_assignment_name, safe='')}"
-    request = HttpRequest("PUT", url, headers=_HEADERS, json=body)
+    request = RestRequest("PUT", url, headers=_HEADERS, json=body)
     return Operation(request, 201)
 
 
 def role_assignments_delete(scope: str, role_assignment_name: str) -> Operation[RoleAssignmentWire]:
     """Delete a role assignment."""
     url = f"{_prefix(scope)}/providers/Microsoft.Authorization/roleAssignments/{quote(role_assignment_name, safe='')}"
-    request = HttpRequest("DELETE", url, headers=_HEADERS)
+    request = RestRequest("DELETE", url, headers=_HEADERS)
     return Operation(request, 200)
 
 
 def backup_restore_full_backup(body: SASTokenParameterWire) -> JobStart:
     """Start a full backup of the HSM into a new folder of a blob container."""
     url = "/backup"
-    request = HttpRequest("POST", url, headers=_HEADERS, json=body)
+    request = RestRequest("POST", url, headers=_HEADERS, json=body)
     return JobStart(request, 202)
 
 
 def backup_restore_pre_full_backup(body: PreBackupOperationParametersWire) -> JobStart:
     """Start a check whether a full backup could be made."""
     url = "/prebackup"
-    request = HttpRequest("POST", url, headers=_HEADERS, json=body)
+    request = RestRequest("POST", url, headers=_HEADERS, json=body)
     return JobStart(request, 202)
 
 
 def backup_restore_full_restore(body: RestoreOperationParametersWire) -> JobStart:
     """Start a full restore of the HSM from a folder of a blob container."""
     url = "/restore"
-    request = HttpRequest("PUT", url, headers=_HEADERS, json=body)
+    request = RestRequest("PUT", url, headers=_HEADERS, json=body)
     return JobStart(request, 202)
 
 
 def backup_restore_pre_full_restore(body: PreRestoreOperationParametersWire) -> JobStart:
     """Start a check whether a full restore could be made."""
     url = "/prerestore"
-    request = HttpRequest("PUT", url, headers=_HEADERS, json=body)
+    request = RestRequest("PUT", url, headers=_HEADERS, json=body)
     return JobStart(request, 202)
 
 
 def backup_restore_selective_key_restore(key_name: str, body: SelectiveKeyRestoreOperationParametersWire) -> JobStart:
     """Start the restore of all versions of one key from a full backup."""
     url = f"/keys/{quote(key_name, safe='')}/restore"
-    request = HttpRequest("PUT", url, headers=_HEADERS, json=body)
+    request = RestRequest("PUT", url, headers=_HEADERS, json=body)
     return JobStart(request, 202)
 
 

@@ -27,12 +27,12 @@ from azure.core.polling import AsyncLROPoller, AsyncPollingMethod
 from .. import _identifiers
 from .._models import KeyVaultJobDetails
 from .errors import with_sentence
-from .redaction import FollowUpRequest, redact, redacted_response, secrets_of
+from .redaction import NO_SECRETS, FollowUpRequest, redact, redacted_response, secrets_of
 from .rest import RestClient, called, decode_object, refusal, status_error
 from .retry import retry_after
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable
 
     from azure.core.pipeline import PipelineResponse
     from azure.core.pipeline.transport import AsyncHttpTransport
@@ -87,12 +87,12 @@ class JobPolling(AsyncPollingMethod[T]):
     """
 
     def __init__(
-        self, client: RestClient, plan: JobPlan[T], status_url: str, job_id: str | None, secrets: Iterable[str] = ()
+        self, client: RestClient, plan: JobPlan[T], status_url: str, job_id: str | None, secrets: frozenset[bytes] = NO_SECRETS
     ) -> None:
         self._client = client
         self._plan = plan
         self._status_url = status_url
-        self._secrets = tuple(secrets)
+        self._secrets = secrets
         self._options = dict(plan.options)
         # The start's query: the service named the status URL as a whole.
         self._options.pop("params", None)
@@ -341,7 +341,7 @@ def _may_be_running(name: str) -> str:
     return f"The {name} may be running anyway."
 
 
-def _redacted(body: dict[str, Any], secrets: list[str]) -> dict[str, Any]:
+def _redacted(body: dict[str, Any], secrets: frozenset[bytes]) -> dict[str, Any]:
     """Return a job with its texts, and those of its error, bounded and without secrets."""
 
     def texts(members: dict[str, Any]) -> dict[str, Any]:

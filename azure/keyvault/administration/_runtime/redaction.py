@@ -26,34 +26,37 @@ from typing import TYPE_CHECKING, Any, cast
 from azure.core.exceptions import HttpResponseError, ResponseNotReadError
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from .spellings import REDACTED, without_secrets
+from .request import RestRequest
+from .spellings import REDACTED, decoded, without_secrets
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterable, MutableMapping
+    from collections.abc import AsyncIterator, MutableMapping
     from types import TracebackType
 
 _SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "cookie", "set-cookie"})
 _SIGNATURE = re.compile(r"\bsig=([^&\s]+)", re.IGNORECASE)
 _CLIENT_ERROR = 400
 
+NO_SECRETS: frozenset[bytes] = frozenset()
 
-def redact(text: str, secrets: Iterable[str] = ()) -> str:
+
+def redact(text: str, secrets: frozenset[bytes] = NO_SECRETS) -> str:
     """Return a text without its secrets, cut off where it is too long to be shown.
 
     :param text: Any text.
-    :param secrets: Secrets that are known, besides those that can be recognized.
+    :param secrets: Secrets that are known, decoded, besides those that can be recognized.
     """
     content = text.encode(errors="surrogatepass")
     shown = without_secrets(content, secrets)
     return text if shown == content else shown.decode(errors="replace")
 
 
-def secrets_of(request: HttpRequest) -> list[str]:
-    """Return the secrets that a request carries.
+def secrets_of(request: HttpRequest) -> frozenset[bytes]:
+    """Return the secrets that a request carries, decoded.
 
     :param request: The request as it was sent.
     """
-    found = list(request.secrets) if isinstance(request, FollowUpRequest) else []
+    found: list[str] = []
     for name, value in request.headers.items():
         if name.lower() in _SECRET_HEADERS:
             # What comes before the first blank is the scheme, such as Bearer.
@@ -62,30 +65,30 @@ def secrets_of(request: HttpRequest) -> list[str]:
     found += tokens
     for text in (*tokens, request.url):
         found += _SIGNATURE.findall(text)
-    return found
+    return decoded(found) | request.secrets if isinstance(request, FollowUpRequest) else decoded(found)
 
 
-class FollowUpRequest(HttpRequest):
+class FollowUpRequest(RestRequest):
     """A request whose response may quote the secrets of an earlier one, as the status of a job may.
 
     :param method: The method.
     :param url: The URL.
-    :keyword secrets: The secrets of earlier requests.
+    :keyword secrets: The secrets of earlier requests, decoded.
     :keyword headers: The headers.
     """
 
-    def __init__(self, method: str, url: str, *, secrets: Iterable[str], headers: MutableMapping[str, str]) -> None:
+    def __init__(self, method: str, url: str, *, secrets: frozenset[bytes], headers: MutableMapping[str, str]) -> None:
         super().__init__(method, url, headers=headers)
-        self.secrets = tuple(secrets)
+        self.secrets = secrets
 
 
-def redacted_request(request: HttpRequest, secrets: Iterable[str] = ()) -> HttpRequest:
+def redacted_request(request: HttpRequest, secrets: frozenset[bytes] = NO_SECRETS) -> HttpRequest:
     """Return a copy of a request without its secrets.
 
     :param request: The request.
     :param secrets: Secrets to look for, besides its own.
     """
-    known = [*secrets, *secrets_of(request)]
+    known = secrets | secrets_of(request)
     content = request.content
     if isinstance(content, bytes):
         content = without_secrets(content, known)
@@ -97,7 +100,7 @@ def redacted_request(request: HttpRequest, secrets: Iterable[str] = ()) -> HttpR
     return copy
 
 
-def redacted_response(response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> AsyncHttpResponse:
+def redacted_response(response: AsyncHttpResponse, secrets: frozenset[bytes] = NO_SECRETS) -> AsyncHttpResponse:
     """Return a copy of a response, and of the request behind it, that an error or a log may show.
 
     :param response: The response. Its body is shown if it was read.
@@ -106,7 +109,7 @@ def redacted_response(response: AsyncHttpResponse, secrets: Iterable[str] = ()) 
     return RedactedResponse(response, secrets)
 
 
-def redacted_headers(headers: MutableMapping[str, str], secrets: Iterable[str]) -> MutableMapping[str, str]:
+def redacted_headers(headers: MutableMapping[str, str], secrets: frozenset[bytes]) -> MutableMapping[str, str]:
     """Return a copy of headers without secrets.
 
     :param headers: The headers of a request or response.
@@ -157,8 +160,8 @@ class RedactedResponse(AsyncHttpResponse):
     :param secrets: Secrets to look for, besides those of its request.
     """
 
-    def __init__(self, response: AsyncHttpResponse, secrets: Iterable[str] = ()) -> None:
-        known = [*secrets, *secrets_of(response.request)]
+    def __init__(self, response: AsyncHttpResponse, secrets: frozenset[bytes] = NO_SECRETS) -> None:
+        known = secrets | secrets_of(response.request)
         self._request = redacted_request(response.request, known)
         self._status_code = response.status_code
         self._reason = redact(response.reason or "", known)

@@ -21,6 +21,7 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from .._identifiers import with_query
 from .errors import with_model, with_sentence
 from .redaction import redacted_response
+from .request import RestRequest
 from .retry import THROTTLED, may_have_been_accepted
 from .starts import START_PROGRESS, AlreadySentError, StartProgress
 
@@ -172,7 +173,7 @@ class RestClient:
         :keyword options: Options of the pipeline.
         :raises ~azure.core.exceptions.HttpResponseError: If the status code isn't 200.
         """
-        request = HttpRequest("GET", url, headers={"Accept": "application/json"})
+        request = RestRequest("GET", url, headers={"Accept": "application/json"})
         return _checked(await self.pipeline.send(request, **options), _OK, error_map)
 
     def _address(self, request: HttpRequest, params: Mapping[str, Any] | None) -> None:

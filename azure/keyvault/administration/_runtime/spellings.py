@@ -3,7 +3,8 @@ r"""Find and replace secrets in bytes, however they are spelled there.
 A service, or a gateway in front of it, escapes what it quotes: as JSON (``\u002B``, ``\/``), as a URL (``%2b``,
 ``%252B``), as HTML (``&#43;``), in UTF-16, and any of these inside another. So the bytes are read as they are, then
 with their escapes decoded, then with those decoded that this brought to light, and so on. What is found in one of the
-readings is replaced in the bytes: each reading knows where its bytes come from. Secrets are decoded in the same way.
+readings is replaced in the bytes: each reading knows where its bytes come from. Secrets are decoded in the same way,
+once: :func:`decoded`.
 
 Every reading takes linear time, and the number of readings is bounded.
 """
@@ -56,18 +57,25 @@ _RECOGNIZED = re.compile(
 )
 
 
-def without_secrets(content: bytes, secrets: Iterable[str]) -> bytes:
+def decoded(secrets: Iterable[str]) -> frozenset[bytes]:
+    """Return secrets as :func:`without_secrets` looks for them, without those that are too short to be told from words.
+
+    :param secrets: The secrets, in any spelling.
+    """
+    return frozenset(plain for secret in secrets if len(plain := _plain(secret)) >= _SHORTEST_SECRET)
+
+
+def without_secrets(content: bytes, secrets: frozenset[bytes]) -> bytes:
     """Return the beginning of a text without its secrets: the text itself if it is short and holds none.
 
     :param content: The text, in any encoding that contains ASCII.
-    :param secrets: Secrets that are known, in any spelling.
+    :param secrets: Secrets that are known, decoded.
     """
     searched = content[:_LONGEST_SEARCHED]
-    known = {plain for secret in secrets if len(plain := _plain(secret)) >= _SHORTEST_SECRET}
     hidden: list[tuple[int, int]] = []
     for reading, origins in _readings(searched):
         folded = _folded(reading)
-        places = [place for plain in known for place in _places(folded, plain)]
+        places = [place for secret in secrets for place in _places(folded, secret)]
         if _holds(reading.lower(), _MARKS_OF_SECRETS):
             places += [match.span(match.lastgroup or 0) for match in _RECOGNIZED.finditer(reading)]
         hidden += [(origins[start], origins[end]) for start, end in places]

@@ -9,6 +9,7 @@ from aiohttp import ClientConnectorError, ClientResponseError, InvalidURL, Reque
 import azure.core.exceptions
 
 from .redaction import redact, secrets_of
+from .spellings import decoded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,7 +37,7 @@ def safe_error(error: AzureError, request: HttpRequest, also: Iterable[str] = ()
     :param also: Other secrets that the error may hold.
     """
     cause = error.inner_exception
-    secrets = [*secrets_of(request), *_user_info(cause), *also]
+    secrets = secrets_of(request) | decoded([*_user_info(cause), *also])
     if not any(_shows(shown, secrets) for shown in _chain(error)):
         return error
     shown_cause = _safe_cause(cause, secrets)
@@ -70,7 +71,7 @@ def _chain(error: BaseException | None) -> Iterator[BaseException]:
         error = error.__cause__ or error.__context__ or getattr(error, "inner_exception", None)
 
 
-def _shows(error: BaseException, secrets: list[str]) -> bool:
+def _shows(error: BaseException, secrets: frozenset[bytes]) -> bool:
     """Return whether an error holds the request or a proxy's password, or its texts hold a secret."""
     if getattr(error, "request_info", None) is not None or getattr(error, "request", None) is not None:
         return True
@@ -92,7 +93,7 @@ def _user_info(cause: BaseException | None) -> list[str]:
     return []
 
 
-def _safe_cause(cause: BaseException | None, secrets: list[str]) -> BaseException | None:
+def _safe_cause(cause: BaseException | None, secrets: frozenset[bytes]) -> BaseException | None:
     """Return an error of aiohttp's without the secrets; None for any other, which may hold them anywhere."""
     if isinstance(cause, InvalidURL):
         return type(cause)(redact(str(cause.url), secrets), cause.description)
