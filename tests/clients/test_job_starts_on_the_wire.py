@@ -21,7 +21,7 @@ from urllib3.util.retry import Retry
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
-from fakes import FakeCredential, resource_challenge
+from fakes import VAULT, FakeCredential, resource_challenge
 from raw_server import Act, RawServer, Received, http
 from transports import TRANSPORTS, own_session, requests_transport
 
@@ -444,6 +444,12 @@ async def test_netrc_adds_no_password(tmp_path: Path, monkeypatch: pytest.Monkey
             await client.send_request(HttpRequest("PUT", "/x", json={}))
 
     assert [received.token for received in server.requests] == [None, "Bearer token-1", "Bearer token-1"]
+
+
+def test_netrc_in_an_unknown_home_is_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NETRC", "~nobody-by-that-name/netrc")
+
+    KeyVaultBackupClient(VAULT, FakeCredential(), transport=requests_transport(""))
 
 
 @pytest.mark.parametrize("make", TRANSPORTS)

@@ -202,11 +202,13 @@ async def test_proxy_that_cannot_be_used_is_an_error_that_says_so(
     async with KeyVaultBackupClient(VAULT, FakeCredential()) as client:
         with pytest.raises(ValueError, match=f"proxies must be .*{reason}") as of_call:
             await client.send_request(HttpRequest("GET", "/x"), proxies={"https": proxy})
+        with pytest.raises(ValueError, match=f"proxy must be .*{reason}") as of_call_alone:
+            await client.send_request(HttpRequest("GET", "/x"), proxy=proxy)
     monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(ValueError, match=f"HTTPS_PROXY must be .*{reason}") as of_environment:
         KeyVaultBackupClient(VAULT, FakeCredential())
 
-    for caught in (of_client, of_call, of_environment):
+    for caught in (of_client, of_call, of_call_alone, of_environment):
         assert _PASSWORD not in str(caught.value)
 
 

@@ -136,8 +136,13 @@ async def test_who_shows_a_certificate_verifies_the_server_whatever_else_is_said
 
 @pytest.mark.parametrize(
     "certificate",
-    [("/absent.pem", "/absent.pem", "hunter2"), ("/absent.pem", "/absent.pem", "hunter2", "more"), 5],
-    ids=["password", "four", "number"],
+    [
+        ("/absent.pem", "/absent.pem", "hunter2"),
+        ("/absent.pem", "/absent.pem", "hunter2", "more"),
+        "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n",
+        5,
+    ],
+    ids=["password", "four", "key in place of its file", "number"],
 )
 def test_a_certificate_that_is_none_is_an_error_without_the_password(certificate: Any) -> None:
     with pytest.raises(ValueError, match="connection_cert must be the path of a file") as caught:

@@ -87,7 +87,12 @@ class JobPolling(AsyncPollingMethod[T]):
     """
 
     def __init__(
-        self, client: RestClient, plan: JobPlan[T], status_url: str, job_id: str | None, secrets: frozenset[bytes] = NO_SECRETS
+        self,
+        client: RestClient,
+        plan: JobPlan[T],
+        status_url: str,
+        job_id: str | None,
+        secrets: frozenset[bytes] = NO_SECRETS,
     ) -> None:
         self._client = client
         self._plan = plan

@@ -37,10 +37,19 @@ def usable_proxies(proxies: Any, source: str, *, schemes: tuple[str, ...] | None
     if not isinstance(proxies, Mapping):
         raise ValueError(f"{source} must be a dict of proxies by protocol, got {type(proxies).__name__}")  # noqa: TRY004
     given = cast("Mapping[str, Any]", proxies)
-    return {protocol: _usable(proxy, source, schemes) if proxy else proxy for protocol, proxy in given.items()}
+    return {
+        protocol: usable_proxy(proxy, source, schemes=schemes) if proxy else proxy for protocol, proxy in given.items()
+    }
 
 
-def _usable(proxy: Any, source: str, schemes: tuple[str, ...] | None) -> str:
+def usable_proxy(proxy: Any, source: str, *, schemes: tuple[str, ...] | None) -> str:
+    """Return the URL of a proxy, with user and password as transports can send them.
+
+    :param proxy: The URL.
+    :param source: Where it comes from, for errors.
+    :keyword schemes: The schemes that the transport supports, or None if only it knows.
+    :raises ValueError: If it cannot be used. The text holds neither user nor password.
+    """
     url = str(proxy)
     scheme, separator, rest = url.partition("://")
     if schemes is not None and scheme.lower() not in schemes:

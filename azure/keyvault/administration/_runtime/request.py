@@ -10,8 +10,8 @@ from azure.core.rest import HttpRequest
 class RestRequest(HttpRequest):
     """A request whose body is JSON, if it has one.
 
-    azure-core's policies and transports ask a request for ``body``, ``data`` and ``files``, the names of an older class,
-    six times in each call. Its own request finds them only after the usual look-up has failed.
+    azure-core's policies and transports ask for ``body``, ``data`` and ``files``, the names of an older class, six
+    times in each call. Its own request finds them only after the usual look-up has failed.
     """
 
     @property

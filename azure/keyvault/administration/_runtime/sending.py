@@ -11,20 +11,16 @@ step they don't:
 * ``Authorization`` is ours, whatever the machine's ``.netrc`` and the transport's session say.
 * No error holds the password of a proxy, or the request with its token.
 
-The type of the transport doesn't matter for any of this but the last: it may wrap one of azure-core's.
+The transport may be one of azure-core's or wrap one. Nothing here can see a session inside a wrapper that repeats
+requests by itself, such as one of requests with ``Retry`` for all methods.
 """
 
 from __future__ import annotations
 
-import netrc
-import os
 import re
 import zlib
-from collections.abc import Mapping
 from http import HTTPStatus
-from io import SEEK_SET, BytesIO
-from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 import aiohttp
 from typing_extensions import override
@@ -37,16 +33,21 @@ from azure.core.rest import AsyncHttpResponse, HttpRequest
 from .._identifiers import hostname
 from .delivery import never_left, proxy_refusal
 from .errors import ClientClosedError, broken_encoding
+from .own_authorization import (
+    FOR_REQUESTS,
+    OwnAuthorization,
+    has_password,
+    keep_headers,
+    netrc_names,
+    without_authorization,
+)
 from .proxies import PROXY_SCHEMES, environment_proxies, proxy_of, secrets_of_proxy, shown_proxy, user_info_of
+from .read_once import Disguise, ReadOnceCookies
 from .starts import START_PROGRESS, AlreadySentError
 from .tls import apply_tls
 from .transport_errors import new_error, safe_error
 
 if TYPE_CHECKING:
-    from collections.abc import ItemsView, Iterator
-
-    from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
-
     from azure.core.pipeline import PipelineRequest, PipelineResponse
 
     from .starts import StartProgress
@@ -57,7 +58,6 @@ _ENCODINGS = "gzip, deflate"
 # Responses to a start that say that the service did not take it.
 _NOT_TAKEN = frozenset({401, 429})
 
-_LOST = "The connection was lost before the response arrived."
 _UNKNOWN_KEYWORD = re.compile(r"unexpected keyword argument '(\w+)'")
 
 
@@ -81,7 +81,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         self._endpoint = endpoint
         self._tls = tls
         self._trusts_environment = trusts_environment
-        self._has_netrc_entry = trusts_environment and _netrc_names(hostname(endpoint))
+        self._has_netrc_entry = trusts_environment and netrc_names(hostname(endpoint))
         # What a transport of unknown type turns out to be.
         self._not_taken: set[str] = set()
         self._wraps_aiohttp = False
@@ -122,7 +122,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 # On Python 3.10 a coroutine that was resumed with an exception goes on handling it.
                 failure.error.__context__ = None
 
-    def _prepare(self, request: PipelineRequest[HttpRequest], start: StartProgress | None) -> _Disguise | None:
+    def _prepare(self, request: PipelineRequest[HttpRequest], start: StartProgress | None) -> Disguise | None:
         """Set the options with which the request is sent once and as it is.
 
         Returns what the request is to lose again, if it had to be changed for that.
@@ -132,12 +132,14 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             headers["Accept-Encoding"] = _ENCODINGS
         apply_tls(self._tls, options, request.context.transport)
         if "cookies" not in self._not_taken:
-            given = options.get("cookies")
-            options["cookies"] = _ReadOnce(given.cookies if isinstance(given, _ReadOnce) else given)
-        is_overruling = self._trusts_environment and (self._has_netrc_entry or _has_password(request.context.transport))
+            given: Any = options.get("cookies")
+            # The jars of requests stay as they are.
+            if not given or isinstance(given, (dict, list, tuple)):
+                options["cookies"] = ReadOnceCookies(cast("Any", given) or ())
+        is_overruling = self._trusts_environment and (self._has_netrc_entry or has_password(request.context.transport))
         if start is None and not is_overruling:
             return None
-        disguise = _Disguise(request.http_request)
+        disguise = Disguise(request.http_request)
         if start is not None and _is_of_azure_core(request.context.transport):
             disguise.watch_body()
         if is_overruling:
@@ -150,7 +152,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             proxy = (environment_proxies(self._endpoint) or {}).get("https")
         return proxy
 
-    def _overrule_passwords(self, request: PipelineRequest[HttpRequest], disguise: _Disguise) -> None:
+    def _overrule_passwords(self, request: PipelineRequest[HttpRequest], disguise: Disguise) -> None:
         """Keep the password of a ``.netrc`` entry, or of the transport's session, out of a request.
 
         requests uses neither for a request that has its own ``auth``. aiohttp always does, and refuses a request that
@@ -159,11 +161,11 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         options = request.context.options
         if self._wraps_aiohttp or isinstance(request.context.transport, AioHttpTransport):
             options.pop("auth", None)
-            given = [each for each in options.get("middlewares") or () if not isinstance(each, _OwnAuthorization)]
-            options["middlewares"] = (*given, _OwnAuthorization(disguise.hide_authorization()))
-        elif "auth" not in self._not_taken and options.get("auth") in (None, *_FOR_REQUESTS):
+            given = [each for each in options.get("middlewares") or () if not isinstance(each, OwnAuthorization)]
+            options["middlewares"] = (*given, OwnAuthorization(disguise.hide_authorization()))
+        elif "auth" not in self._not_taken and options.get("auth") in (None, *FOR_REQUESTS):
             has_own = "Authorization" in request.http_request.headers
-            options["auth"] = _keep_headers if has_own else _without_authorization
+            options["auth"] = keep_headers if has_own else without_authorization
 
     def _failure(  # noqa: PLR0911 - one for each kind of error
         self, error: Exception, request: PipelineRequest[HttpRequest], *, is_start: bool, is_unsent: bool
@@ -205,13 +207,13 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         text = str(error)
         if isinstance(error, TypeError) and (unknown := _UNKNOWN_KEYWORD.search(text)):
             value = options.get(unknown[1])
-            if value in _FOR_REQUESTS or (isinstance(value, _ReadOnce) and not value):
+            if value in FOR_REQUESTS or (isinstance(value, ReadOnceCookies) and not value):
                 self._not_taken.add(unknown[1])
                 del options[unknown[1]]
                 return True
         # Only aiohttp refuses such an "auth". Its text tells, because a response can end in a ValueError, too.
         is_refusal = isinstance(error, (TypeError, ValueError, Warning)) and "auth" in text.lower()
-        if is_refusal and options.get("auth") in _FOR_REQUESTS:
+        if is_refusal and options.get("auth") in FOR_REQUESTS:
             self._wraps_aiohttp = True
             return True
         return False
@@ -284,143 +286,3 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return ""
-
-
-def _netrc_names(host: str) -> bool:
-    """Return whether the user's ``.netrc`` has an entry for a host, which aiohttp and requests would use."""
-    path = os.environ.get("NETRC")
-    files = [Path(path).expanduser()] if path else [Path.home() / name for name in (".netrc", "_netrc")]
-    return any(_has_entry(file, host) for file in files)
-
-
-def _has_entry(file: Path, host: str) -> bool:
-    try:
-        return netrc.netrc(file).authenticators(host) is not None
-    except (OSError, ValueError, netrc.NetrcParseError):
-        # aiohttp and requests ignore such a file.
-        return False
-
-
-def _has_password(transport: Any) -> bool:
-    """Return whether a transport's session has an ``Authorization`` of its own, as aiohttp's and requests' may."""
-    session = getattr(transport, "session", None)
-    return bool(getattr(session, "auth", None)) or "Authorization" in getattr(session, "headers", ())
-
-
-def _keep_headers(prepared: Any) -> Any:
-    """Return a prepared request as it is, which is all that requests asks of an ``auth``."""
-    return prepared
-
-
-def _without_authorization(prepared: Any) -> Any:
-    """Return a prepared request without the ``Authorization`` of its session's headers."""
-    prepared.headers.pop("Authorization", None)
-    return prepared
-
-
-_FOR_REQUESTS = (_keep_headers, _without_authorization)
-
-
-class _OwnAuthorization:
-    """An aiohttp middleware: a request has this ``Authorization`` and no other.
-
-    :param value: The header's value, or None for no header.
-    """
-
-    def __init__(self, value: str | None) -> None:
-        self._value = value
-
-    async def __call__(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        request.headers.pop("Authorization", None)
-        if self._value is not None:
-            request.headers["Authorization"] = self._value
-        return await handler(request)
-
-
-class _ReadOnce(Mapping[str, Any]):
-    """The cookies of one request, which is sent once.
-
-    aiohttp reads a request's cookies each time that it is about to send it: the only moment at which every session and
-    every wrapped transport can be kept from sending it again. The usual way, a middleware for the request, would
-    replace those of the user's session. To other transports these are plain cookies.
-
-    :param cookies: The cookies of the call, if it has any.
-    """
-
-    def __init__(self, cookies: Mapping[str, Any] | None) -> None:
-        self.cookies = cookies or {}
-        self._was_read = False
-
-    def __getitem__(self, name: str) -> Any:
-        return self.cookies[name]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.cookies)
-
-    def __len__(self) -> int:
-        return len(self.cookies)
-
-    @override
-    def items(self) -> ItemsView[str, Any]:
-        if self._was_read:
-            raise ServiceResponseError(_LOST)
-        self._was_read = True
-        return self.cookies.items()
-
-
-class _Disguise:
-    """What a request carries only while it is being sent.
-
-    :param request: The request.
-    """
-
-    def __init__(self, request: HttpRequest) -> None:
-        # Any: the name by which azure-core's transports ask for the body is missing from its newer type.
-        self._request: Any = request
-        self._authorization: str | None = None
-        self._content: Any = None
-        self._body: _WatchedBody | None = None
-
-    def hide_authorization(self) -> str | None:
-        """Take the request's ``Authorization`` out, and return it."""
-        self._authorization = self._request.headers.pop("Authorization", None)
-        return self._authorization
-
-    def watch_body(self) -> None:
-        """Give the request a body that is sent once, and knows whether it was.
-
-        Only that tells whether a proxy hung up before the request was sent to the service, or after that. And a session
-        of the user's own may repeat requests: requests' with ``Retry``, aiohttp's with a middleware.
-        """
-        self._content = self._request.content
-        if isinstance(self._content, (str, bytes)):
-            content = self._content.encode() if isinstance(self._content, str) else self._content
-            self._body = self._request.data = _WatchedBody(content)
-
-    def is_unsent(self) -> bool:
-        """Return whether it is certain that the request was not sent."""
-        return self._body is not None and not self._body.is_begun
-
-    def take_off(self) -> None:
-        """Make the request what it was."""
-        if self._authorization is not None:
-            self._request.headers["Authorization"] = self._authorization
-        if self._body is not None:
-            self._request.data = self._content
-
-
-class _WatchedBody(BytesIO):
-    """A body that is read once: a transport reads it when it sends it, and goes back when it sends it again."""
-
-    is_begun = False
-
-    @override
-    def read(self, size: int | None = -1, /) -> bytes:
-        self.is_begun = True
-        return super().read(size)
-
-    @override
-    def seek(self, offset: int, whence: int = SEEK_SET, /) -> int:
-        if self.is_begun:
-            raise ServiceResponseError(_LOST)
-        return super().seek(offset, whence)

@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import os
 import ssl
+from pathlib import Path
 from typing import Any
 
 from azure.core.pipeline.transport import AioHttpTransport
+
+from .._identifiers import described
 
 _CERTIFICATE = "connection_cert must be the path of a file with certificate and key, or the paths of two files"
 
@@ -34,7 +37,8 @@ class OwnTls:
                 self.context.load_cert_chain(*self.cert)
             except (OSError, TypeError) as error:
                 # A third member would be the password of the key.
-                raise ValueError(f"{_CERTIFICATE}, got {self.cert[:2]!r}: {error}") from error
+                shown = " and ".join(_shown(path) for path in self.cert[:2])
+                raise ValueError(f"{_CERTIFICATE}, got {shown}: {error}") from error
 
 
 def apply_tls(own: OwnTls | None, options: dict[str, Any], transport: Any) -> None:
@@ -77,12 +81,11 @@ def own_tls(*, connection_verify: Any = True, connection_cert: Any = None, **_: 
 def _paths(certificate: Any) -> tuple[Any, ...] | None:
     if not certificate:
         return None
-    is_one_file = isinstance(certificate, (str, os.PathLike))
+    files: Any = [certificate] if isinstance(certificate, (str, os.PathLike)) else certificate
     try:
-        paths: tuple[Any, ...] = tuple([certificate] if is_one_file else certificate)
+        return tuple(files)
     except TypeError as error:
-        raise ValueError(f"{_CERTIFICATE}, got {certificate!r}") from error
-    return paths
+        raise ValueError(f"{_CERTIFICATE}, got {described(files)}") from error
 
 
 def _trusting(authorities: Any) -> ssl.SSLContext:
@@ -93,5 +96,10 @@ def _trusting(authorities: Any) -> ssl.SSLContext:
     except (OSError, TypeError) as error:
         raise ValueError(
             "connection_verify must be True, False or the path of a file with the authorities to trust,"
-            f" got {authorities!r}: {error}"
+            f" got {_shown(authorities)}: {error}"
         ) from error
+
+
+def _shown(path: Any) -> str:
+    """Return a path for an error. What has several lines is a key or certificate in place of the path of its file."""
+    return repr(path) if isinstance(path, (str, Path)) and "\n" not in str(path) else described(path)

@@ -12,7 +12,7 @@ from azure.core.pipeline.policies import SansIOHTTPPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from .proxies import PROXY_SCHEMES, usable_proxies
+from .proxies import PROXY_SCHEMES, usable_proxies, usable_proxy
 from .starts import START_PROGRESS
 
 if TYPE_CHECKING:
@@ -73,9 +73,11 @@ class FirstPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 raise ValueError(  # noqa: TRY004 - the error of every bad argument
                     f"{name} must be a number of seconds, got {type(options[name]).__name__}"
                 )
+        schemes = PROXY_SCHEMES if uses_aiohttp else None
         if options.get("proxies") is not None:
-            schemes = PROXY_SCHEMES if uses_aiohttp else None
             options["proxies"] = usable_proxies(options["proxies"], "proxies", schemes=schemes)
+        if options.get("proxy"):
+            options["proxy"] = usable_proxy(options["proxy"], "proxy", schemes=schemes)
 
     def _require_own_loop(self) -> None:
         try:
