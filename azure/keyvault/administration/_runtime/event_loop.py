@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 import math
 import sys
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 
 class Event(Protocol):
@@ -35,19 +38,20 @@ def running_loop() -> tuple[object, type[Event]]:
     return trio.lowlevel.current_trio_token(), trio.Event
 
 
-def current_time() -> float:
-    """Return the time on the clock of the running event loop, in seconds.
+def running_clock() -> Callable[[], float]:
+    """Return the clock of the running event loop, which tells the time in seconds.
 
     :raises RuntimeError: If neither library runs.
     """
     try:
-        return asyncio.get_running_loop().time()
+        return asyncio.get_running_loop().time
     except RuntimeError:
         if "trio" not in sys.modules:
             raise
     import trio  # noqa: PLC0415 - not a dependency
 
-    return float(trio.current_time())
+    clock: Callable[[], float] = trio.current_time
+    return clock
 
 
 async def wait(event: Event, seconds: float) -> None:

@@ -43,8 +43,10 @@ class PolicyGroup(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     def __init__(self, policies: list[SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]]) -> None:
         super().__init__()
         self._policies = policies
+        self._on_request = [(place, policy.on_request) for place, policy in enumerate(policies)]
         # Most policies look at requests only.
-        self._reading = [(place, policy) for place, policy in enumerate(policies) if _reads_responses(policy)][::-1]
+        reading = [(place, policy.on_response) for place, policy in enumerate(policies) if _reads_responses(policy)]
+        self._on_response = reading[::-1]
 
     async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
         """Show the request to each policy, and the response in the reverse order.
@@ -53,16 +55,17 @@ class PolicyGroup(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         """
         inside = 0
         try:
-            for policy in self._policies:
+            for place, on_request in self._on_request:
+                inside = place
                 # The hooks are declared to return nothing, but may be coroutines.
-                waiting: Any = policy.on_request(request)
+                waiting: Any = on_request(request)
                 if waiting is not None and isawaitable(waiting):
                     await waiting
-                inside += 1
+            inside = len(self._policies)
             response = await self.next.send(request)
-            for place, policy in self._reading:
+            for place, on_response in self._on_response:
                 inside = place
-                waiting = policy.on_response(request, response)
+                waiting = on_response(request, response)
                 if waiting is not None and isawaitable(waiting):
                     await waiting
         except Exception:

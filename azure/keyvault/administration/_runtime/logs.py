@@ -44,8 +44,7 @@ class RedactingTracePolicy(NetworkTraceLoggingPolicy):
         """
         if response.context.get("logging_enable") and _TRACE_LOGGER.isEnabledFor(logging.DEBUG):
             shown = redacted_response(response.http_response)
-            response = PipelineResponse(response.http_request, shown, response.context)
-        super().on_response(request, response)
+            super().on_response(request, PipelineResponse(response.http_request, shown, response.context))
 
 
 class RedactingHttpLoggingPolicy(HttpLoggingPolicy):
@@ -71,9 +70,8 @@ class RedactingHttpLoggingPolicy(HttpLoggingPolicy):
         :param response: The response.
         """
         if self._is_shown(request):
-            shown = RedactedHead(response.http_response, request.http_request)
-            response = PipelineResponse(response.http_request, shown, response.context)
-        super().on_response(request, response)
+            shown: Any = RedactedHead(response.http_response, request.http_request)
+            super().on_response(request, PipelineResponse(response.http_request, shown, response.context))
 
     def _is_shown(self, request: PipelineRequest[Any]) -> bool:
         """Return whether the log is on."""

@@ -29,7 +29,7 @@ from azure.core.pipeline.policies import AsyncHTTPPolicy, SansIOHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
 from .errors import ClientClosedError, read_body
-from .event_loop import current_time, running_loop, wait
+from .event_loop import running_clock, running_loop, wait
 from .retry import THROTTLED, retry_after
 
 if TYPE_CHECKING:
@@ -226,7 +226,7 @@ class CallLimitsPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         may_retry = options.get("retry_total", self._total) and options.get("retry_status", self._status)
         timeout = options.get("timeout", self._timeout)
         request.context[_LIMITS] = CallLimits(
-            current_time(), timeout if timeout < _NO_TIMEOUT else math.inf, bool(may_retry)
+            running_clock()(), timeout if timeout < _NO_TIMEOUT else math.inf, bool(may_retry)
         )
 
 
@@ -257,6 +257,7 @@ class _Queue:
 
     def __init__(self, loop: object, transport: Any, guard: SendOncePolicy) -> None:
         self.loop = loop
+        self._clock = running_clock()
         self.pacer = Pacer()
         self.refusal: AsyncHttpResponse | None = None
         """The last 429, for calls that give up before they are sent."""
@@ -271,7 +272,7 @@ class _Queue:
 
     def now(self) -> float:
         """Return the time, on the clock of the loop and the sleeps of the transport."""
-        return current_time() + self._slept
+        return self._clock() + self._slept
 
     def must_wait(self) -> bool:
         """Return whether a call has to wait for its turn."""
@@ -292,7 +293,7 @@ class _Queue:
 
         :raises ~azure.core.exceptions.ServiceRequestError: If the client is closed meanwhile.
         """
-        left = math.inf if limits.timeout == math.inf else limits.timeout - (current_time() - limits.began_at)
+        left = math.inf if limits.timeout == math.inf else limits.timeout - (self._clock() - limits.began_at)
         waiter = _Waiter(ticket, self.now() + left)
         insort(self._waiters, waiter)
         try:
