@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import itertools
 import re
 import zlib
 from pathlib import Path
@@ -16,15 +17,6 @@ MODULES = (
     f"{PACKAGE}.aio",
     f"{PACKAGE}.emulator",
     f"{PACKAGE}.emulator.faults",
-)
-# Classes that only the library makes: how it does so is not a user's concern.
-MADE_BY_THE_LIBRARY = (
-    "AsyncKeyVaultLROPoller",
-    "Clock",
-    "EmulatorCredential",
-    "FaultRule",
-    "Faults",
-    "Journal",
 )
 HERE = Path(__file__).parent
 
@@ -74,7 +66,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(.*\.)?(T_co|T|PollingReturnType_co|TokenAuthority|CaseInsensitiveEnumMeta)",
+        r"(.*\.)?(T_co|T|PollingReturnType_co|CaseInsensitiveEnumMeta)",
     )
 ]
 
@@ -126,30 +118,27 @@ def forget_overloads(_app: Any) -> None:
     analyzer.overloads.clear()
 
 
-def hide_constructor(
-    _app: Any, what: str, name: str, *_: Any
+def hide_parentheses(
+    _app: Any,
+    what: str,
+    _name: str,
+    _object: Any,
+    _options: Any,
+    signature: str,
+    *_: Any,
 ) -> tuple[str, str] | None:
-    """Show no arguments of a class that only the library makes."""
-    return (
-        ("", "")
-        if what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY
-        else None
-    )
+    """Show no parentheses after a class without arguments: only the library makes its instances."""
+    return ("", "") if what == "class" and signature == "()" else None
 
 
 def tidy(
-    _app: Any, what: str, name: str, _object: Any, _options: Any, lines: list[str]
+    _app: Any, what: str, _name: str, _object: Any, _options: Any, lines: list[str]
 ) -> None:
-    """Leave out the parameters of such a class, and the type of a property, which its heading has."""
-    field = ":rtype" if what == "property" else ":param"
-    if what == "property" or (
-        what == "class" and name.rpartition(".")[2] in MADE_BY_THE_LIBRARY
-    ):
-        first = next(
-            (number for number, line in enumerate(lines) if line.startswith(field)),
-            len(lines),
+    """Leave out the type of a property, which its heading has."""
+    if what == "property":
+        lines[:] = itertools.takewhile(
+            lambda line: not line.startswith(":rtype"), lines
         )
-        del lines[first:]
 
 
 def resolve_by_name(app: Any, env: Any, node: Any, content: Any) -> Any:
@@ -176,5 +165,5 @@ def setup(app: Any) -> None:
     app.connect("builder-inited", forget_overloads)
     app.connect("include-read", link_to_pages)
     app.connect("missing-reference", resolve_by_name)
-    app.connect("autodoc-process-signature", hide_constructor)
+    app.connect("autodoc-process-signature", hide_parentheses)
     app.connect("autodoc-process-docstring", tidy)

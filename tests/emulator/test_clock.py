@@ -8,16 +8,16 @@ from typing import Any
 import pytest
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
-from azure.keyvault.administration.emulator._state.clock import Clock
+from azure.keyvault.administration.emulator._state.clock import WakingClock
 from emulator.operator_client import Operator
 
 
 def test_it_shows_the_time_of_its_source() -> None:
-    assert Clock(lambda: 5.5).now() == 5.5
+    assert WakingClock(lambda: 5.5).now() == 5.5
 
 
 def test_it_can_be_put_forward_and_not_back() -> None:
-    clock = Clock(lambda: 5.0)
+    clock = WakingClock(lambda: 5.0)
 
     clock.advance(10)
     clock.advance(0.5)
@@ -28,7 +28,7 @@ def test_it_can_be_put_forward_and_not_back() -> None:
 
 
 async def test_who_sleeps_wakes_when_the_clock_is_put_far_enough() -> None:
-    clock = Clock(lambda: 0.0)
+    clock = WakingClock(lambda: 0.0)
     sleeper = asyncio.create_task(clock.sleep_until(1000))
     await asyncio.sleep(0)
 
@@ -43,7 +43,7 @@ async def test_who_sleeps_wakes_when_the_clock_is_put_far_enough() -> None:
 
 @pytest.mark.parametrize("steps", range(6))
 async def test_who_is_cancelled_while_waking_up_too_early_does_not_sleep_on(steps: int) -> None:
-    clock = Clock(lambda: 0.0)
+    clock = WakingClock(lambda: 0.0)
     sleeper = asyncio.create_task(clock.sleep_until(1000))
     await asyncio.sleep(0)
 
@@ -57,11 +57,11 @@ async def test_who_is_cancelled_while_waking_up_too_early_does_not_sleep_on(step
 
 
 async def test_nobody_sleeps_until_a_time_that_is_past() -> None:
-    await Clock(lambda: 5.0).sleep_until(5.0)
+    await WakingClock(lambda: 5.0).sleep_until(5.0)
 
 
 async def test_who_sleeps_wakes_by_itself_when_time_passes() -> None:
-    clock = Clock()
+    clock = WakingClock()
 
     await clock.sleep_until(clock.now() + 0.01)
 

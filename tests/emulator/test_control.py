@@ -12,6 +12,7 @@ import pytest_asyncio
 from yarl import URL
 
 from azure.keyvault.administration.emulator import JournalEntry, ManagedHsmEmulator, faults
+from azure.keyvault.administration.emulator._hsm.journal import Recorder
 from emulator.raw import ROLE_DEFINITIONS, RawClient
 
 if TYPE_CHECKING:
@@ -212,6 +213,7 @@ async def test_others_are_served_while_a_long_journal_is_shown(hsm: ManagedHsmEm
                 waits.append(may_end.wait(60))
             return super().__getattribute__(name)
 
+    assert isinstance(hsm.journal, Recorder)
     hsm.journal.append(SlowEntry("GET", "/slow", None, 200))
     assert not begun.is_set()
     journal = asyncio.create_task(control.send("GET", "/journal"))

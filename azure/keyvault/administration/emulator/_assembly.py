@@ -41,9 +41,9 @@ if TYPE_CHECKING:
     from azure.core.rest import AsyncHttpResponse, HttpRequest
 
     from ._domain.faults import FaultMatcher
-    from ._hsm.journal import Journal
+    from ._hsm.journal import Recorder
     from ._state.certificates import Certificates
-    from ._state.clock import Clock
+    from ._state.clock import WakingClock
     from ._state.store import Store
 
 CONTAINER = "backups"
@@ -143,7 +143,7 @@ class _State(NamedTuple):
 
 
 async def assemble(
-    settings: Settings, clock: Clock, journal: Journal, faults: FaultMatcher, resources: AsyncExitStack
+    settings: Settings, clock: WakingClock, journal: Recorder, faults: FaultMatcher, resources: AsyncExitStack
 ) -> Running:
     """Build everything from the state on the disk to the sockets, and begin to serve.
 
@@ -210,7 +210,7 @@ def _temporary_directory(resources: AsyncExitStack) -> Path:
     return directory
 
 
-def _open_state(settings: Settings, directory: Path, clock: Clock, resources: AsyncExitStack) -> _State:
+def _open_state(settings: Settings, directory: Path, clock: WakingClock, resources: AsyncExitStack) -> _State:
     is_kept = settings.data is not None
     data = data_directory.prepare(directory, is_own=not is_kept)
     store = SqliteStore(data.database if is_kept else None)
@@ -245,7 +245,7 @@ def _load_or_create_administrator(store: Store, name: str, object_id: str) -> st
     return object_id
 
 
-def _build_hsm(settings: Settings, state: _State, clock: Clock, journal: Journal, faults: FaultMatcher) -> Hsm:
+def _build_hsm(settings: Settings, state: _State, clock: WakingClock, journal: Recorder, faults: FaultMatcher) -> Hsm:
     access = Access(state.store, clock, settings.propagation_delay)
     jobs = Jobs(
         hsm_name=settings.name,

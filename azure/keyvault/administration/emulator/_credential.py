@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from types import TracebackType
 from typing import Any
 
@@ -15,26 +16,17 @@ from ._state.clock import Clock
 _DEFAULT_SCOPE = "/.default"
 
 
-class EmulatorCredential:
+class EmulatorCredential(ABC):
     """A token credential for one principal of one emulator.
 
     Works where azure-core's ``AsyncTokenCredential`` or ``AsyncSupportsTokenInfo`` is asked for. Closing it is allowed
-    and has no effect. :meth:`ManagedHsmEmulator.credential_for` makes one.
-
-    :param object_id: Object id of the principal.
-    :param authority: What signs the emulator's tokens.
-    :param clock: The emulator's clock.
+    and has no effect. :meth:`ManagedHsmEmulator.credential_for` returns one.
     """
 
-    def __init__(self, object_id: str, authority: TokenAuthority, clock: Clock) -> None:
-        self._object_id = object_id
-        self._authority = authority
-        self._clock = clock
-
     @property
+    @abstractmethod
     def object_id(self) -> str:
         """Object id of the principal."""
-        return self._object_id
 
     async def get_token(
         self,
@@ -71,7 +63,7 @@ class EmulatorCredential:
         token, expires = self._issue(scopes)
         return AccessTokenInfo(token, expires)
 
-    async def close(self) -> None:
+    async def close(self) -> None:  # noqa: B027 - nothing to close, and nothing to override
         """Do nothing; there is nothing to close."""
 
     async def __aenter__(self) -> Self:
@@ -86,7 +78,28 @@ class EmulatorCredential:
         await self.close()
 
     def __repr__(self) -> str:
-        return f"EmulatorCredential(object_id={self._object_id!r})"
+        return f"EmulatorCredential(object_id={self.object_id!r})"
+
+    @abstractmethod
+    def _issue(self, scopes: tuple[str, ...]) -> tuple[str, int]: ...
+
+
+class IssuingCredential(EmulatorCredential):
+    """The credential that :meth:`ManagedHsmEmulator.credential_for` returns.
+
+    :param object_id: Object id of the principal.
+    :param authority: What signs the emulator's tokens.
+    :param clock: The emulator's clock.
+    """
+
+    def __init__(self, object_id: str, authority: TokenAuthority, clock: Clock) -> None:
+        self._object_id = object_id
+        self._authority = authority
+        self._clock = clock
+
+    @property
+    def object_id(self) -> str:
+        return self._object_id
 
     def _issue(self, scopes: tuple[str, ...]) -> tuple[str, int]:
         if len(scopes) != 1:

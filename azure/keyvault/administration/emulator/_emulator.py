@@ -14,15 +14,15 @@ from typing_extensions import Self
 
 from . import _environment
 from ._assembly import CONTAINER, Running, Settings, assemble, parse_guid
-from ._credential import EmulatorCredential
+from ._credential import EmulatorCredential, IssuingCredential
 from ._domain.faults import FaultMatcher, Faults
 from ._domain.rate_limits import RateLimits
-from ._hsm.journal import Journal
+from ._hsm.journal import Journal, Recorder
 from ._local.app import CONTROL_PATH, IDENTITY_PATH
 from ._loop_thread import LoopThread
 from ._net.addresses import LOOPBACK
 from ._net.connect import parse_authority
-from ._state.clock import Clock
+from ._state.clock import Clock, WakingClock
 
 DEFAULT_NAME = "emulated-hsm"
 DEFAULT_ADMIN_OBJECT_ID = "4d5e3e6b-7a0c-4b8f-9a53-0d9c1f6a2b10"
@@ -104,8 +104,8 @@ class ManagedHsmEmulator:
             advertise=advertise,
             rate_limits=RateLimits() if rate_limits is True else rate_limits or None,
         )
-        self._clock = Clock()
-        self._journal = Journal()
+        self._clock = WakingClock()
+        self._journal = Recorder()
         self._faults = FaultMatcher()
         self._running: Running | None = None
         self._starting: asyncio.Event | None = None
@@ -221,7 +221,7 @@ class ManagedHsmEmulator:
         :returns: A credential that is good for this emulator only.
         :raises ValueError: if the object id is not a GUID.
         """
-        return EmulatorCredential(parse_guid("object_id", object_id), self._run.hsm.authority, self._clock)
+        return IssuingCredential(parse_guid("object_id", object_id), self._run.hsm.authority, self._clock)
 
     def revoke_tokens(self, object_id: str | None = None) -> None:
         """Revoke the access tokens that were issued so far, as Continuous Access Evaluation does.

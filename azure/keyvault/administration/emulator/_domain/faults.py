@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from http import HTTPStatus
@@ -323,30 +324,6 @@ class FaultRule:
     """Whether it happens to requests without a token, too."""
     delivered: int = 0
     """How often it has happened."""
-    under_way: int = 0
-    """How many requests have met it, and may turn out not to be ones that it can happen to."""
-
-    @property
-    def is_spent(self) -> bool:
-        """Whether it happens to no further request, unless one that is under way turns out not to be one for it."""
-        return self.times is not None and self.delivered + self.under_way >= self.times
-
-    def matches(self, method: str, path: str, *, has_token: bool) -> bool:
-        """Return whether a request is one to which the fault happens.
-
-        :param method: Its method.
-        :param path: Its path, without the query and with single slashes.
-        :keyword has_token: Whether it bears a token.
-        :returns: Whether it fits.
-        """
-        is_meant = patterns.matches(self.method, method) and patterns.matches(self.path, path)
-        return (
-            is_meant
-            and (has_token or self.anonymous)
-            and any(
-                patterns.matches(each, method) and patterns.matches(where, path) for each, where in self.fault.requests
-            )
-        )
 
 
 @dataclass(slots=True)
@@ -457,7 +434,12 @@ class Faults(Collection[FaultRule]):
 
 
 class FaultMatcher(Faults):
-    """What the emulator itself needs of its faults: which one happens to a request, and whether it did."""
+    """The faults as the emulator itself uses them: which one happens to a request, and whether it did."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # By rule: how many requests match it that have not shown the fault yet, and may turn out not to.
+        self._undecided = Counter[int]()
 
     def match(self, method: str, path: str, *, has_token: bool) -> FaultMatch:
         """Return the fault that happens to a request; the caller has to :meth:`release` it.
@@ -469,12 +451,13 @@ class FaultMatcher(Faults):
         """
         with self._lock:
             for rule in self._rules.values():
-                if rule.is_spent or not rule.matches(method, path, has_token=has_token):
+                is_spent = rule.times is not None and rule.delivered + self._undecided[rule.id] >= rule.times
+                if is_spent or not _fits(rule, method, path, has_token=has_token):
                     continue
                 if rule.skip:
                     rule.skip -= 1
                     continue
-                rule.under_way += 1
+                self._undecided[rule.id] += 1
                 return FaultMatch(rule)
         return FaultMatch()
 
@@ -486,10 +469,18 @@ class FaultMatcher(Faults):
         if not (rule := match.rule):
             return
         with self._lock:
-            rule.under_way -= 1
+            self._undecided[rule.id] -= 1
             rule.delivered += match.is_taken
             if rule.delivered == rule.times:
                 self._rules.pop(rule.id, None)
+
+
+def _fits(rule: FaultRule, method: str, path: str, *, has_token: bool) -> bool:
+    wanted = [(rule.method, rule.path)]
+    return (has_token or rule.anonymous) and all(
+        any(patterns.matches(each, method) and patterns.matches(where, path) for each, where in requests)
+        for requests in (wanted, rule.fault.requests)
+    )
 
 
 def _require(condition: bool, name: str, value: object, wanted: str) -> None:

@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from .._domain.faults import FaultMatcher
     from .._domain.rate_limits import RateLimiter
     from .._domain.tokens import TokenAuthority
-    from .._state.clock import Clock
+    from .._state.clock import WakingClock
     from .._state.store import Store
     from .authorization import Access
     from .jobs import Jobs
-    from .journal import Journal
+    from .journal import Recorder
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,11 @@ class Hsm:
     host: str
     """The name under which the HSM is known to the world."""
     store: Store
-    clock: Clock
+    clock: WakingClock
     access: Access
     authority: TokenAuthority
     jobs: Jobs
-    journal: Journal
+    journal: Recorder
     faults: FaultMatcher
     retry_after: int
     security_domain: bytes = field(repr=False)

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .._domain.faults import FaultMatch
     from .._domain.records import Snapshot
     from .._state.backup_storage import BackupStorage, Storage
-    from .._state.clock import Clock
+    from .._state.clock import WakingClock
     from .._state.store import Store
     from .authorization import Access
 
@@ -61,7 +61,7 @@ class Jobs:
         hsm_name: str,
         store: Store,
         access: Access,
-        clock: Clock,
+        clock: WakingClock,
         storage: Storage,
         security_domain: bytes,
         duration: float,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import overload
 
@@ -39,19 +39,10 @@ class Journal(Sequence[JournalEntry]):
     """The requests that the server answered, oldest first; a read-only list that can be cleared.
 
     It keeps the newest 100,000, so that an emulator that runs for weeks does not grow.
-
-    :param entries: What it holds in the beginning.
     """
 
-    def __init__(self, entries: Iterable[JournalEntry] = ()) -> None:
-        self._entries = deque(entries, maxlen=_CAPACITY)
-
-    def append(self, entry: JournalEntry) -> None:
-        """Add what the server saw last.
-
-        :param entry: The request and how it was answered.
-        """
-        self._entries.append(entry)
+    def __init__(self) -> None:
+        self._entries = deque[JournalEntry](maxlen=_CAPACITY)
 
     def clear(self) -> None:
         """Forget everything seen so far."""
@@ -82,6 +73,14 @@ class Journal(Sequence[JournalEntry]):
 
     def __repr__(self) -> str:
         return f"Journal({list(self)!r})"
+
+
+class Recorder(Journal):
+    """The journal as the emulator itself uses it: entries can be added."""
+
+    def append(self, entry: JournalEntry) -> None:
+        """Add the newest entry."""
+        self._entries.append(entry)
 
 
 def _clip(text: str, longest: int) -> str:

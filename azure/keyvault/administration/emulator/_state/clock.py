@@ -16,12 +16,10 @@ class Clock:
     """Tells the time to everything in one emulator: tokens, jobs, soft-deleted keys.
 
     It may be read and put forward from any thread.
-
-    :param source: Where the time comes from before anybody puts it forward; unix seconds.
     """
 
-    def __init__(self, source: Callable[[], float] = time.time) -> None:
-        self._source = source
+    def __init__(self) -> None:
+        self._source = time.time
         self._ahead = 0.0
         self._lock = Lock()
         self._sleepers: dict[asyncio.Event, asyncio.AbstractEventLoop] = {}
@@ -44,6 +42,17 @@ class Clock:
                 # Nothing sleeps on a loop that has been closed.
                 with suppress(RuntimeError):
                     loop.call_soon_threadsafe(wake_up.set)
+
+
+class WakingClock(Clock):
+    """The clock as the emulator itself uses it: it can also be waited for.
+
+    :param source: Returns the unix time to which :meth:`advance` adds.
+    """
+
+    def __init__(self, source: Callable[[], float] = time.time) -> None:
+        super().__init__()
+        self._source = source
 
     async def sleep_until(self, due: float) -> None:
         """Wait until the clock shows a time, by itself or because it was put forward.
