@@ -1,4 +1,4 @@
-"""Authentication: answer the service's challenges with bearer tokens, at one origin only.
+"""Authentication: respond to the service's challenges with bearer tokens, at one origin only.
 
 A Managed HSM does not say beforehand which tokens it takes. It answers a request without one with 401, and a
 challenge in ``WWW-Authenticate`` names the authorization server (whose path holds the tenant) and the resource. So
@@ -11,16 +11,16 @@ and then need no probe.
 Later the service may challenge again: because the HSM moved to another tenant (a challenge with a resource), or
 because a policy wants more of the token (continuous access evaluation, a challenge with claims and error
 ``insufficient_claims``). Either is answered by sending the *same* request again with a new token, each kind at most
-once per request, so that a service that is never content ends in an error, not in a loop. A 401 that is not answered,
-for whatever reason, drops the token and what was known of the origin: the next call starts with a probe and asks the
+once per request, so a service that keeps challenging causes an error, not a loop. A 401 that ends a call, for any
+reason, drops the token and what was known of the origin: the next call starts with a probe and asks the
 credential again.
 
 Three rules make this safe when many requests share a client:
 
-* What belongs to one request stays in local variables of one call; a probe is a request of its own. So no request
+* What belongs to one request stays in local variables of one call; a probe is a separate request. So no request
   can ever be replaced by another one.
 * What belongs to the origin is one immutable value, replaced as a whole.
-* Many who need the same thing at once (the first challenge, a new token) wait for one of them to get it.
+* Calls that need the same thing at the same time (the first challenge, a new token) wait for one of them to get it.
 """
 
 from __future__ import annotations
@@ -113,8 +113,8 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         """Send a request with a token, and again after each challenge that can be answered.
 
         :param request: The request.
-        :raises ~azure.core.exceptions.ClientAuthenticationError: If there is no token to be had, a challenge cannot
-            be trusted, or the request is for another origin.
+        :raises ~azure.core.exceptions.ClientAuthenticationError: If there is no token, a challenge cannot be
+            trusted, or the request is for another origin.
         """
         self._require_own_origin(request.http_request.url)
         options = request.context.options.copy()
@@ -201,7 +201,7 @@ class ChallengeAuthPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         return PipelineResponse(original, response.http_response, response.context)
 
     async def _send_authorized(self, request: _Request, token: str, options: dict[str, Any]) -> _Response:
-        # The policies below consume options, so each time the request is sent it gets all of them anew.
+        # The policies below consume options, so each time the request is sent it gets all of them again.
         _restore(request.context.options, options)
         request.http_request.headers["Authorization"] = f"Bearer {token}"
         return await self.next.send(request)

@@ -1,6 +1,6 @@
 """Run neighbouring policies that only look at requests and responses as one step of the pipeline.
 
-azure-core wraps each such policy in a step of its own, with three coroutines and two checks of a type per request: for
+azure-core wraps each such policy in its own step, with three coroutines and two checks of a type per request: for
 the ten policies of a client this was a quarter of what a call cost. What the policies see, and in which order, is the
 same here.
 """
@@ -74,7 +74,7 @@ class PolicyGroup(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         return response
 
     async def _on_exception(self, request: PipelineRequest[HttpRequest], inside: int) -> None:
-        """Tell those that an error passes on its way out, as if each stood around the next."""
+        """Call ``on_exception`` on the policies that the error passes, as if each stood around the next."""
         for place in reversed(range(inside)):
             try:
                 waiting: Any = self._policies[place].on_exception(request)  # type: ignore[func-returns-value]

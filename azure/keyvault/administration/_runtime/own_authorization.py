@@ -31,7 +31,7 @@ def _has_entry(file: str, host: str) -> bool:
 
 
 def has_password(transport: Any) -> bool:
-    """Return whether a transport's session has an ``Authorization`` of its own, as aiohttp's and requests' may."""
+    """Return whether a transport's session has its own ``Authorization``, as those of aiohttp and requests can."""
     session = getattr(transport, "session", None)
     return bool(getattr(session, "auth", None)) or "Authorization" in getattr(session, "headers", ())
 

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
     from azure.core.pipeline.transport import AsyncHttpTransport
 
 
-# What azure-core's own client takes in place of its policies.
+# What azure-core's own client accepts instead of its policies.
 _NOT_OF_A_CLIENT = ("authentication_policy", "pipeline", "policies")
 
-# Stands for the client's own, since None means that there is none.
+# Stands for the client's own policy, because None means no policy.
 _THROTTLING = object()
 
 
@@ -63,7 +63,7 @@ def build_pipeline(
     :param credential: The credential that gives tokens.
     :keyword transport: How requests are sent; aiohttp if None.
     :keyword verify_challenge_resource: Whether to check that a challenge's resource fits the HSM's host.
-    :keyword challenge_resource_domains: Hosts of resources to accept all the same.
+    :keyword challenge_resource_domains: Hosts of resources to accept although they don't fit the HSM's host.
     :keyword per_call_policies: A policy or several of the user's, run once per call.
     :keyword per_retry_policies: A policy or several of the user's, run at each attempt, around its authentication.
     :keyword throttling_policy: A policy of the user's that stands behind the retry policy, or None for none.
@@ -73,8 +73,8 @@ def build_pipeline(
         if options.get(name) is not None:
             raise ValueError(
                 f"{name} would replace the client's policies, and with them its authentication: add your own with"
-                " per_call_policies or per_retry_policies, and see to redirects, retries and logs with redirect_policy,"
-                " retry_policy and logging_policy"
+                " per_call_policies or per_retry_policies, and replace those for redirects, retries and logs with"
+                " redirect_policy, retry_policy and logging_policy"
             )
     has_own_transport = transport is None
     tls = own_tls(**options) if has_own_transport else None
@@ -120,7 +120,7 @@ def build_pipeline(
 
 
 class ClientPipeline(AsyncPipeline[HttpRequest, AsyncHttpResponse]):
-    """A pipeline that says so when it is used although it was closed.
+    """A pipeline that raises :class:`ClientClosedError` when it is used after it was closed.
 
     :param transport: The transport.
     :param policies: The policies in sending order.
@@ -137,7 +137,7 @@ class ClientPipeline(AsyncPipeline[HttpRequest, AsyncHttpResponse]):
         self._guard = guard
 
     async def send(self, request: HttpRequest, **options: Any) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
-        """Send a request of the client's own, as :meth:`run` does.
+        """Send one of the client's own requests, as :meth:`run` does.
 
         That looks first for the parts of a batch, which only a user's request could have. It is a tenth of what a call
         costs, because azure-core's request finds what its older class had after the usual look-up has failed.

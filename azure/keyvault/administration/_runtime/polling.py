@@ -156,7 +156,7 @@ class JobPolling(AsyncPollingMethod[T]):
         return polling
 
     def initialize(self, client: Any, initial_response: Any, deserialization_callback: Any) -> None:
-        """Do nothing: :meth:`started` and :meth:`resumed` understood the first response before there is a poller.
+        """Do nothing: :meth:`started` and :meth:`resumed` have read the first response by now.
 
         :param client: Unused.
         :param initial_response: Unused.
@@ -236,7 +236,7 @@ class JobPolling(AsyncPollingMethod[T]):
         response = cast("PipelineResponse[HttpRequest, AsyncHttpResponse]", self._response)
         # azure-core types the transport of a context for sync and async pipelines alike.
         transport = cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", response.context.transport)
-        # A Retry-After of 0 would ask without a pause: azure-core takes it for none, and so does this.
+        # A Retry-After of 0 would mean polling without a pause: azure-core ignores it, and so does this.
         await transport.sleep(retry_after(response) or self._plan.interval)
 
     def _log_end(self) -> None:
@@ -246,7 +246,7 @@ class JobPolling(AsyncPollingMethod[T]):
             _LOGGER.info("The %s succeeded%s.", self._name(), took)
             return
         reason = self._reason()
-        # A check was asked whether it would fail: that it does is an answer, not an incident.
+        # A check is asked whether something would fail: that it would is a result, not an incident.
         level = logging.INFO if self._plan.kind in _CHECKS else logging.WARNING
         _LOGGER.log(level, "The %s did not succeed%s: (%s) %s", self._name(), took, reason.code, reason.message)
 

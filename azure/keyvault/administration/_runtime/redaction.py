@@ -7,12 +7,12 @@ query of a URL, and above all its signature. The user and password of a proxy.
 response. A job remembers those of its start, because the service may quote them in any later status. Secrets of other
 requests are recognized by what stands before them: ``sig=``, ``Bearer``, ``"token":``.
 
-**What may be shown.** Everything else, but not without limit. A service, or a gateway in front of it, may quote what it
-was sent anywhere: in body, header, reason phrase or redirect target, in any escape and charset. So whatever leaves the
-library for people (logs, spans, the texts of errors, and the request and response that an error holds) is a copy that
-went through here. :mod:`.spellings` finds the secrets; nothing is searched unless it will be shown.
+**What may be shown.** Everything else, up to a limit. A service, or a gateway in front of it, may quote what it
+was sent anywhere: in body, header, reason phrase or redirect target, in any escape and charset. So everything that
+leaves the library for people (logs, spans, the texts of errors, and the request and response that an error holds) is a
+copy that went through here. :mod:`.spellings` finds the secrets; nothing is searched unless it will be shown.
 
-What the service answered to the caller's own request is data, not text for people: results, and the responses that
+The response to the caller's own request is data, not text for people: results, and the responses that
 ``send_request`` returns, are as they came.
 """
 

@@ -12,12 +12,12 @@ from .redaction import redacted_request, redacted_response, secrets_of
 
 
 class ParsableRedirectPolicy(AsyncRedirectPolicy[HttpRequest, AsyncHttpResponse]):
-    """azure-core's redirects, but a target that no parser takes is none: the answer is returned like any other."""
+    """azure-core's redirects, but a response with an invalid target is returned like any other response."""
 
     def get_redirect_location(self, response: Any) -> str | Literal[False] | None:
-        """Return where an answer leads to; nothing true if it leads nowhere.
+        """Return the redirect target of a response, or a false value if it has none.
 
-        :param response: The answer.
+        :param response: The response.
         """
         location: str | Literal[False] | None = super().get_redirect_location(response)
         if not location:

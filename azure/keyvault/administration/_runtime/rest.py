@@ -1,4 +1,4 @@
-"""Send one request and tell what came of it: a JSON object, or azure-core's exception."""
+"""Send one request and return its result: a JSON object, or azure-core's exception."""
 
 from __future__ import annotations
 

@@ -12,8 +12,8 @@ depends on what a second one would do:
   error says that the job may be running.
 * ``send_request`` sends requests whose meaning is unknown here, so azure-core's rules apply to it.
 
-Policies decide, but none of them is alone: users bring their own retry and redirect policies, and aiohttp repeats
-requests by itself. Therefore this policy merely saves attempts that make no sense. What makes it safe is the last step
+This policy alone could not enforce that: users bring their own retry and redirect policies, and aiohttp repeats
+requests by itself. It only saves attempts that make no sense. What makes it safe is the last step
 before the transport (``sending.py``), which sends no start twice and tells aiohttp not to repeat anything.
 """
 
@@ -93,7 +93,7 @@ def retry_after(response: Any) -> float | None:
         if name not in headers:
             continue
         seconds = _seconds(headers[name]) / per_second
-        # "inf", "1e300" or the year 9999: nobody can wait that long. Nor is "nan" any time.
+        # "inf", "1e300" or the year 9999 are too long to wait, and "nan" is not a time.
         if seconds <= _LONGEST_WAIT:
             return max(0.0, seconds)
     return None
@@ -115,7 +115,7 @@ def _seconds(value: str) -> float:
 
 
 def carries_token(request: HttpRequest) -> bool:
-    """Tell whether a request was authorized: without a token the service does nothing.
+    """Return whether a request was authorized: without a token the service does nothing.
 
     :param request: A request that was sent.
     """
@@ -123,9 +123,9 @@ def carries_token(request: HttpRequest) -> bool:
 
 
 def may_have_been_accepted(history: list[Any]) -> bool:
-    """Tell whether the service may have done what one of the earlier tries of a request asked for.
+    """Return whether the service may have carried out an earlier attempt of a request.
 
-    :param history: The tries, as azure-core's retry policy records them.
+    :param history: The attempts, as azure-core's retry policy records them.
     """
     return any(carries_token(attempt.http_request) and _may_have_worked(attempt) for attempt in history)
 

@@ -1,14 +1,14 @@
 """The last step before the transport: what is sent, how often, and what is said when that fails.
 
-Transports differ in what they do on their own account, and azure-core's errors differ in what they mean. Above this
-step they don't:
+Transports differ in what they do by themselves, and azure-core's errors differ in what they mean. Above this step
+they don't:
 
 * Each send is one request on the wire. aiohttp, which would send PUT, GET and DELETE again after a broken connection,
   is stopped.
 * The start of a job that the service may have taken isn't sent again, whichever policy asks for it.
 * A ``ServiceRequestError`` that has a cause means that the request never left. Other failures are
   ``ServiceResponseError``.
-* ``Authorization`` is ours, whatever the machine's ``.netrc`` and the transport's session say.
+* ``Authorization`` is the client's, even if the machine's ``.netrc`` or the transport's session has another one.
 * No error holds the password of a proxy, or the request with its token.
 
 The transport may be one of azure-core's or wrap one. Nothing here can see a session inside a wrapper that repeats
@@ -97,7 +97,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             disguise = self._prepare(request, start)
             try:
                 response = await self.next.send(request)
-            except Exception as error:  # noqa: BLE001 - raised below, as whatever it means
+            except Exception as error:  # noqa: BLE001 - raised below, as what it means
                 caught = error
             else:
                 if start is not None:
@@ -111,7 +111,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             is_unsent = disguise is not None and disguise.is_unsent()
             failure = self._failure(caught, request, is_start=start is not None, is_unsent=is_unsent)
             if failure is None:
-                # It was offered what its transport doesn't take.
+                # The transport refused an option that was set here.
                 continue
             if start is not None:
                 outcome = failure.error if isinstance(failure.error, AzureError) else None
@@ -193,7 +193,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             kind = ServiceResponseError if may_have_left else ServiceRequestError
             return _Failure(kind(str(error), error=error), may_have_left)
         if is_start and not is_unsent:
-            # A transport's bug, or a response that it stumbles over: the job may run all the same.
+            # A transport's bug, or a response that it cannot handle: the job may be running anyway.
             unknown_cause = ServiceResponseError(f"{type(error).__name__}: {error}", error=error)
             return self._azure_failure(unknown_cause, request, is_unsent=False)
         if isinstance(error, TypeError):
@@ -211,7 +211,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 self._not_taken.add(unknown[1])
                 del options[unknown[1]]
                 return True
-        # Only aiohttp refuses such an "auth". Its text tells, because a response can end in a ValueError, too.
+        # Only aiohttp refuses such an "auth". Its text is checked because a response can end in a ValueError, too.
         is_refusal = isinstance(error, (TypeError, ValueError, Warning)) and "auth" in text.lower()
         if is_refusal and options.get("auth") in FOR_REQUESTS:
             self._wraps_aiohttp = True
@@ -220,7 +220,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
 
     def _azure_failure(self, error: AzureError, request: PipelineRequest[HttpRequest], *, is_unsent: bool) -> _Failure:
         cause, proxy = error.inner_exception, self._proxy(request)
-        # Without a proxy the causes tell.
+        # Without a proxy the causes decide.
         is_unsent = is_unsent and proxy is not None
         may_have_left = not (is_unsent or never_left(error))
         kind: type[AzureError] = type(error)

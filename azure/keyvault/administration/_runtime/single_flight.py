@@ -20,7 +20,7 @@ E = TypeVar("E", bound=AzureError)
 
 
 class _Flight(Generic[T]):
-    """Work under way. It may end without having landed: then it has no outcome, and a waiter leads the next."""
+    """Work under way. If it ends without landing, it has no outcome, and a waiter leads the next."""
 
     __slots__ = ("_error", "_traceback", "_twin", "_value", "ended", "landed", "loop")
 
@@ -55,7 +55,7 @@ class _Flight(Generic[T]):
 
 
 class SingleFlight(Generic[K, T]):
-    """Runs work once per key for all who wait for it.
+    """Runs work once per key for all callers that wait for it.
 
     The first caller leads: it does the work in its own task. Callers that come before it ends wait, and share its value
     or its error. A leader that is cancelled has no outcome to share: the next waiter leads. Nothing is kept afterwards:
@@ -69,7 +69,7 @@ class SingleFlight(Generic[K, T]):
         self._flights: dict[K, _Flight[T]] = {}
 
     async def run(self, key: K, work: Callable[[], Awaitable[T]]) -> T:
-        """Return what the work returns, whoever does it.
+        """Return what the work returns, whether this caller does it or another one.
 
         :param key: What makes two pieces of work the same.
         :param work: The work; called only by the leader.

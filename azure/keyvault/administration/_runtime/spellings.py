@@ -42,14 +42,14 @@ _ESCAPE = re.compile(
     rb"|&(?:#(?P<decimal>[0-9]{1,7});?|#[xX](?P<hex>[0-9A-Fa-f]{1,6});?|(?P<name>[A-Za-z]{2,8});)"
 )
 
-# Most texts hold no escape and nothing like a secret, which these tell at a tenth of the cost of a search.
+# Most texts hold no escape and nothing like a secret: looking for these costs a tenth of a search.
 _MARKS_OF_ESCAPES = (b"%", b"\\", b"&", b"\0")
 _MARKS_OF_SECRETS = (b"sig=", b"bearer", b'"token"', b"@")
 
-# Secrets that nobody told about, known by what stands before them. What is in the group is replaced.
+# Unknown secrets, recognized by what stands before them. What is in the group is replaced.
 _RECOGNIZED = re.compile(
     rb"\bsig=(?P<signature>[^&\s\"'<>\\]+)"
-    # A challenge is no token: Bearer authorization="https://..."
+    # A challenge isn't a token: Bearer authorization="https://..."
     rb"|\bBearer[ +](?![a-z_]+=[\"'])(?P<token>[A-Z0-9._~+/=-]{8,})"
     rb"|\"token\"\s*:\s*\"(?P<member>(?:[^\"\\]|\\.)+)"
     rb"|://(?P<user>[^\s/?#@\"'<>\\]+)@",

@@ -1,6 +1,6 @@
 """The state of one job's start, for as long as its call lasts.
 
-It lives in the pipeline's context, where it survives whatever policies do to the options and the request.
+It lives in the pipeline's context, where policies that change the options or the request don't lose it.
 """
 
 from __future__ import annotations

@@ -206,7 +206,7 @@ _NO_TIMEOUT = 604_800
 class CallLimitsPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     """Keeps a call's limits for :class:`ThrottlingPolicy`: the retry policy takes them out of the options.
 
-    :param retry_policy: The client's retry policy. One that is not azure-core's need not have limits of its own.
+    :param retry_policy: The client's retry policy. One that isn't azure-core's may have no limits.
     """
 
     def __init__(self, retry_policy: Any) -> None:
@@ -380,7 +380,7 @@ class ThrottlingPolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             if response.http_response.status_code != _TOO_MANY_REQUESTS:
                 queue.pacer.accepted(sent_at)
                 return response
-            # It may be the response of other calls too, which give up.
+            # Other calls that give up get this response, too.
             await read_body(response.http_response)
             queue.refusal = response.http_response
             queue.pacer.refused(sent_at, queue.now(), retry_after(response))
@@ -404,5 +404,5 @@ def _connections(transport: Any) -> float:
     """Return how many connections a transport opens."""
     connector = getattr(getattr(transport, "session", None), "connector", None)
     limits = [getattr(connector, "limit", _CONNECTIONS), getattr(connector, "limit_per_host", 0)]
-    # To aiohttp, 0 is no limit. A session of another make may call anything a limit.
+    # To aiohttp, 0 means no limit. Another library's session may call anything a limit.
     return min([limit for limit in limits if isinstance(limit, int) and limit], default=math.inf)

@@ -1,7 +1,7 @@
-"""A client's own authorities and certificate: read once. azure-core would read them anew for each request.
+"""A client's own CAs and certificate, read once. azure-core would read them for each request.
 
-What that costs is more than reading: aiohttp shares a connection only among requests with the same TLS context, so with
-a new one each request would shake hands anew.
+That costs more than reading: aiohttp shares a connection only among requests with the same TLS context, so each request
+would need its own TLS handshake.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class OwnTls:
     def __init__(self, verify: Any, certificate: Any) -> None:
         self.verify = verify
         self.cert = _paths(certificate)
-        # As with azure-core, who shows a certificate verifies the server, whatever connection_verify says.
+        # As with azure-core, a client that shows a certificate verifies the server even if connection_verify is False.
         self.context = ssl.create_default_context() if verify in (True, False, None) else _trusting(verify)
         if self.cert:
             try:

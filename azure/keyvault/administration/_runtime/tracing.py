@@ -21,11 +21,11 @@ INSTRUMENTATION: Mapping[str, Any] = {
     "library_version": VERSION,
     "attributes": {"az.namespace": "Microsoft.KeyVault"},
 }
-"""Who makes the spans, as OpenTelemetry shows it. azure-core reads it from a client and from its policy."""
+"""The maker of the spans, as OpenTelemetry shows it. azure-core reads it from a client and from its policy."""
 
 
 def traced(method: Method) -> Method:
-    """Give a method a span of its own.
+    """Give a method its own span.
 
     :param method: A method of a class that has ``_instrumentation_config``.
     """

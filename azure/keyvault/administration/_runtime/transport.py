@@ -1,4 +1,4 @@
-"""The default transport, the loop that it belongs to, and the keywords of a call that policies must not see."""
+"""The default transport, its event loop, and the keywords of a call that policies must not see."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from azure.core.pipeline import PipelineRequest
     from azure.core.pipeline.transport import AsyncHttpTransport
 
-# What generated clients take out of a call's keywords. Here they have no effect: bodies are JSON in UTF-8.
+# Keywords that generated clients accept. Here they have no effect: bodies are JSON in UTF-8.
 _WITHOUT_EFFECT = ("decompress", "response_encoding")
 
 _SECONDS = frozenset({"timeout", "connection_timeout", "read_timeout"})
@@ -28,8 +28,8 @@ _SECONDS = frozenset({"timeout", "connection_timeout", "read_timeout"})
 def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHttpResponse]:
     """Return azure-core's aiohttp transport.
 
-    It does not look at the environment: aiohttp would read proxies and ``.netrc`` anew in a thread for each request,
-    which costs more than all else that a call does, and a ``.netrc`` entry would add a password to requests. Proxies
+    It does not look at the environment: aiohttp would read proxies and ``.netrc`` in a thread for each request,
+    which costs more than everything else in a call, and a ``.netrc`` entry would add a password to requests. Proxies
     come from :func:`~.proxies.environment_proxies`.
 
     :param options: The client's keywords. What they say about trust is for :class:`OwnTls`.
@@ -43,7 +43,7 @@ def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHt
 
 
 class FirstPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Looks at a call before any other policy does: at its event loop, and at keywords that nobody else knows.
+    """Checks a call before any other policy does: its event loop, and keywords that only this library knows.
 
     aiohttp's connections can't be used from another event loop than theirs: aiohttp itself would fail in one of several
     obscure ways, or wait for a loop that no longer runs. No retry can help.
