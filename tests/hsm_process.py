@@ -47,8 +47,11 @@ class HsmProcess:
         self._errors = folder / "hsm.errors"
         self.variables: Mapping[str, str] = {}
 
-    async def start(self) -> None:
-        """Start it, or start it again where it was before, and wait until it serves."""
+    async def start(self, *arguments: str) -> None:
+        """Start it, or start it again where it was before, and wait until it serves.
+
+        :param arguments: More arguments for the command line, until it ends.
+        """
         port = self.variables["EMULATOR_LOCALHOST_URL"].rpartition(":")[2] if self.variables else "0"
         env_file = self._folder / "hsm.env"
         env_file.unlink(missing_ok=True)
@@ -57,6 +60,7 @@ class HsmProcess:
                 *(sys.executable, *_WARNINGS, "-m", "azure.keyvault.administration.emulator"),
                 *("--quiet", "--data", str(self._folder / "data"), "--env-file", str(env_file), "--port", port),
                 *self._arguments,
+                *arguments,
                 env=application.environment({}),
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=errors,
