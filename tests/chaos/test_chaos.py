@@ -140,7 +140,7 @@ async def test_nothing_is_lost_or_doubled_under_faults(tmp_path: Path, capsys: p
 async def test_nothing_is_lost_or_doubled_for_long(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], seed: int
 ) -> None:
-    record, found, text = await _run(tmp_path, seed=seed, operations=10_500, kills=6, limits=3, restores=8)
+    record, found, text = await _run(tmp_path, seed=seed, operations=9_000, kills=5, limits=2, restores=6)
 
     with capsys.disabled():
         print(f"\n{text}")  # noqa: T201 - the figures are the purpose of the test
