@@ -23,6 +23,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description=__doc__)
     parser.add_argument("--published", type=Path, required=True, help="folder of the published package's environment")
     parser.add_argument("--output", type=Path, help="folder for a plot (benchmarks.png) and the numbers as JSON")
+    parser.add_argument("--page", type=Path, help="the performance page, whose figures are replaced")
     parser.add_argument(
         "--patient", action="store_true", help="also measure 1,000 calls at once under rate limits: 200 s"
     )
@@ -37,6 +38,9 @@ def main() -> int:
             return 0
         outcome = bench.run(patient=options.patient)
     print(report.as_markdown(outcome))
+    if options.page:
+        page = options.page.read_text(encoding="utf-8")
+        options.page.write_text(report.fill(page, outcome), encoding="utf-8")
     if options.output:
         options.output.mkdir(parents=True, exist_ok=True)
         text = json.dumps(report.as_json(outcome), indent=2)

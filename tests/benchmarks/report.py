@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 from dataclasses import asdict
+from datetime import datetime, timezone
 from importlib import metadata
 from platform import python_implementation, python_version, system
 from typing import TYPE_CHECKING, Any
@@ -16,6 +17,7 @@ from . import steps
 from .environments import PUBLISHED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .bench import CrowdRow, Outcome, Row
@@ -66,18 +68,45 @@ def as_markdown(outcome: Outcome) -> str:
 
     :param outcome: The results.
     """
-    parts = (
-        _costs(outcome),
-        _against_aiohttp(outcome),
-        _emulator(outcome),
-        crowds(outcome.crowds),
-        _bursts(outcome),
-        _rates(outcome),
-        _growth(outcome),
-        [_machine()],
-        [", ".join(f"{name}: {seconds:.0f} s" for name, seconds in outcome.seconds.items())],
-    )
-    return "\n\n".join("\n".join(part) for part in parts)
+    return "\n\n".join("\n".join(part(outcome)) for part in _parts().values())
+
+
+def fill(page: str, outcome: Outcome) -> str:
+    """Return the performance page with new figures: each paragraph after a comment that names a part is replaced.
+
+    :param page: The page.
+    :param outcome: The results.
+    """
+    for name, part in _parts().items():
+        before = f"<!-- figures: {name} -->\n\n"
+        head, mark, rest = page.partition(before)
+        if not mark:
+            raise ValueError(f"the page has no comment that names the figures of {name}")
+        _, blank, tail = rest.partition("\n\n")
+        page = head + mark + "\n".join(part(outcome)) + blank + tail
+    return page
+
+
+def _parts() -> dict[str, Callable[[Outcome], list[str]]]:
+    """Return the parts of the page by the names that its comments bear."""
+    return {
+        "costs": _costs,
+        "against aiohttp": _against_aiohttp,
+        "rates": _rates,
+        "calls without a token": _bursts,
+        "calls at once": lambda outcome: crowds(outcome.crowds),
+        "growth": _growth,
+        "emulator": _emulator,
+        "measured": _measured,
+    }
+
+
+def _measured(outcome: Outcome) -> list[str]:
+    minutes = sum(outcome.seconds.values()) / 60
+    return [
+        f"Measured on {datetime.now(timezone.utc):%Y-%m-%d} in {minutes:.0f} minutes:",
+        f"{_machine()}.",
+    ]
 
 
 def _costs(outcome: Outcome) -> list[str]:

@@ -11,13 +11,13 @@ _TOO_MANY_REQUESTS = 429
 _COLUMNS = (
     "seed",
     "operations",
-    "by the second process",
+    "second process",
     "faults",
-    "throttled",
+    "429s",
     "kills",
-    "during a restore",
+    "in a restore",
     "revocations",
-    "requests beyond one per operation",
+    "extra requests",
     "backups",
     "restores",
     "key restores",
@@ -49,7 +49,7 @@ def report(record: Record, run: Run, violations: list[str]) -> str:
     return "\n".join(
         [
             _line(_COLUMNS),
-            _line(["--:"] * len(_COLUMNS)),
+            "|--:" * len(_COLUMNS) + "|",
             _line(_row(record, run, violations)),
             f"  {run.seconds:.0f} s; no operation took longer than {_longest(record.operations):.1f} s: {outcomes}",
             f"  {len(record.jobs)} jobs ran, as their callers saw them:",
