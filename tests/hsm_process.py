@@ -46,6 +46,7 @@ class HsmProcess:
         self._process: Process | None = None
         self._errors = folder / "hsm.errors"
         self.variables: Mapping[str, str] = {}
+        self.is_serving = False
 
     async def start(self, *arguments: str) -> None:
         """Start it, or start it again where it was before, and wait until it serves.
@@ -71,10 +72,12 @@ class HsmProcess:
             assert not ended.done(), f"the emulator did not start: {self._errors.read_text()}"
         ended.cancel()
         self.variables = parse(env_file.read_text())
+        self.is_serving = True
 
     async def kill(self) -> None:
         """End it as ``kill -9`` does."""
         assert self._process
+        self.is_serving = False
         self._process.kill()
         await self._process.wait()
         self._process = None

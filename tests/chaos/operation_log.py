@@ -40,10 +40,12 @@ class OperationLog:
     """All operations of a run, as their callers saw them.
 
     :param wanted: How many operations there shall be.
+    :param is_up: Whether the service serves. While it doesn't, callers pause after a refusal.
     """
 
-    def __init__(self, wanted: int) -> None:
+    def __init__(self, wanted: int, is_up: Callable[[], bool] = lambda: True) -> None:
         self._wanted = wanted
+        self._is_up = is_up
         self._lacks: Callable[[], bool] = lambda: False
         self._starts: dict[str, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._gate = Gate()
@@ -131,6 +133,8 @@ class OperationLog:
                 value = None if result is None else str(result)
             self.append(Operation(action, resource, outcome, value, began, time.time(), error, brings, found))
         if outcome is Outcome.REFUSED:
-            # A service that is down or busy refuses everything immediately.
+            # A service that is busy or down refuses immediately, and would fill the log with that.
             await asyncio.sleep(_PAUSE)
+            while not self._is_up():  # noqa: ASYNC110 - it may be that of another process
+                await asyncio.sleep(_PAUSE)
         return outcome, result

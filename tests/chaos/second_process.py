@@ -134,13 +134,13 @@ class SecondProcess:
         assert await self._process.wait() == 0, "the second process failed"
 
     async def _tell_news(self) -> None:
-        variables = self._hsm.variables
+        told = True
         while not self._log.is_full:
             await asyncio.sleep(0.01)
-            # A restarted emulator has another identity endpoint.
-            if self._hsm.variables is not variables:
-                variables = self._hsm.variables
-                self._say(variables=dict(variables))
+            if self._hsm.is_serving is not told:
+                told = self._hsm.is_serving
+                # A restarted emulator has another identity endpoint.
+                self._say(serving=told, variables=dict(self._hsm.variables))
         self._say(full=True)
 
     def _say(self, **message: Any) -> None:
@@ -178,7 +178,7 @@ class BorrowingLog(OperationLog):
     """
 
     def __init__(self, hsm: HsmProcess) -> None:
-        super().__init__(0)
+        super().__init__(0, lambda: hsm.is_serving)
         self._hsm = hsm
         self._numbers = count()
         self._lent: dict[int, asyncio.Event] = {}
@@ -204,8 +204,8 @@ class BorrowingLog(OperationLog):
         """
         if "lent" in message:
             self._lent.pop(message["lent"]).set()
-        elif "variables" in message:
-            self._hsm.variables = message["variables"]
+        elif "serving" in message:
+            self._hsm.is_serving, self._hsm.variables = message["serving"], message["variables"]
         else:
             self._is_full = True
 
@@ -232,7 +232,7 @@ async def main() -> None:
     transport, _ = await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     task = json.loads(await lines.readline())
     hsm = HsmProcess(Path())  # started by the first process
-    hsm.variables = task["variables"]
+    hsm.is_serving, hsm.variables = True, task["variables"]
     log = BorrowingLog(hsm)
 
     async def listen() -> None:

@@ -83,7 +83,7 @@ async def _run(
         inventory = Inventory(access, hsm.variables["EMULATOR_ADMIN_OBJECT_ID"])
         await inventory.prepare()
         faults = FaultSchedule(hsm, seed)
-        log = OperationLog(operations)
+        log = OperationLog(operations, lambda: hsm.is_serving)
         second = await stack.enter_async_context(SecondProcess(log, seed, hsm))
         jobs = JobStarter(log, backup, clients.backup_place(hsm))
         log.continue_while(lambda: faults.lacks() or jobs.lacks())
