@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
@@ -253,4 +254,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
+    # Jobs that fail are part of the test.
+    logging.getLogger("azure").addHandler(logging.NullHandler())
     asyncio.run(main())
