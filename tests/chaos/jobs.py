@@ -215,7 +215,7 @@ class Restorer:
                 if number == 0:
                     await _insist("interrupted restore", partial(self._interrupt, folder, marks))
                 else:
-                    await self._kill_around(folder, marks, job=0.3, kill=self._random.uniform(0, 0.6))
+                    await self._kill_around(folder, marks, job=1, kill=self._random.uniform(0, 1))
                 await _insist("full restore", partial(self._restore, folder, marks))
                 await self._clear()
 
