@@ -1,4 +1,4 @@
-"""An emulator for each test; it starts in a few milliseconds."""
+"""Raw clients of an emulator, and keys that take as long to make as a test wants."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from emulator.raw import CRYPTO_OFFICER, CRYPTO_USER, RawClient
 from emulator.slow_key import SlowKey
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
-
-@pytest_asyncio.fixture(name="hsm")
-async def _hsm() -> AsyncIterator[ManagedHsmEmulator]:
-    async with ManagedHsmEmulator() as hsm:
-        yield hsm
+    from azure.keyvault.administration.emulator import ManagedHsmEmulator
 
 
 @pytest.fixture(name="raw")

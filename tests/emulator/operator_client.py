@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.raw import ACTION, BACKUP_USER, CRYPTO_OFFICER, CRYPTO_USER, ROLE_DEFINITIONS, RawClient
+from emulator.raw import ACTION, ALICE, BACKUP_USER, CRYPTO_OFFICER, CRYPTO_USER, ROLE_DEFINITIONS, RawClient
 
 if TYPE_CHECKING:
     from emulator.raw import Reply
 
 DURATION = 3600.0
-ALICE = "a11ce000-0000-4000-8000-000000000001"
 ROLE = "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
 
 
