@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.raw import ACTION, ALICE, BACKUP_USER, CRYPTO_OFFICER, CRYPTO_USER, ROLE_DEFINITIONS, RawClient
+from emulator.raw import ACTION, BACKUP_USER, CRYPTO_OFFICER, CRYPTO_USER, ROLE_DEFINITIONS, RawClient
 
 if TYPE_CHECKING:
     from emulator.raw import Reply
 
 DURATION = 3600.0
+ALICE = "a11ce000-0000-4000-8000-000000000001"
+BOB = "b0b00000-0000-4000-8000-000000000002"
 ROLE = "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
 
 
@@ -41,9 +43,7 @@ class Operator(RawClient):
 
     async def folder(self) -> str:
         """Back up, and return the name of the folder."""
-        reply = await self.finish(await self.back_up())
-        assert reply.json["status"] == "Succeeded", reply.body
-        return str(reply.json["azureStorageBlobContainerUri"]).rpartition("/")[2]
+        return folder_of(await self.finish(await self.back_up()))
 
     async def state(self) -> dict[str, object]:
         """Everything that a client can see."""
@@ -79,6 +79,12 @@ class Operator(RawClient):
         await self.send("DELETE", "/keys/b")
         await self.send("POST", "/keys/new/create", {"kty": "oct"})
         await self.send("DELETE", "/deletedkeys/gone")
+
+
+def folder_of(done: Reply) -> str:
+    """Return the name of the folder that a backup has written."""
+    assert done.json["status"] == "Succeeded", done.body
+    return str(done.json["azureStorageBlobContainerUri"]).rpartition("/")[2]
 
 
 def failed(reply: Reply) -> tuple[str, str]:
