@@ -1,4 +1,4 @@
-"""When the emulator itself is at fault, it says so in the shape of the service and goes on."""
+"""When the emulator itself is at fault, it says so in the shape of the service and continues."""
 
 from __future__ import annotations
 
@@ -23,28 +23,26 @@ INTERNAL = ("InternalError", "The emulator failed; its log has the details")
 
 
 class FaultyStore(SqliteStore):
-    """Fails at one step, in a way that nobody foresaw."""
+    """Fails at one step with an unexpected error."""
 
     def __init__(self, step: str) -> None:
         super().__init__()
         self.step = step
 
     def key_count(self) -> int:
-        self._stumble("count")
+        if self.step == "count":
+            raise RuntimeError("secret")
         return super().key_count()
 
     def replace(self, snapshot: Snapshot) -> None:
         super().replace(snapshot)
-        self._stumble("replace")
+        if self.step == "replace":
+            raise RuntimeError("secret")
 
     def save_job(self, job: Job) -> None:
         if self.step == "end" and job.status is not JobStatus.IN_PROGRESS:
             raise StoreError("hsm.sqlite: database or disk is full")
         super().save_job(job)
-
-    def _stumble(self, step: str) -> None:
-        if step == self.step:
-            raise RuntimeError("secret")
 
 
 @pytest.fixture(name="faulty")
@@ -57,9 +55,7 @@ def _faulty(monkeypatch: pytest.MonkeyPatch) -> Any:
     return install
 
 
-async def test_an_error_that_nobody_foresaw_is_a_500_that_tells_no_secrets(
-    faulty: Any, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_unexpected_error_is_a_500_without_secrets(faulty: Any, caplog: pytest.LogCaptureFixture) -> None:
     faulty("count")
     async with ManagedHsmEmulator() as hsm:
         operator = Operator(hsm)
@@ -72,7 +68,7 @@ async def test_an_error_that_nobody_foresaw_is_a_500_that_tells_no_secrets(
     assert "POST /keys/k/create failed" in caplog.text
 
 
-async def test_a_restore_that_stumbles_changes_nothing_and_is_reported_failed(
+async def test_a_restore_with_an_unexpected_error_changes_nothing(
     faulty: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     faulty("replace")
@@ -91,15 +87,15 @@ async def test_a_restore_that_stumbles_changes_nothing_and_is_reported_failed(
     assert "failed" in caplog.text
 
 
-async def test_a_backup_that_stumbles_is_reported_failed(
+async def test_a_backup_with_an_unexpected_error_is_reported_failed(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def stumble(*_arguments: object, **_options: object) -> None:
+    def fail(*_arguments: object, **_options: object) -> None:
         raise RuntimeError("secret")
 
     async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
         operator = Operator(hsm)
-        monkeypatch.setattr("azure.keyvault.administration.emulator._domain.archive.pack", stumble)
+        monkeypatch.setattr("azure.keyvault.administration.emulator._domain.archive.pack", fail)
 
         done = await operator.finish(await operator.back_up())
 
@@ -108,7 +104,10 @@ async def test_a_backup_that_stumbles_is_reported_failed(
     assert "failed" in caplog.text
 
 
-async def test_a_job_whose_end_cannot_be_stored_ends_when_it_can(faulty: Any, caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_job_whose_end_cannot_be_stored_ends_when_it_can(
+    faulty: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._PATIENCE_SECONDS", 0.01)
     store = faulty("nothing")
     async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
         operator = Operator(hsm)
@@ -131,42 +130,36 @@ async def test_a_job_whose_end_cannot_be_stored_ends_when_it_can(faulty: Any, ca
         assert (await operator.back_up()).status == 202
 
 
-async def test_a_check_whose_end_cannot_be_stored_is_an_error_and_holds_up_nothing(faulty: Any) -> None:
+async def test_a_check_whose_end_cannot_be_stored_is_an_error_and_blocks_no_job(faulty: Any) -> None:
     store = faulty("end")
     async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
         operator = Operator(hsm)
 
-        reply = await operator.send("POST", "/prebackup", operator.storage)
+        assert (await operator.send("POST", "/prebackup", operator.storage)).status == 503
         store.step = "nothing"
-
-        assert reply.status == 503
         assert (await operator.back_up()).status == 202
 
 
-async def test_nothing_is_written_behind_an_emulator_that_was_closed(
+async def test_closing_waits_for_a_backup_that_is_being_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    begun, may_end = threading.Event(), threading.Event()
-    ended = False
+    begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
 
     def write_slowly(*_arguments: object) -> None:
-        nonlocal ended
         begun.set()
         may_end.wait(10)
-        ended = True
+        ended.set()
 
     monkeypatch.setattr("azure.keyvault.administration.emulator._state.backup_storage._write_folder", write_slowly)
-    hsm = ManagedHsmEmulator(data=tmp_path)
-    async with hsm:
-        operator = Operator(hsm)
-        await operator.back_up()
+    async with ManagedHsmEmulator(data=tmp_path) as hsm:
+        await Operator(hsm).back_up()
         await asyncio.to_thread(begun.wait, 10)
         asyncio.get_running_loop().call_later(0.05, may_end.set)
 
-    assert ended
+    assert ended.is_set()
 
 
-async def test_the_newest_jobs_are_remembered_and_the_others_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_only_the_newest_jobs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._MEMORY", 3)
     async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
         operator = Operator(hsm)
