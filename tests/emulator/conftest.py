@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from emulator.raw import CRYPTO_OFFICER, CRYPTO_USER, RawClient
+from emulator.raw import RawClient
 from emulator.slow_key import SlowKey
 
 if TYPE_CHECKING:
@@ -23,9 +23,8 @@ def _raw(hsm: ManagedHsmEmulator) -> RawClient:
 
 @pytest_asyncio.fixture(name="user")
 async def _user(raw: RawClient) -> RawClient:
-    """Somebody who may do with keys whatever can be done."""
-    await raw.assign(raw.hsm.admin_object_id, CRYPTO_USER)
-    await raw.assign(raw.hsm.admin_object_id, CRYPTO_OFFICER)
+    """An administrator who may use and manage keys."""
+    await raw.grant_key_roles()
     return raw
 
 

@@ -1,10 +1,10 @@
-"""A client that backs up and restores, and never waits."""
+"""A client that backs up and restores, and puts the clock forward instead of waiting."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from emulator.raw import ACTION, BACKUP_USER, CRYPTO_OFFICER, CRYPTO_USER, ROLE_DEFINITIONS, RawClient
+from emulator.raw import ACTION, BACKUP_USER, CRYPTO_USER, ROLE_DEFINITIONS, RawClient
 
 if TYPE_CHECKING:
     from emulator.raw import Reply
@@ -16,7 +16,7 @@ ROLE = "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
 
 
 class Operator(RawClient):
-    """Somebody who backs up and restores, and does not wait: the clock is put forward until the job is due."""
+    """Backs up and restores; the clock is put forward until the job is due."""
 
     @property
     def storage(self) -> dict[str, Any]:
@@ -46,7 +46,7 @@ class Operator(RawClient):
         return folder_of(await self.finish(await self.back_up()))
 
     async def state(self) -> dict[str, object]:
-        """Everything that a client can see."""
+        """Return everything that a client can see."""
         paths = [
             ROLE_DEFINITIONS,
             *(f"{scope}/providers/Microsoft.Authorization/roleAssignments" for scope in ("", "/keys", "/keys/a")),
@@ -59,9 +59,8 @@ class Operator(RawClient):
         return {path: reply.json if reply.status == 200 else reply.status for path, reply in replies.items()}
 
     async def furnish(self) -> None:
-        """Make an HSM that is worth a backup."""
-        await self.assign(self.principal, CRYPTO_USER)
-        await self.assign(self.principal, CRYPTO_OFFICER)
+        """Create keys, a role and assignments."""
+        await self.grant_key_roles()
         await self.assign(ALICE, BACKUP_USER, "/keys/a")
         permissions = [{"dataActions": [f"{ACTION}/keys/read/action"]}]
         await self.send(
@@ -88,7 +87,7 @@ def folder_of(done: Reply) -> str:
 
 
 def failed(reply: Reply) -> tuple[str, str]:
-    """Return code and message of a failed job, having looked at everything else of it."""
+    """Check the status of a failed job, and return its code and message."""
     body = reply.json
     assert reply.status == 200
     assert body["status"] == "Failed"

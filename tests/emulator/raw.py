@@ -126,6 +126,11 @@ class RawClient:
         properties = {"roleDefinitionId": ROLE_ID + role, "principalId": principal}
         return await self.send("PUT", f"{scope}{ROLE_ASSIGNMENTS}/{name}", {"properties": properties})
 
+    async def grant_key_roles(self) -> None:
+        """Let the principal use and manage keys."""
+        for role in (CRYPTO_USER, CRYPTO_OFFICER):
+            await self.assign(self.principal, role)
+
     async def role_definitions(self) -> list[dict[str, Any]]:
         value: list[dict[str, Any]] = (await self.send("GET", ROLE_DEFINITIONS)).json["value"]
         return value
