@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from emulator.raw import ACTION, BACKUP_USER, CRYPTO_USER, ROLE_DEFINITIONS, RawClient
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from emulator.raw import Reply
 
 DURATION = 3600.0
@@ -78,6 +82,13 @@ class Operator(RawClient):
         await self.send("DELETE", "/keys/b")
         await self.send("POST", "/keys/new/create", {"kty": "oct"})
         await self.send("DELETE", "/deletedkeys/gone")
+
+
+@asynccontextmanager
+async def operating(name: str = "emulated-hsm", **options: Any) -> AsyncGenerator[Operator]:
+    """Start an emulator whose jobs are in progress until the clock is put forward."""
+    async with ManagedHsmEmulator(name, job_duration=DURATION, **options) as hsm:
+        yield Operator(hsm)
 
 
 def folder_of(done: Reply) -> str:

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
-from emulator.operator_client import ALICE, BOB, DURATION, Operator, failed, folder_of
+from emulator.operator_client import ALICE, BOB, Operator, failed, folder_of, operating
 from emulator.raw import ACTION, BACKUP_USER, CRYPTO_USER, RESTORE_USER, ROLE_DEFINITIONS
 from emulator.slow_key import SlowKey
 
@@ -32,8 +32,8 @@ BUSY = (409, "Conflict", "Another backup operation is in progress")
 
 @pytest_asyncio.fixture(name="operator")
 async def _operator() -> AsyncIterator[Operator]:
-    async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
-        yield Operator(hsm)
+    async with operating() as operator:
+        yield operator
 
 
 def text(reply: Reply) -> str:
@@ -433,8 +433,7 @@ async def test_a_key_that_is_soft_deleted_must_be_purged_before_it_can_be_restor
 
 @pytest.mark.parametrize("path", ["/restore", "/prerestore", "/keys/b/restore"])
 async def test_damaged_backup_is_not_restored(tmp_path: Path, path: str) -> None:
-    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
-        operator = Operator(hsm)
+    async with operating(data=tmp_path) as operator:
         await operator.furnish()
         folder = await operator.folder()
         await operator.wreck()
@@ -448,16 +447,15 @@ async def test_damaged_backup_is_not_restored(tmp_path: Path, path: str) -> None
 
 
 async def test_another_hsm_of_the_same_security_domain_can_be_given_the_whole_state(tmp_path: Path) -> None:
-    async with ManagedHsmEmulator("source", data=tmp_path / "1", job_duration=DURATION) as source:
-        await Operator(source).furnish()
-        folder = await Operator(source).folder()
+    async with operating("source", data=tmp_path / "1") as source:
+        await source.furnish()
+        folder = await source.folder()
         # The keys' identifiers hold the name of the HSM.
-        before = json.dumps(await Operator(source).state()).replace("source.", "target.")
-        domain = source.security_domain
+        before = json.dumps(await source.state()).replace("source.", "target.")
+        domain = source.hsm.security_domain
 
     move = tmp_path / "1/storage/sourcestore.blob.core.windows.net"
-    async with ManagedHsmEmulator("target", data=tmp_path / "2", security_domain=domain, job_duration=DURATION) as hsm:
-        target = Operator(hsm)
+    async with operating("target", data=tmp_path / "2", security_domain=domain) as target:
         move.rename(tmp_path / "2/storage/sourcestore.blob.core.windows.net")
         uri = "https://sourcestore.blob.core.windows.net/backups"
         done = await target.finish(await target.restore(folder, storageResourceUri=uri))
@@ -467,13 +465,12 @@ async def test_another_hsm_of_the_same_security_domain_can_be_given_the_whole_st
 
 
 async def test_a_backup_of_another_security_domain_is_refused_and_changes_nothing(tmp_path: Path) -> None:
-    async with ManagedHsmEmulator("source", data=tmp_path / "1", job_duration=DURATION) as source:
-        folder = await Operator(source).folder()
+    async with operating("source", data=tmp_path / "1") as source:
+        folder = await source.folder()
     (tmp_path / "2").mkdir()
     (tmp_path / "1/storage").rename(tmp_path / "2/storage")
 
-    async with ManagedHsmEmulator("target", data=tmp_path / "2", job_duration=DURATION) as hsm:
-        target = Operator(hsm)
+    async with operating("target", data=tmp_path / "2") as target:
         await target.furnish()
         before = await target.state()
         uri = "https://sourcestore.blob.core.windows.net/backups"
@@ -657,16 +654,14 @@ async def test_a_backup_user_backs_up_and_a_restore_user_restores(operator: Oper
 
 
 async def test_a_job_that_was_interrupted_is_reported_failed_and_changed_nothing(tmp_path: Path) -> None:
-    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
-        operator = Operator(hsm)
+    async with operating(data=tmp_path) as operator:
         await operator.furnish()
         folder = await operator.folder()
         await operator.wreck()
         before = await operator.state()
         started = await operator.restore(folder)
 
-    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
-        operator = Operator(hsm)
+    async with operating(data=tmp_path) as operator:
         done = await operator.status(started)
 
         assert failed(done) == ("Interrupted", "The HSM was stopped while the job was in progress")

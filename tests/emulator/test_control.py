@@ -166,7 +166,7 @@ async def test_request_without_the_key_is_refused(hsm: ManagedHsmEmulator) -> No
             for method in ("GET", "DELETE"):
                 async with session.request(method, URL(base + path, encoded=True)) as reply:
                     assert reply.status == 403
-                    assert (await reply.json())["message"].startswith("EMULATOR_CONTROL_URL has the key")
+                    assert "EMULATOR_CONTROL_URL" in (await reply.json())["message"]
 
 
 async def test_each_emulator_has_its_own_key(hsm: ManagedHsmEmulator) -> None:

@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from azure.keyvault.administration.emulator._domain.records import JobStatus
 from azure.keyvault.administration.emulator._state.sqlite import SqliteStore, StoreError
-from emulator.operator_client import DURATION, Operator, failed
+from emulator.operator_client import DURATION, failed, operating
 from emulator.raw import ROLE_DEFINITIONS
 
 if TYPE_CHECKING:
@@ -57,8 +56,7 @@ def _faulty(monkeypatch: pytest.MonkeyPatch) -> Any:
 
 async def test_an_unexpected_error_is_a_500_without_secrets(faulty: Any, caplog: pytest.LogCaptureFixture) -> None:
     faulty("count")
-    async with ManagedHsmEmulator() as hsm:
-        operator = Operator(hsm)
+    async with operating() as operator:
         await operator.furnish()
 
         reply = await operator.send("POST", "/keys/k/create", {"kty": "oct"})
@@ -72,8 +70,7 @@ async def test_a_restore_with_an_unexpected_error_changes_nothing(
     faulty: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     faulty("replace")
-    async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
-        operator = Operator(hsm)
+    async with operating() as operator:
         await operator.furnish()
         folder = await operator.folder()
         await operator.wreck()
@@ -93,8 +90,7 @@ async def test_a_backup_with_an_unexpected_error_is_reported_failed(
     def fail(*_arguments: object, **_options: object) -> None:
         raise RuntimeError("secret")
 
-    async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
-        operator = Operator(hsm)
+    async with operating() as operator:
         monkeypatch.setattr("azure.keyvault.administration.emulator._domain.archive.pack", fail)
 
         done = await operator.finish(await operator.back_up())
@@ -109,15 +105,14 @@ async def test_a_job_whose_end_cannot_be_stored_ends_when_it_can(
 ) -> None:
     monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._PATIENCE_SECONDS", 0.01)
     store = faulty("nothing")
-    async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
-        operator = Operator(hsm)
+    async with operating() as operator:
         await operator.furnish()
         folder = await operator.folder()
         await operator.wreck()
         before = await operator.state()
         store.step = "end"
         started = await operator.restore(folder)
-        hsm.clock.advance(DURATION)
+        operator.hsm.clock.advance(DURATION)
         while caplog.text.count("could not be stored") < 2:
             assert (await operator.status(started)).json["status"] == "InProgress"
 
@@ -132,9 +127,7 @@ async def test_a_job_whose_end_cannot_be_stored_ends_when_it_can(
 
 async def test_a_check_whose_end_cannot_be_stored_is_an_error_and_blocks_no_job(faulty: Any) -> None:
     store = faulty("end")
-    async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
-        operator = Operator(hsm)
-
+    async with operating() as operator:
         assert (await operator.send("POST", "/prebackup", operator.storage)).status == 503
         store.step = "nothing"
         assert (await operator.back_up()).status == 202
@@ -151,8 +144,8 @@ async def test_closing_waits_for_a_backup_that_is_being_written(
         ended.set()
 
     monkeypatch.setattr("azure.keyvault.administration.emulator._state.backup_storage._write_folder", write_slowly)
-    async with ManagedHsmEmulator(data=tmp_path) as hsm:
-        await Operator(hsm).back_up()
+    async with operating(data=tmp_path) as operator:
+        await operator.back_up()
         await asyncio.to_thread(begun.wait, 10)
         asyncio.get_running_loop().call_later(0.05, may_end.set)
 
@@ -161,8 +154,7 @@ async def test_closing_waits_for_a_backup_that_is_being_written(
 
 async def test_only_the_newest_jobs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._MEMORY", 3)
-    async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
-        operator = Operator(hsm)
+    async with operating() as operator:
         started = [await operator.back_up()]
         for _ in range(3):
             await operator.finish(started[-1])

@@ -16,7 +16,7 @@ from aiohttp import web
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from emulator.blob_server import BlobServer
-from emulator.operator_client import DURATION, Operator, failed, folder_of
+from emulator.operator_client import Operator, failed, folder_of, operating
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -27,8 +27,8 @@ SAS = "sv=2025-01-05&sr=c&sp={}&se=2099-01-01T00:00:00Z&sig=x"
 
 @pytest_asyncio.fixture(name="operator")
 async def _operator() -> AsyncIterator[Operator]:
-    async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
-        yield Operator(hsm)
+    async with operating() as operator:
+        yield operator
 
 
 @pytest_asyncio.fixture(name="blobs")
@@ -49,6 +49,10 @@ async def back_up(operator: Operator, blobs: BlobServer) -> str:
 async def failure(operator: Operator, blobs: BlobServer, folder: str = "folder") -> tuple[str, str]:
     """Restore from a blob service, and return how that fails."""
     return failed(await operator.finish(await operator.restore(folder, **at(blobs, "rl"))))
+
+
+def unavailable(blobs: BlobServer, reason: str) -> tuple[str, str]:
+    return "StorageUnavailable", f"{blobs.account_url}/backups {reason}"
 
 
 # A blob service on this machine.
@@ -203,18 +207,14 @@ async def test_blob_that_is_larger_than_its_listing_says_fails_the_job(
         status=206, headers={"Content-Range": "bytes 0-9/10", "x-ms-blob-type": "BlockBlob", **headers}
     )
 
-    expected = ("StorageUnavailable", f"{blobs.account_url}/backups sends more than is expected")
-    assert await failure(operator, blobs) == expected
+    assert await failure(operator, blobs) == unavailable(blobs, "sends more than is expected")
     assert flood.sent < 100_000_000
 
 
 async def test_list_whose_body_never_ends_fails_the_job(operator: Operator, blobs: BlobServer) -> None:
     blobs.lists = flood = Flood(entry("folder/a").encode())
 
-    assert await failure(operator, blobs) == (
-        "StorageUnavailable",
-        f"{blobs.account_url}/backups sends more than is expected",
-    )
+    assert await failure(operator, blobs) == unavailable(blobs, "sends more than is expected")
     assert flood.sent < 100_000_000
 
 
@@ -232,10 +232,7 @@ async def test_list_of_endless_pages_fails_the_job(operator: Operator, blobs: Bl
 
     blobs.lists = one_more
 
-    assert await failure(operator, blobs) == (
-        "StorageUnavailable",
-        f"{blobs.account_url}/backups lists without end",
-    )
+    assert await failure(operator, blobs) == unavailable(blobs, "lists without end")
 
 
 async def test_compressed_response_fails_the_job_before_it_is_unpacked(operator: Operator, blobs: BlobServer) -> None:
@@ -245,10 +242,7 @@ async def test_compressed_response_fails_the_job_before_it_is_unpacked(operator:
 
     blobs.lists = bomb
 
-    assert await failure(operator, blobs) == (
-        "StorageUnavailable",
-        f"{blobs.account_url}/backups sends what is compressed",
-    )
+    assert await failure(operator, blobs) == unavailable(blobs, "sends what is compressed")
 
 
 async def test_service_that_takes_forever_fails_the_job(
@@ -263,8 +257,7 @@ async def test_service_that_takes_forever_fails_the_job(
     monkeypatch.setattr("azure.keyvault.administration.emulator._state.blob_container._MAX_SECONDS", 0.1)
     blobs.lists = wait
 
-    expected = ("StorageUnavailable", f"{blobs.account_url}/backups takes longer than 0.1 seconds")
-    assert await failure(operator, blobs) == expected
+    assert await failure(operator, blobs) == unavailable(blobs, "takes longer than 0.1 seconds")
     may_end.set()
 
 
@@ -319,10 +312,9 @@ def crowd(folder: Path) -> None:
     ids=["folder", "link", "crowd", "huge"],
 )
 async def test_folder_that_cannot_be_a_backup_is_not_read(tmp_path: Path, change: Any, reason: str) -> None:
-    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
-        operator = Operator(hsm)
+    async with operating(data=tmp_path) as operator:
         folder = await operator.folder()
-        change(tmp_path / "storage" / hsm.container_url.removeprefix("https://") / folder)
+        change(tmp_path / "storage" / operator.hsm.container_url.removeprefix("https://") / folder)
 
         done = await operator.finish(await operator.restore(folder))
 
@@ -339,11 +331,11 @@ async def test_folder_that_cannot_be_a_backup_is_not_read(tmp_path: Path, change
     ids=["removed", "file"],
 )
 async def test_data_folder_that_cannot_be_written_fails_the_job(tmp_path: Path, damage: Any, reason: str) -> None:
-    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
+    async with operating(data=tmp_path) as operator:
         damage(tmp_path / "storage")
         before = tree(tmp_path)
 
-        done = await Operator(hsm).finish(await Operator(hsm).back_up(storageResourceUri=CONTOSO))
+        done = await operator.finish(await operator.back_up(storageResourceUri=CONTOSO))
 
         assert failed(done) == ("StorageUnavailable", f"The data folder cannot be written: {reason}")
         assert tree(tmp_path) == before
@@ -353,20 +345,20 @@ async def test_file_that_cannot_be_read_fails_the_job(tmp_path: Path, monkeypatc
     def refuse(_path: Path) -> bytes:
         raise OSError(5, "Input/output error")
 
-    async with ManagedHsmEmulator(data=tmp_path, job_duration=DURATION) as hsm:
-        folder = await Operator(hsm).folder()
+    async with operating(data=tmp_path) as operator:
+        folder = await operator.folder()
         monkeypatch.setattr("pathlib.Path.read_bytes", refuse)
 
-        done = await Operator(hsm).finish(await Operator(hsm).restore(folder))
+        done = await operator.finish(await operator.restore(folder))
 
         assert failed(done) == ("StorageUnavailable", "The data folder cannot be read: Input/output error")
 
 
 async def test_start_removes_half_a_backup_and_nothing_that_only_looks_like_one(tmp_path: Path) -> None:
     data, elsewhere = tmp_path / "data", tmp_path / "elsewhere"
-    async with ManagedHsmEmulator(data=data, job_duration=DURATION) as hsm:
-        folder = await Operator(hsm).folder()
-        container = data / "storage" / hsm.container_url.removeprefix("https://")
+    async with operating(data=data) as operator:
+        folder = await operator.folder()
+        container = data / "storage" / operator.hsm.container_url.removeprefix("https://")
     elsewhere.mkdir()
     (elsewhere / "file").touch()
     shutil.copytree(container / folder, container / f".{folder}.partial")

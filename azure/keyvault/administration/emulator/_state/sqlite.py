@@ -213,7 +213,7 @@ class SqliteStore:
                 self.snapshot()
                 for row in self._execute("SELECT document FROM jobs"):
                     documents.job(_load(row))
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (ValueError, TypeError, KeyError) as error:
                 raise sqlite3.DatabaseError("malformed: a record cannot be read") from error
 
     def _execute(self, statement: str, *values: str | int | None) -> list[Any]:
