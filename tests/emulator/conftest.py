@@ -1,4 +1,4 @@
-"""Raw clients of an emulator, and keys that take as long to make as a test wants."""
+"""Raw clients of an emulator, and keys whose generation takes as long as a test wants."""
 
 from __future__ import annotations
 

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from azure.keyvault.administration.emulator._domain.records import JobStatus
 from azure.keyvault.administration.emulator._state.sqlite import SqliteStore, StoreError
-from emulator.operator_client import DURATION, failed, operating
+from emulator.operator_client import DURATION, Operator, failed, folder_of, operating
 from emulator.raw import ROLE_DEFINITIONS
 
 if TYPE_CHECKING:
@@ -37,6 +38,11 @@ class FaultyStore(SqliteStore):
         super().replace(snapshot)
         if self.step == "replace":
             raise RuntimeError("secret")
+
+    def forget_jobs(self, *, keep: int) -> None:
+        if self.step == "start":
+            raise StoreError("hsm.sqlite: database or disk is full")
+        super().forget_jobs(keep=keep)
 
     def save_job(self, job: Job) -> None:
         if self.step == "end" and job.status is not JobStatus.IN_PROGRESS:
@@ -125,11 +131,21 @@ async def test_a_job_whose_end_cannot_be_stored_ends_when_it_can(
         assert (await operator.back_up()).status == 202
 
 
-async def test_a_check_whose_end_cannot_be_stored_is_an_error_and_blocks_no_job(faulty: Any) -> None:
-    store = faulty("end")
+@pytest.mark.parametrize(
+    ("method", "path", "step"),
+    [("POST", "/backup", "start"), ("PUT", "/restore", "start"), ("POST", "/prebackup", "end")],
+)
+async def test_a_job_that_cannot_be_stored_is_an_error_and_blocks_no_other(
+    faulty: Any, method: str, path: str, step: str
+) -> None:
+    store = faulty(step)
     async with operating() as operator:
-        assert (await operator.send("POST", "/prebackup", operator.storage)).status == 503
+        restore = {"sasTokenParameters": operator.storage, "folderToRestore": "f"}
+
+        refused = await operator.send(method, path, restore if method == "PUT" else operator.storage)
         store.step = "nothing"
+
+        assert refused.status == 503
         assert (await operator.back_up()).status == 202
 
 
@@ -150,6 +166,28 @@ async def test_closing_waits_for_a_backup_that_is_being_written(
         asyncio.get_running_loop().call_later(0.05, may_end.set)
 
     assert ended.is_set()
+
+
+async def test_poll_of_a_job_that_is_not_due_is_not_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._PATIENCE_SECONDS", 3600)
+    async with operating() as operator:
+        started = await operator.back_up()
+
+        assert (await asyncio.wait_for(operator.status(started), 30)).json["status"] == "InProgress"
+
+
+async def test_backups_of_one_moment_have_different_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    async with ManagedHsmEmulator(job_duration=0) as hsm:
+        now = hsm.clock.now()
+        monkeypatch.setattr(hsm.clock, "_source", lambda: now)
+        operator, folders = Operator(hsm), set[str]()
+        for _ in range(2):
+            started = await operator.back_up()
+            while (done := await operator.status(started)).json["status"] == "InProgress":
+                pass
+            folders.add(folder_of(done))
+
+    assert len(folders) == 2
 
 
 async def test_only_the_newest_jobs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:

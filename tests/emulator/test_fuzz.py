@@ -27,11 +27,10 @@ NAME = "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
 HEAD = re.compile(rb"HTTP/1\.[01] (\d{3}) [^\r\n]*\r\n((?:[!-9;-~]+: [^\r\n]*\r\n)*)\r\n")
 TOKEN = b"Authorization: Bearer <token>"
 
-# Of the profile's examples; most byte sequences are followed by a wait.
-FEWER, MORE = (int(settings.default.max_examples * factor) for factor in (0.5, 2))
+EXAMPLES = settings().max_examples
 
 
-def shares_the_emulator(max_examples: int = settings.default.max_examples) -> settings:
+def shares_the_emulator(max_examples: int = EXAMPLES) -> settings:
     return settings(max_examples=max_examples, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
@@ -166,7 +165,7 @@ fragments = st.sampled_from(
 @example(sent=b"GET / HTTP/1.1\r\nHost: localhost\r\nExpect: \xf0\r\n\r\n")
 @example(sent=b"GET / HTTP/1.1\r\nContent-Length: 99999999999999999999999\r\n\r\n")
 @example(sent=b"PUT /keys/a HTTP/1.1\r\n" + TOKEN + b"\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n")
-@shares_the_emulator(FEWER)
+@shares_the_emulator(EXAMPLES // 2)
 async def test_any_bytes_are_answered_or_the_connection_is_closed(watched: Watched, sent: bytes) -> None:
     # Where the server waits for more of a request, the client closes the connection.
     answers = await watched.exchange(sent, patience=0.05)
@@ -198,7 +197,7 @@ BODIES: list[tuple[str, str, Any]] = [
 
 
 @given(request_=st.sampled_from(BODIES), data=st.data())
-@shares_the_emulator(MORE)
+@shares_the_emulator(EXAMPLES * 2)
 async def test_any_body_is_accepted_or_refused_and_never_with_a_500(
     watched: Watched, request_: tuple[str, str, Any], data: st.DataObject
 ) -> None:

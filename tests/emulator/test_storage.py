@@ -37,7 +37,7 @@ async def _blobs() -> AsyncIterator[BlobServer]:
         yield blobs
 
 
-def at(blobs: BlobServer, permissions: str = "racwdl", **changes: object) -> dict[str, object]:
+def at(blobs: BlobServer, permissions: str = "racwdl", **changes: object) -> dict[str, Any]:
     """Return the storage parameters for the container of a blob service."""
     return {"storageResourceUri": f"{blobs.account_url}/backups", "token": SAS.format(permissions), **changes}
 
