@@ -18,13 +18,13 @@ NO_SIGNATURE = "The token is not signed by the authority of the challenge."
 @pytest.mark.parametrize(
     ("method", "path", "body", "version"),
     [
-        pytest.param("PUT", f"{ROLE_DEFINITIONS}/x", b"", "7.6", id="no-body"),
-        pytest.param("PUT", f"{ROLE_DEFINITIONS}/x", b"{", "7.6", id="broken-body"),
-        pytest.param("PUT", f"{ROLE_DEFINITIONS}/x", b" " * 2_000_000, "7.6", id="huge-body"),
-        pytest.param("GET", ROLE_DEFINITIONS, None, None, id="no-version"),
-        pytest.param("GET", ROLE_DEFINITIONS, None, "1.0", id="unknown-version"),
-        pytest.param("GET", "/nothing/here", None, "7.6", id="unknown-path"),
-        pytest.param("PATCH", ROLE_DEFINITIONS, None, "7.6", id="wrong-method"),
+        ("PUT", f"{ROLE_DEFINITIONS}/x", b"", "7.6"),
+        ("PUT", f"{ROLE_DEFINITIONS}/x", b"{", "7.6"),
+        ("PUT", f"{ROLE_DEFINITIONS}/x", b" " * 2_000_000, "7.6"),
+        ("GET", ROLE_DEFINITIONS, None, None),
+        ("GET", ROLE_DEFINITIONS, None, "1.0"),
+        ("GET", "/nothing/here", None, "7.6"),
+        ("PATCH", ROLE_DEFINITIONS, None, "7.6"),
     ],
 )
 async def test_a_request_without_a_token_is_challenged_before_anything_else_is_looked_at(
@@ -160,13 +160,13 @@ async def test_a_credential_is_for_an_object_id(hsm: ManagedHsmEmulator) -> None
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        pytest.param({"oid": 5}, "The token names no principal.", id="number-as-oid"),
-        pytest.param({"exp": 9.5e9}, "The token has expired.", id="fraction-as-expiry"),
-        pytest.param({"nbf": 9_500_000_000}, "The token is not valid yet.", id="not-yet-valid"),
-        pytest.param({"nbf": 1.5}, "The token is not valid yet.", id="fraction-as-beginning"),
-        pytest.param({"iss": "https://sts.windows.net/other/"}, INVALID_ISSUER, id="other-issuer"),
+        ({"oid": 5}, "The token names no principal."),
+        ({"exp": 9.5e9}, "The token has expired."),
+        ({"nbf": 9_500_000_000}, "The token is not valid yet."),
+        ({"nbf": 1.5}, "The token is not valid yet."),
+        ({"iss": "https://sts.windows.net/other/"}, INVALID_ISSUER),
         *(
-            pytest.param({"aud": audience}, INVALID_AUDIENCE.format(audience), id=f"audience-{number}")
+            ({"aud": audience}, INVALID_AUDIENCE.format(audience))
             for number, audience in enumerate(
                 ["https://managedhsm.azure.net/", "https://MANAGEDHSM.azure.net", "", "ä\r\n", ["https://a.example"], 5]
             )

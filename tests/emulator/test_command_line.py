@@ -387,10 +387,7 @@ WAYS = [["-m", "azure.keyvault.administration.emulator"], ["-c", _script()]]
 
 @pytest.mark.parametrize(
     ("way", "said"),
-    [
-        (WAYS[0], "Traceback .*:\\n(.*\\n)*ImportError"),
-        (WAYS[1], "managed-hsm-emulator: error"),
-    ],
+    [(WAYS[0], "Traceback .*:\\n(.*\\n)*ImportError"), (WAYS[1], "managed-hsm-emulator: error")],
     ids=["module", "script"],
 )
 def test_without_the_extra_the_command_says_what_to_install(

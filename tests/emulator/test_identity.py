@@ -135,10 +135,7 @@ async def test_a_token_is_as_old_as_the_clock_of_the_emulator_says(raw: RawClien
             {"mi_res_id": "/subscriptions/x"},
             f"{NOT_FOUND}: the emulator knows no resources; give the object id of a principal as client_id",
         ),
-        (
-            {"client_id": ALICE, "object_id": ALICE},
-            f"{NOT_FOUND}: only one of client_id, object_id may be given",
-        ),
+        ({"client_id": ALICE, "object_id": ALICE}, f"{NOT_FOUND}: only one of client_id, object_id may be given"),
     ],
     ids=lambda value: ",".join(value) if isinstance(value, dict) else "",
 )

@@ -6,14 +6,7 @@ from typing import Any
 
 import pytest
 
-from emulator.raw import (
-    ACTION,
-    ADMINISTRATOR,
-    CRYPTO_USER,
-    ROLE_DEFINITIONS,
-    ROLE_ID,
-    RawClient,
-)
+from emulator.raw import ACTION, ADMINISTRATOR, CRYPTO_USER, ROLE_DEFINITIONS, ROLE_ID, RawClient
 
 NAME = "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
 URL = f"{ROLE_DEFINITIONS}/{NAME}"
@@ -162,39 +155,29 @@ async def test_a_role_without_permissions_grants_nothing(raw: RawClient, body: A
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        pytest.param({}, "The member properties is required", id="no-properties"),
-        pytest.param(create(permissions={}), "properties.permissions must be an array", id="permissions-object"),
-        pytest.param(create(permissions=["x"]), "properties.permissions[0] must be an object", id="permission-text"),
-        pytest.param(
+        ({}, "The member properties is required"),
+        (create(permissions={}), "properties.permissions must be an array"),
+        (create(permissions=["x"]), "properties.permissions[0] must be an object"),
+        (
             create(permissions=[{}, {"dataActions": ["x", 1]}]),
             "properties.permissions[1].dataActions[1] must be a string",
-            id="number-as-action",
         ),
-        pytest.param(
+        (
             create(permissions=[{"dataActions": ["Microsoft.KeyVault/managedHsm/keys/fly/action"]}]),
             "The data action 'Microsoft.KeyVault/managedHsm/keys/fly/action' does not exist",
-            id="unknown-data-action",
         ),
-        pytest.param(
+        (
             create(permissions=[{"notDataActions": [f"{ACTION}/*"]}]),
             "The data action 'Microsoft.KeyVault/managedHsm/*' does not exist",
-            id="wildcard",
         ),
-        pytest.param(
-            create(type="AKVBuiltInRole"),
-            "The type of a role definition can only be CustomRole",
-            id="pretends-to-be-built-in",
-        ),
-        pytest.param(create(roleName=5), "properties.roleName must be a string", id="number-as-name"),
-        pytest.param(
-            create(rolename="x"), "The request body has unknown members: 'properties.rolename'", id="unknown-property"
-        ),
-        pytest.param(
+        (create(type="AKVBuiltInRole"), "The type of a role definition can only be CustomRole"),
+        (create(roleName=5), "properties.roleName must be a string"),
+        (create(rolename="x"), "The request body has unknown members: 'properties.rolename'"),
+        (
             create(permissions=[{"dataAction": []}]),
             "The request body has unknown members: 'properties.permissions[0].dataAction'",
-            id="unknown-in-permission",
         ),
-        pytest.param({**create(), "id": "x"}, "The request body has unknown members: 'id'", id="unknown-at-the-top"),
+        ({**create(), "id": "x"}, "The request body has unknown members: 'id'"),
     ],
 )
 async def test_a_role_that_is_not_right_is_refused_and_changes_nothing(
@@ -262,11 +245,11 @@ async def test_the_fifty_first_custom_role_is_refused_but_a_replacement_is_not(r
 @pytest.mark.parametrize(
     ("filter_", "names"),
     [
-        pytest.param("atScopeAndBelow", None, id="at-scope-and-below"),
-        pytest.param("atScopeAndBelow()", None, id="at-scope-and-below-called"),
-        pytest.param("roleName eq 'Managed HSM Crypto User'", [CRYPTO_USER], id="one-role"),
-        pytest.param("roleName eq 'nothing'", [], id="no-role"),
-        pytest.param("roleName eq ''", [], id="empty-name"),
+        ("atScopeAndBelow", None),
+        ("atScopeAndBelow()", None),
+        ("roleName eq 'Managed HSM Crypto User'", [CRYPTO_USER]),
+        ("roleName eq 'nothing'", []),
+        ("roleName eq ''", []),
     ],
 )
 async def test_a_filter_chooses_roles(raw: RawClient, filter_: str, names: list[str] | None) -> None:

@@ -93,16 +93,16 @@ async def test_a_wrong_method_is_told_the_right_ones(raw: RawClient, method: str
 @pytest.mark.parametrize(
     "body",
     [
-        pytest.param(b"", id="empty"),
-        pytest.param(b"{", id="truncated"),
-        pytest.param(b"\xff\xfe", id="not-utf-8"),
-        pytest.param(b"\xef\xbb\xbf{}", id="byte-order-mark"),
-        pytest.param(b'{"properties": NaN}', id="not-a-number"),
+        b"",
+        b"{",
+        b"\xff\xfe",
+        b"\xef\xbb\xbf{}",
+        b'{"properties": NaN}',
         pytest.param(b"[" * 200_000, id="deep"),
         pytest.param(b'{"a":' * 100_000 + b"1" + b"}" * 100_000, id="deep-object"),
         pytest.param(b'{"a": ' + b"9" * 10_000 + b"}", id="long-number"),
-        pytest.param(b"{'a': 1}", id="python"),
-        pytest.param(b"{}{}", id="two-objects"),
+        b"{'a': 1}",
+        b"{}{}",
     ],
 )
 async def test_a_body_that_is_no_json_is_refused(raw: RawClient, body: bytes) -> None:
@@ -119,10 +119,10 @@ async def test_a_body_that_is_no_object_is_refused(raw: RawClient, body: bytes) 
 @pytest.mark.parametrize(
     ("body", "name"),
     [
-        pytest.param(b'{"properties": {}, "properties": {}}', "'properties'", id="top"),
-        pytest.param(b'{"properties": {"roleName": "a", "roleName": "a"}}', "'roleName'", id="below"),
-        pytest.param(b'{"properties": {"permissions": [{"x": [], "\\u0078": []}]}}', "'x'", id="escaped"),
-        pytest.param(b'{"\\ud800": 1, "\\ud800": 1}', "'\\ud800'", id="surrogate"),
+        (b'{"properties": {}, "properties": {}}', "'properties'"),
+        (b'{"properties": {"roleName": "a", "roleName": "a"}}', "'roleName'"),
+        (b'{"properties": {"permissions": [{"x": [], "\\u0078": []}]}}', "'x'"),
+        (b'{"\\ud800": 1, "\\ud800": 1}', "'\\ud800'"),
     ],
 )
 async def test_a_member_that_is_there_twice_is_refused(raw: RawClient, body: bytes, name: str) -> None:
