@@ -106,7 +106,7 @@ def some_step(random: Random) -> tuple[str, tuple[Any, ...]]:
     )
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 async def test_any_sequence_of_changes_ends_where_the_model_does(raw: RawClient, seed: int) -> None:
     random, model, hsm = Random(seed), Model(), Hsm(raw)
     (administrator,) = await raw.role_assignments()
