@@ -254,7 +254,7 @@ async def test_what_the_terminal_does_not_send_itself_is_passed_on(tmp_path: Pat
     child, begun = Child(), tmp_path / "begun"
 
     running = asyncio.create_task(child.run(["sh", "-c", f"touch {begun}; exec sleep 60"], os.environ))
-    while not begun.exists():
+    while not begun.exists():  # noqa: ASYNC110 - another process makes it
         await asyncio.sleep(0.001)
     child.receive(number)
 

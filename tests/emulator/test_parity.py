@@ -7,6 +7,7 @@ import dataclasses
 import json
 import re
 import urllib.request
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ def _rows(text: str) -> list[list[str]]:
     return [re.split(r" \| ", row.replace("| |", "|  |")) for row in rows]
 
 
+@cache
 def _tests(path: str) -> set[str]:
     module = ast.parse((_ROOT / path).read_text(encoding="utf-8"))
     return {
