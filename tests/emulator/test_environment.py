@@ -38,44 +38,23 @@ async def test_a_program_that_knows_nothing_but_its_environment_reaches_the_emul
     assert await asyncio.to_thread(application.run, SYNC_APPLICATION, hsm.environment()) == "401 Bearer"
 
 
-@pytest.fixture(name="company")
-def _company(tmp_path: Path) -> Path:
-    """An authority that the machine trusts already."""
-    file = tmp_path / "company.pem"
-    trustme.CA(organization_name="A company").cert_pem.write_to_path(str(file))
-    return file
-
-
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps whom it trusts in a store of its own")
+@pytest.mark.parametrize("kept_in", ["file", "directory", "nothing"])
 async def test_whom_the_machine_trusts_is_still_trusted(
-    hsm: ManagedHsmEmulator, company: Path, monkeypatch: pytest.MonkeyPatch
+    hsm: ManagedHsmEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept_in: str
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(company))
+    company = tmp_path / "0a1b2c3d.0"
+    if kept_in != "nothing":
+        trustme.CA(organization_name="A company").cert_pem.write_to_path(str(company))
+    monkeypatch.setenv("SSL_CERT_FILE", str(company if kept_in == "file" else tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
 
     variables = hsm.environment()
 
+    trusted = {"Managed HSM emulator CA"} | ({"A company"} if kept_in != "nothing" else set())
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        assert _authorities(variables[name]) == {"A company", "Managed HSM emulator CA"}
+        assert _authorities(variables[name]) == trusted
     assert _authorities(variables["NODE_EXTRA_CA_CERTS"]) == {"Managed HSM emulator CA"}
-
-
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps whom it trusts in a store of its own")
-async def test_a_directory_of_authorities_will_do(
-    hsm: ManagedHsmEmulator, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "0a1b2c3d.0").symlink_to(company)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-
-    assert _authorities(hsm.environment()["SSL_CERT_FILE"]) == {"A company", "Managed HSM emulator CA"}
-
-
-async def test_where_nobody_is_trusted_the_emulator_is(
-    hsm: ManagedHsmEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-
-    assert _authorities(hsm.environment()["SSL_CERT_FILE"]) == {"Managed HSM emulator CA"}
 
 
 async def test_the_certificates_are_kept_with_the_data_and_the_key_of_the_authority_nowhere(tmp_path: Path) -> None:

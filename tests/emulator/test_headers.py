@@ -78,11 +78,11 @@ async def test_a_challenge_to_a_get_has_the_body_ok_that_calls_itself_json(raw: 
     assert (reply.status, reply.body, stable(reply)) == (401, b"OK", {**ALWAYS, **GET, **CHALLENGE})
 
 
-@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
-async def test_a_challenge_to_anything_else_has_no_body(raw: RawClient, method: str) -> None:
-    reply = await raw.send(method, ROLE_DEFINITIONS, token=None)
+async def test_a_challenge_to_anything_else_has_no_body(raw: RawClient) -> None:
+    for method in ("PUT", "POST", "DELETE"):
+        reply = await raw.send(method, ROLE_DEFINITIONS, token=None)
 
-    assert (reply.status, reply.body, stable(reply)) == (401, b"", {**ALWAYS, **CHALLENGE})
+        assert (reply.status, reply.body, stable(reply)) == (401, b"", {**ALWAYS, **CHALLENGE})
 
 
 async def test_every_answer_has_an_activity_id_of_its_own(raw: RawClient) -> None:

@@ -16,11 +16,10 @@ from azure.core.exceptions import HttpResponseError, ServiceResponseError
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator, faults
 from emulator import application
+from emulator.operator_client import ALICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-ALICE = "a11ce000-0000-4000-8000-000000000001"
 
 
 @pytest.fixture(name="hsm")
@@ -143,26 +142,21 @@ async def test_faults_come_and_go_while_requests_meet_them(hsm: ManagedHsmEmulat
 
 def test_leaving_the_block_leaves_nothing() -> None:
     before = set(threading.enumerate())
-
-    with ManagedHsmEmulator() as hsm:
-        url = urlsplit(hsm.control_url)
-        client = HTTPConnection(url.netloc)
-        client.request("GET", f"{url.path}/clock")
-        assert client.getresponse().read()
-        assert [each.name for each in set(threading.enumerate()) - before] == ["emulated-hsm"]
-
-    assert set(threading.enumerate()) <= before
-    assert client.sock.recv(1) == b""
-    client.close()
-    with pytest.raises(RuntimeError, match="not running"):
-        _ = hsm.port
-
-
-def test_it_can_be_entered_again() -> None:
     hsm = ManagedHsmEmulator()
+
     for _ in range(2):
         with hsm:
-            assert hsm.port
+            url = urlsplit(hsm.control_url)
+            client = HTTPConnection(url.netloc)
+            client.request("GET", f"{url.path}/clock")
+            assert client.getresponse().read()
+            assert [each.name for each in set(threading.enumerate()) - before] == ["emulated-hsm"]
+
+        assert set(threading.enumerate()) <= before
+        assert client.sock.recv(1) == b""
+        client.close()
+        with pytest.raises(RuntimeError, match="not running"):
+            _ = hsm.port
 
 
 def test_what_keeps_it_from_starting_is_said_here(hsm: ManagedHsmEmulator) -> None:
