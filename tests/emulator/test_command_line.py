@@ -410,19 +410,3 @@ def test_what_fails_to_be_imported_for_another_reason_is_not_hidden(tmp_path: Pa
     assert done.returncode == 1
     assert "Traceback" in done.stderr
     assert done.stderr.endswith("ImportError: no such backend\n")
-
-
-@pytest.mark.parametrize("part", [0, 1, 2, 3])
-async def test_certificates_that_are_damaged_are_replaced(tmp_path: Path, part: int) -> None:
-    data = tmp_path / "data"
-    async with ManagedHsmEmulator(data=data):
-        pass
-    kept = data / "certificates.pem"
-    texts = kept.read_text().split("-----BEGIN")
-    damaged = texts[part + 1]
-    middle = len(damaged) // 2
-    texts[part + 1] = damaged[:middle] + ("B" if damaged[middle] == "A" else "A") + damaged[middle + 1 :]
-    kept.write_text("-----BEGIN".join(texts))
-
-    async with ManagedHsmEmulator(data=data) as hsm:
-        assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")

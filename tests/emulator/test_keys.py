@@ -211,11 +211,11 @@ async def test_absent_key_has_no_versions(user: RawClient) -> None:
     assert (absent.status, absent.json) == (deleted.status, deleted.json) == (200, {"value": []})
 
 
-@pytest.mark.parametrize("version", ["7.0", "7.1"])
-async def test_keys_are_served_at_versions_older_than_the_hsm(user: RawClient, version: str) -> None:
-    created = await user.send("POST", "/keys/k/create", {"kty": "oct"}, version=version)
+async def test_keys_are_served_at_versions_older_than_the_hsm(user: RawClient) -> None:
+    for version in ("7.0", "7.1"):
+        created = await user.send("POST", "/keys/k/create", {"kty": "oct"}, version=version)
 
-    assert (await user.send("GET", "/keys/k", version=version)).body == created.body
+        assert (await user.send("GET", "/keys/k", version=version)).body == created.body
 
 
 @pytest.mark.parametrize(("exponent", "shown"), [(0, "AQAB"), (17, "EQ")])
@@ -268,9 +268,7 @@ async def test_key_that_wraps_securely_has_a_policy_without_being_exportable(use
 async def test_update_can_take_all_operations_away(user: RawClient) -> None:
     await user.send("POST", "/keys/k/create", {"kty": "EC"})
 
-    reply = await user.send("PATCH", "/keys/k", {"key_ops": []})
-
-    assert "key_ops" not in reply.json["key"]
+    assert "key_ops" not in (await user.send("PATCH", "/keys/k", {"key_ops": []})).json["key"]
 
 
 async def test_attestation_is_stable_and_shown_nowhere_else(user: RawClient) -> None:
@@ -291,20 +289,22 @@ async def test_attestation_is_stable_and_shown_nowhere_else(user: RawClient) -> 
     assert "attestation" not in (await user.send("GET", "/keys/k")).json["attributes"]
 
 
-@pytest.mark.parametrize("name", ["attestation", "sign", "WrapKey", "rotate", "rotationpolicies"])
-async def test_name_of_an_operation_is_not_a_version(user: RawClient, name: str) -> None:
+async def test_name_of_an_operation_is_not_a_version(user: RawClient) -> None:
     await user.send("POST", "/keys/k/create", {"kty": "oct"})
 
-    reply = await user.send("PATCH", f"/keys/k/{name}", {})
+    statuses = {
+        name: (await user.send("PATCH", f"/keys/k/{name}", {})).status
+        for name in ("attestation", "sign", "WrapKey", "rotate", "rotationpolicies")
+    }
 
-    assert reply.status == (404 if name == "rotationpolicies" else 405)
+    assert statuses == {"attestation": 405, "sign": 405, "WrapKey": 405, "rotate": 405, "rotationpolicies": 404}
 
 
-@pytest.mark.parametrize("name", ["under_score", "k.l", "%C3%A4", "a%2Fb", "a" * 128])
-async def test_a_name_that_no_key_can_have_is_refused(user: RawClient, name: str) -> None:
-    reply = await user.send("POST", f"/keys/{name}/create", {"kty": "oct"})
+async def test_a_name_that_no_key_can_have_is_refused(user: RawClient) -> None:
+    for name in ("under_score", "k.l", "%C3%A4", "a%2Fb", "a" * 128):
+        reply = await user.send("POST", f"/keys/{name}/create", {"kty": "oct"})
 
-    assert reply.error == (400, "Invalidkeyidentifier", "Invalid key identifier")
+        assert reply.error == (400, "Invalidkeyidentifier", "Invalid key identifier")
 
 
 async def test_an_update_changes_what_it_names_and_leaves_the_rest(user: RawClient) -> None:
@@ -424,11 +424,11 @@ async def test_a_list_comes_in_pages_of_the_size_that_is_asked_for(user: RawClie
     assert elsewhere.error == (400, "BadParameter", "The $skiptoken is not one of this list")
 
 
-@pytest.mark.parametrize("size", ["0", "26", "-1", "x", "", "%D9%A3", "1e1", "9" * 5000])
-async def test_a_page_size_out_of_range_is_refused(user: RawClient, size: str) -> None:
-    reply = await user.send("GET", "/keys", query=f"maxresults={size}")
+async def test_a_page_size_out_of_range_is_refused(user: RawClient) -> None:
+    for size in ("0", "26", "-1", "x", "", "%D9%A3", "1e1", "9" * 5000):
+        reply = await user.send("GET", "/keys", query=f"maxresults={size}")
 
-    assert reply.error == (400, "BadParameter", "maxresults must be a number from 1 to 25")
+        assert reply.error == (400, "BadParameter", "maxresults must be a number from 1 to 25")
 
 
 @pytest.mark.parametrize("token", ["", "a\n", "a\0", "a/b", "k" * 128, "ä"])
