@@ -46,7 +46,8 @@ async def test_unknown_setting_is_refused(raw: RawClient) -> None:
 
 
 async def test_change_without_content_is_refused(raw: RawClient) -> None:
-    for body in (None, b"", {}):
+    bodies: tuple[object, ...] = (None, b"", {})
+    for body in bodies:
         reply = await raw.send("PATCH", f"/settings/{NAME}", body)
 
         assert reply.error == (400, "Nocontentprovided", "No content provided")
