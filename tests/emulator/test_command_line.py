@@ -53,7 +53,7 @@ def _names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-async def test_it_tells_an_application_all_that_it_needs(
+async def test_env_file_has_all_that_an_application_needs(
     tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     env_file = tmp_path / "hsm.env"
@@ -141,7 +141,7 @@ def test_without_being_asked_it_shows_no_secret(
     ]
 
 
-def test_it_says_where_the_data_is_how_programs_find_it_and_what_hides_it_from_them(
+def test_command_says_where_the_data_is_and_how_programs_find_it(
     capsys: pytest.CaptureFixture[str],
     caplog: pytest.LogCaptureFixture,
     only_these_variables: pytest.MonkeyPatch,
@@ -254,7 +254,7 @@ def test_a_path_that_no_env_file_can_hold_is_refused(
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
 )
-def test_what_cannot_be_is_said_in_one_line(
+def test_invalid_option_is_an_error_on_one_line(
     capsys: pytest.CaptureFixture[str], arguments: list[str], said: str
 ) -> None:
     code = main(arguments)
@@ -343,7 +343,7 @@ def test_the_command_is_there_as_a_module_and_as_a_script(
     assert capsys.readouterr().out == "managed-hsm-emulator 5.0.0b1\n"
 
 
-def test_what_takes_long_to_import_waits_until_it_is_needed() -> None:
+def test_slow_imports_wait_until_they_are_needed() -> None:
     code = (
         "import sys, azure.keyvault.administration.emulator._command_line; "
         "print(sys.modules.keys() & {'azure.storage.blob', 'pytest'})"
@@ -404,7 +404,7 @@ def test_without_the_extra_a_package_that_can_do_without_the_emulator_runs(tmp_p
     assert done.stdout.splitlines() == [ADVICE, "runs"], done.stderr
 
 
-def test_what_fails_to_be_imported_for_another_reason_is_not_hidden(tmp_path: Path) -> None:
+def test_other_import_error_is_not_hidden(tmp_path: Path) -> None:
     done = _with_jwt(tmp_path, "raise ImportError('no such backend')", *WAYS["script"], "--version")
 
     assert done.returncode == 1

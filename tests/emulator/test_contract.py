@@ -49,7 +49,7 @@ async def test_every_operation_of_the_contract_is_answered(raw: RawClient, opera
         ),
     ],
 )
-def test_the_check_notices_what_the_contract_does_not_allow(
+def test_violation_of_the_contract_is_noticed(
     path: str, status: int, headers: dict[str, str], body: bytes, expected: list[str]
 ) -> None:
     assert violations("GET", path, status, headers, body) == expected

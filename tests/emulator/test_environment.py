@@ -27,7 +27,7 @@ def _authorities(file: str) -> set[str]:
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps whom it trusts in a store of its own")
 @pytest.mark.parametrize("kept_in", ["file", "directory", "nothing"])
-async def test_whom_the_machine_trusts_is_still_trusted(
+async def test_trusted_authorities_of_the_machine_are_kept(
     hsm: ManagedHsmEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept_in: str
 ) -> None:
     company = tmp_path / "0a1b2c3d.0"
@@ -44,7 +44,7 @@ async def test_whom_the_machine_trusts_is_still_trusted(
     assert _authorities(variables["NODE_EXTRA_CA_CERTS"]) == {"Managed HSM emulator CA"}
 
 
-async def test_the_certificates_are_kept_with_the_data_and_the_key_of_the_authority_nowhere(tmp_path: Path) -> None:
+async def test_certificates_are_kept_with_the_data_without_the_key_of_the_ca(tmp_path: Path) -> None:
     async with ManagedHsmEmulator(data=tmp_path) as hsm:
         first = hsm.ca_certificate
         hsm.environment()
@@ -57,7 +57,7 @@ async def test_the_certificates_are_kept_with_the_data_and_the_key_of_the_author
     assert kept.stat().st_mode & 0o777 == 0o600
 
 
-async def test_what_other_programs_read_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_paths_for_other_programs_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
     async with ManagedHsmEmulator(data="data") as hsm:
@@ -65,14 +65,14 @@ async def test_what_other_programs_read_is_named_in_full(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("content", ["", "damaged", "-----BEGIN X-----\nAAAA\n-----END X-----\n" * 3])
-async def test_certificates_that_cannot_be_read_are_made_anew(tmp_path: Path, content: str) -> None:
+async def test_unreadable_certificates_are_replaced(tmp_path: Path, content: str) -> None:
     (tmp_path / "certificates.pem").write_text(content)
 
     async with ManagedHsmEmulator(data=tmp_path) as hsm:
         assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")
 
 
-async def test_certificates_that_are_damaged_are_replaced(tmp_path: Path) -> None:
+async def test_damaged_certificates_are_replaced(tmp_path: Path) -> None:
     async with ManagedHsmEmulator(data=tmp_path):
         pass
     kept = tmp_path / "certificates.pem"
@@ -88,7 +88,7 @@ async def test_certificates_that_are_damaged_are_replaced(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(("days", "is_kept"), [(31, True), (29, False)])
-async def test_certificates_that_soon_expire_are_made_anew(tmp_path: Path, days: int, *, is_kept: bool) -> None:
+async def test_certificates_are_replaced_before_they_expire(tmp_path: Path, days: int, *, is_kept: bool) -> None:
     authority = trustme.CA()
     expiry = datetime.now(timezone.utc) + timedelta(days=days)
     leaf = authority.issue_cert("emulated-hsm.managedhsm.azure.net", not_after=expiry)
@@ -152,7 +152,7 @@ async def test_the_managed_identity_can_be_another_principal() -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_is_refused_before_the_start(options: dict[str, Any], message: str) -> None:
+def test_invalid_options_are_refused_before_the_start(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ManagedHsmEmulator(**options)
 
@@ -181,6 +181,6 @@ async def test_others_reach_everything_under_the_name_that_is_advertised() -> No
     }
 
 
-def test_in_a_thread_of_its_own_it_is_reached_under_that_name_too() -> None:
+def test_advertised_name_is_used_from_another_thread() -> None:
     with ManagedHsmEmulator(host="0.0.0.0", advertise="127.0.0.2") as hsm:
         assert hsm.client_kwargs["proxies"]["https"] == hsm.environment()["HTTPS_PROXY"]

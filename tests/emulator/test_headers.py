@@ -85,7 +85,7 @@ async def test_a_challenge_to_anything_else_has_no_body(raw: RawClient) -> None:
         assert (reply.status, reply.body, stable(reply)) == (401, b"", {**ALWAYS, **CHALLENGE})
 
 
-async def test_every_answer_has_an_activity_id_of_its_own(raw: RawClient) -> None:
+async def test_every_response_has_its_own_activity_id(raw: RawClient) -> None:
     replies = [await raw.send("GET", ROLE_DEFINITIONS) for _ in range(20)]
 
     assert len({reply.headers["x-ms-request-id"] for reply in replies}) == 20

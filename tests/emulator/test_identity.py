@@ -147,7 +147,7 @@ async def test_a_request_that_names_no_token_is_told_why(
 
 
 @pytest.mark.parametrize("secret", [b"", b"wrong", b"w\xf6rong", b"\xff\xfe"])
-async def test_who_does_not_know_the_secret_gets_no_token(hsm: ManagedHsmEmulator, secret: bytes) -> None:
+async def test_request_without_the_secret_gets_no_token(hsm: ManagedHsmEmulator, secret: bytes) -> None:
     endpoint = urlsplit(hsm.environment()["IDENTITY_ENDPOINT"])
     reader, writer = await asyncio.open_connection(endpoint.hostname, endpoint.port)
     writer.write(f"GET {endpoint.path} HTTP/1.1\r\nHost: localhost\r\nX-IDENTITY-HEADER: ".encode() + secret)

@@ -80,7 +80,7 @@ async def test_imported_key_becomes_one_of_the_hsm(
     assert (await user.send("GET", "/keys/k")).body == reply.body
 
 
-async def test_what_is_said_about_an_imported_key_is_kept(user: RawClient) -> None:
+async def test_properties_of_an_imported_key_are_kept(user: RawClient) -> None:
     body = {
         "key": {**EC, "key_ops": ["sign"]},
         "attributes": {"enabled": False, "exp": 2_000_000_000, "nbf": 1},
@@ -144,7 +144,7 @@ async def test_web_key_that_is_not_a_key_is_refused(user: RawClient, key: dict[s
         ({"key": OCT, "tags": {"a": "x" * 257}}, "A key has up to 15 tags of up to 256 characters"),
     ],
 )
-async def test_import_that_makes_no_sense_is_refused(user: RawClient, body: dict[str, Any], message: str) -> None:
+async def test_invalid_import_is_refused(user: RawClient, body: dict[str, Any], message: str) -> None:
     reply = await user.send("PUT", "/keys/k", body)
 
     assert (reply.error[0], reply.error[2]) == (400, message)

@@ -149,7 +149,7 @@ async def test_value_encrypted_with_the_public_key_is_decrypted(user: RawClient,
 
 
 @pytest.mark.parametrize("size", [128, 192, 256])
-async def test_symmetric_encryption_is_undone_by_whoever_has_the_key(user: RawClient, size: int) -> None:
+async def test_symmetric_encryption_is_undone_with_the_same_key(user: RawClient, size: int) -> None:
     key, iv, text = bytes(range(size // 8)), bytes(16), b"x" * 200
     await import_symmetric(user, key)
     cipher = Cipher(algorithms.AES(key), modes.CBC(iv))
@@ -219,7 +219,7 @@ _TIMES = {"expired": {"exp": 1_000}, "not yet valid": {"nbf": 32_503_680_000}, "
 
 
 @pytest.mark.parametrize("state", _TIMES)
-async def test_time_and_state_of_a_key_decide_what_it_does(user: RawClient, state: str) -> None:
+async def test_expired_or_disabled_key_is_refused(user: RawClient, state: str) -> None:
     await create(user, kty="oct")
     wrapped = decode((await use(user, "wrapKey", "A256KW", bytes(16))).json["value"])
     signature = decode((await use(user, "sign", "HS256", b"text")).json["value"])
@@ -422,7 +422,7 @@ async def test_other_number_of_random_bytes_is_refused(user: RawClient) -> None:
 # Beside other requests.
 
 
-async def test_large_rsa_key_does_not_hold_up_other_requests_and_asks_again_whether_it_may_sign(
+async def test_large_key_signs_beside_other_requests_and_checks_access_again(
     user: RawClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, may_end = threading.Event(), threading.Event()

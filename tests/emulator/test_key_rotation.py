@@ -79,7 +79,7 @@ async def test_policy_is_shown_as_it_was_given(user: RawClient) -> None:
         ),
     ],
 )
-async def test_policy_that_makes_no_sense_is_refused(user: RawClient, body: dict[str, Any], message: str) -> None:
+async def test_invalid_policy_is_refused(user: RawClient, body: dict[str, Any], message: str) -> None:
     await user.send("POST", "/keys/k/create", {"kty": "oct"})
 
     reply = await user.send("PUT", PATH, body)

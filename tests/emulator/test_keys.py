@@ -86,7 +86,7 @@ async def test_a_symmetric_key_shows_nothing_of_itself(user: RawClient) -> None:
     assert key["key_ops"] == ["deriveKey", "wrapKey", "verify", "sign", "unwrapKey", "encrypt", "decrypt"]
 
 
-async def test_what_is_asked_for_is_kept(user: RawClient) -> None:
+async def test_key_has_the_requested_properties(user: RawClient) -> None:
     policy = {
         "contentType": "application/json; charset=utf-8",
         "data": encoded('{"version":"1.0.0"}'),
@@ -160,14 +160,14 @@ async def test_what_is_asked_for_is_kept(user: RawClient) -> None:
         ({"kty": "EC", "hsm": True}, "The request body has unknown members: 'hsm'"),
     ],
 )
-async def test_a_key_that_cannot_be_is_refused(user: RawClient, body: dict[str, Any], message: str) -> None:
+async def test_invalid_key_is_refused(user: RawClient, body: dict[str, Any], message: str) -> None:
     reply = await user.send("POST", "/keys/k/create", body)
 
     assert (reply.error[0], reply.error[2]) == (400, message)
     assert await listed(user, "/keys") == []
 
 
-async def test_creating_again_makes_a_new_version_and_the_newest_is_what_the_name_means(user: RawClient) -> None:
+async def test_creating_a_key_again_makes_its_newest_version(user: RawClient) -> None:
     first, second = [(await user.send("POST", "/keys/k/create", {"kty": "EC"})).json for _ in range(2)]
     version = first["key"]["kid"].rpartition("/")[2]
 
@@ -193,7 +193,7 @@ async def test_creating_again_makes_a_new_version_and_the_newest_is_what_the_nam
         ("DELETE", "/deletedkeys/k", "/deletedkeys/k"),
     ],
 )
-async def test_a_key_that_is_not_there_is_not_found(user: RawClient, method: str, path: str, named: str) -> None:
+async def test_absent_key_is_not_found(user: RawClient, method: str, path: str, named: str) -> None:
     await user.send("POST", "/keys/k/create", {"kty": "oct"})
 
     reply = await user.send(method, path, {} if method == "PATCH" else None)
@@ -307,7 +307,7 @@ async def test_a_name_that_no_key_can_have_is_refused(user: RawClient) -> None:
         assert reply.error == (400, "Invalidkeyidentifier", "Invalid key identifier")
 
 
-async def test_an_update_changes_what_it_names_and_leaves_the_rest(user: RawClient) -> None:
+async def test_update_changes_only_the_given_properties(user: RawClient) -> None:
     wanted = {"kty": "EC", "attributes": {"nbf": 1, "exp": 9}, "tags": {"a": "1"}}
     created = (await user.send("POST", "/keys/k/create", wanted)).json
     user.hsm.clock.advance(100)
@@ -335,7 +335,7 @@ async def test_an_update_changes_what_it_names_and_leaves_the_rest(user: RawClie
     ],
     ids=["exp", "nbf", "exportable", "operation"],
 )
-async def test_an_update_that_makes_no_sense_is_refused_and_changes_nothing(
+async def test_invalid_update_is_refused_and_changes_nothing(
     user: RawClient, change: dict[str, Any], message: str
 ) -> None:
     created = await user.send("POST", "/keys/k/create", {"kty": "EC", "attributes": {"nbf": 5, "exp": 9}})
@@ -346,7 +346,7 @@ async def test_an_update_that_makes_no_sense_is_refused_and_changes_nothing(
     assert (await user.send("GET", "/keys/k")).body == created.body
 
 
-async def test_the_life_of_a_deleted_key(user: RawClient) -> None:
+async def test_deleted_key_is_shown_and_recovered(user: RawClient) -> None:
     created = (await user.send("POST", "/keys/k/create", {"kty": "EC"})).json
 
     deleted = await user.send("DELETE", "/keys/k")
@@ -485,7 +485,7 @@ async def test_keys_that_are_made_at_the_same_time_all_become_versions(user: Raw
         ("POST", "/securitydomain/download", "Download or upload of the security domain"),
     ],
 )
-async def test_what_is_not_emulated_says_so(user: RawClient, method: str, path: str, what: str) -> None:
+async def test_operation_that_is_not_emulated_is_501(user: RawClient, method: str, path: str, what: str) -> None:
     await user.assign(user.principal, EKM_ADMINISTRATOR)
 
     reply = await user.send(method, path, b"whatever" if method != "GET" else None)

@@ -102,7 +102,7 @@ def test_a_program_with_the_default_credential_needs_nothing_else(shell: Shell) 
     assert shell.run(*_python(LIST_ROLES)) == (0, "10\n", READY)
 
 
-def test_what_leads_programs_elsewhere_is_taken_out(shell: Shell) -> None:
+def test_variables_of_other_identities_and_proxies_are_removed(shell: Shell) -> None:
     for name, value in (OTHER_IDENTITIES | OTHER_PROXIES).items():
         shell.setenv(name, value)
 
@@ -127,7 +127,7 @@ def test_another_principal_than_the_administrator(shell: Shell) -> None:
     assert (status, claims["oid"]) == (0, principal.lower())
 
 
-def test_nothing_is_left_behind(shell: Shell, tmp_path: Path) -> None:
+def test_command_leaves_no_files_behind(shell: Shell, tmp_path: Path) -> None:
     env_file = tmp_path / "hsm.env"
 
     status, output, _ = shell.run(
@@ -214,7 +214,7 @@ async def test_a_signal_is_passed_on_and_the_emulator_outlives_the_command() -> 
     assert process.returncode == 9
 
 
-async def test_what_the_terminal_interrupts_ends_before_the_emulator() -> None:
+async def test_interrupted_command_ends_before_the_emulator() -> None:
     process = await _started(*_python(ON_SIGNAL), has_its_own_terminal=True)
 
     # As a terminal does: the whole group.
@@ -224,7 +224,7 @@ async def test_what_the_terminal_interrupts_ends_before_the_emulator() -> None:
     assert process.returncode == 9
 
 
-async def test_what_a_terminal_sends_to_all_is_not_sent_again() -> None:
+async def test_signal_of_the_terminal_is_not_sent_twice() -> None:
     process = await _started("--", "sh", "-c", "echo runs; read -r line; echo $line")
 
     for number in (signal.SIGINT, signal.SIGQUIT):
@@ -250,7 +250,7 @@ async def test_under_nohup_the_end_of_the_terminal_changes_nothing() -> None:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP], ids=str)
-async def test_what_the_terminal_does_not_send_itself_is_passed_on(tmp_path: Path, number: signal.Signals) -> None:
+async def test_signal_to_the_emulator_alone_is_passed_on(tmp_path: Path, number: signal.Signals) -> None:
     child, begun = Child(), tmp_path / "begun"
 
     running = asyncio.create_task(child.run(["sh", "-c", f"touch {begun}; exec sleep 60"], os.environ))
@@ -268,7 +268,7 @@ async def test_a_signal_that_comes_before_the_command_keeps_it_from_starting() -
     assert await child.run(["no-such-command"], {}) == 128 + signal.SIGINT
 
 
-async def test_a_signal_that_comes_after_the_command_is_nobodys() -> None:
+async def test_signal_after_the_command_has_ended_is_ignored() -> None:
     child = Child()
 
     status = await child.run(["sh", "-c", "exit 4"], os.environ)

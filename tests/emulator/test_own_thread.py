@@ -94,7 +94,7 @@ async def test_when_a_client_knows_of_a_fault_the_journal_does(
     assert rule.delivered == len(seen)
 
 
-async def test_the_clock_wakes_what_waits_in_the_other_thread(hsm: ManagedHsmEmulator) -> None:
+async def test_clock_wakes_waits_in_the_other_thread(hsm: ManagedHsmEmulator) -> None:
     hsm.faults.add(faults.SlowJob(1_000_000))
     hsm.faults.add(faults.Delay(1_000_000), method="GET", path="/backup/*")
     async with (
@@ -159,7 +159,7 @@ def test_leaving_the_block_leaves_nothing() -> None:
             _ = hsm.port
 
 
-def test_what_keeps_it_from_starting_is_said_here(hsm: ManagedHsmEmulator) -> None:
+def test_failed_start_raises_in_the_caller(hsm: ManagedHsmEmulator) -> None:
     before = set(threading.enumerate())
 
     with pytest.raises(OSError, match="in use"), ManagedHsmEmulator(port=hsm.port):

@@ -54,7 +54,7 @@ def test_each_behaviour_has_its_source_and_its_test() -> None:
     assert [row for row in rows if not re.search(sources, row[1])] == []
 
 
-def test_what_is_not_covered_is_said() -> None:
+def test_uncovered_behaviours_are_listed() -> None:
     rows = _rows(_NOT_COVERED)
 
     assert len(rows) > 10

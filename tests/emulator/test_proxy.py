@@ -151,7 +151,7 @@ async def test_a_request_that_comes_with_the_end_of_the_handshake_is_served(hsm:
     ],
     ids=lambda value: ascii(value)[:60],
 )
-def test_anything_else_is_refused_with_the_reason(request_line: str, status: int, reason: str) -> None:
+def test_proxy_refuses_anything_else_with_the_reason(request_line: str, status: int, reason: str) -> None:
     with pytest.raises(Refusal) as caught:
         read_target(request_line.encode("latin-1") + b"\r\n\r\n", f"{HOST}:443", [f"{HOST}:443"])
 
@@ -217,7 +217,7 @@ async def test_a_client_that_does_not_trust_the_authority_is_not_served(hsm: Man
 
 
 @pytest.mark.parametrize("sent", [b"", b"CONNECT", b"GET / HTTP/1.1\r\n\r\n", CONNECT], ids=str)
-async def test_closing_the_emulator_drops_who_is_still_at_the_door(sent: bytes) -> None:
+async def test_closing_drops_clients_without_a_tunnel(sent: bytes) -> None:
     hsm = ManagedHsmEmulator()
     await hsm.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", _port(hsm))
@@ -389,6 +389,6 @@ async def test_closing_the_emulator_ends_tunnels_that_lead_out(elsewhere: int) -
     writer.close()
 
 
-async def test_the_hsm_stays_this_one_whoever_allows_its_name() -> None:
+async def test_allowing_the_name_of_the_hsm_changes_nothing() -> None:
     async with ManagedHsmEmulator(allow_hosts=[HOST]) as hsm:
         assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")

@@ -42,7 +42,7 @@ def _is_admitted(limiter: RateLimiter, now: float, limit: Limit) -> bool:
 
 
 @pytest.mark.parametrize("start", [0.0, 1_795_000_000.1])
-def test_what_is_not_used_is_saved_up_for_a_second(start: float) -> None:
+def test_unused_requests_are_saved_for_a_second(start: float) -> None:
     limiter = RateLimiter(RateLimits(), start)
 
     taken = [admitted(limiter, start + after, 100) for after in (0, 0.19, 0.21, 0.65, 60, 60.1, 60.2)]
@@ -80,7 +80,7 @@ def test_a_clock_that_is_put_back_earns_nothing() -> None:
         ({"retry_after": -1}, "retry_after must be seconds from 0, or None, got -1"),
     ],
 )
-def test_limits_that_make_no_sense_are_refused(arguments: dict[str, float], message: str) -> None:
+def test_invalid_limits_are_refused(arguments: dict[str, float], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         RateLimits(**arguments)  # type: ignore[arg-type]
 

@@ -40,7 +40,7 @@ async def test_a_key_that_is_being_made_when_its_maker_loses_the_role_is_refused
     assert (await raw.send("GET", "/keys")).json == {"value": []}
 
 
-async def test_the_last_administrator_can_take_the_branch_away_that_it_sits_on(raw: RawClient) -> None:
+async def test_the_last_administrator_can_remove_its_own_role(raw: RawClient) -> None:
     (own,) = await raw.role_assignments()
 
     deleted = await raw.send("DELETE", f"{ROLE_ASSIGNMENTS}/{own['name']}")

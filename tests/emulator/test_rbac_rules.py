@@ -30,7 +30,7 @@ GUID = "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
         ("/keys/a", "/keys/b", False),
     ],
 )
-def test_a_scope_covers_itself_and_what_is_below(outer: str, inner: str, expected: bool) -> None:
+def test_scope_covers_itself_and_the_scopes_below(outer: str, inner: str, expected: bool) -> None:
     assert rbac.covers(outer, inner) is expected
 
 
@@ -48,7 +48,7 @@ def test_a_scope_covers_itself_and_what_is_below(outer: str, inner: str, expecte
         ([Permission(data_actions=("Microsoft.KeyVault/managedHsm/*",))], False),
     ],
 )
-def test_a_role_grants_what_one_of_its_permissions_grants(permissions: list[Permission], expected: bool) -> None:
+def test_role_grants_the_actions_of_each_permission(permissions: list[Permission], expected: bool) -> None:
     assert rbac.grants(permissions, READ) is expected
 
 
@@ -78,7 +78,7 @@ def test_a_scope_is_read_with_or_without_its_slashes(text: str, scope: str) -> N
 
 
 @pytest.mark.parametrize("text", ["secrets", "Keys", "keys/a/b", "keys/a_b", "keys/ä", "keys/" + "a" * 128])
-def test_what_is_no_scope_is_refused(text: str) -> None:
+def test_invalid_scope_is_refused(text: str) -> None:
     with pytest.raises(ServiceError, match="Invalid key identifier"):
         rbac.parse_scope(text)
 
@@ -135,7 +135,7 @@ def test_ten_assignments_are_the_limit_for_a_key() -> None:
         "roleName eq 'x'",
     ],
 )
-def test_a_filter_of_assignments_that_is_not_understood_is_refused(filter_: str) -> None:
+def test_invalid_filter_of_assignments_is_refused(filter_: str) -> None:
     with pytest.raises(ServiceError, match=r"must be atScope\(\) or principalId eq '<object id>'"):
         rbac.select_assignments([], "/", filter_)
 
@@ -147,7 +147,7 @@ def test_a_filter_of_assignments_that_is_not_understood_is_refused(filter_: str)
         "atScope()",
     ],
 )
-def test_a_filter_of_roles_that_is_not_understood_is_refused(filter_: str) -> None:
+def test_invalid_filter_of_roles_is_refused(filter_: str) -> None:
     with pytest.raises(ServiceError, match=r"must be atScopeAndBelow\(\) or roleName eq '<name>'"):
         rbac.select_roles([], filter_)
 

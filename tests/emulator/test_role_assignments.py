@@ -34,7 +34,7 @@ async def test_a_new_hsm_has_one_assignment_which_makes_its_administrator(raw: R
 @pytest.mark.parametrize(
     ("path", "scope"), [("", "/"), ("//keys/", "/keys"), ("//keys//1743899349/", "/keys/1743899349")]
 )
-async def test_the_life_of_an_assignment(raw: RawClient, path: str, scope: str) -> None:
+async def test_assignment_is_created_read_listed_and_deleted(raw: RawClient, path: str, scope: str) -> None:
     url = f"{path}{ROLE_ASSIGNMENTS}/{NAME}"
     before = await raw.role_assignments(path)
     expected = assignment(NAME, ALICE, CRYPTO_USER, scope)
@@ -140,7 +140,7 @@ async def test_an_assignment_is_found_at_its_own_scope_only(raw: RawClient) -> N
         ({"roleDefinitionId": [], "principalId": ALICE}, "properties.roleDefinitionId must be a string"),
     ],
 )
-async def test_an_assignment_that_is_not_right_is_refused_and_changes_nothing(
+async def test_invalid_assignment_is_refused_and_changes_nothing(
     raw: RawClient, properties: dict[str, Any], message: str
 ) -> None:
     before = await raw.role_assignments()
@@ -175,13 +175,13 @@ async def test_a_role_that_does_not_exist_cannot_be_assigned(raw: RawClient, rol
 @pytest.mark.parametrize(
     "scope", ["/secrets", "/keys/a/b", "/keys/under_score", "/https:/x.managedhsm.azure.net/keys/k"]
 )
-async def test_what_is_no_scope_is_refused(raw: RawClient, scope: str) -> None:
+async def test_invalid_scope_is_refused(raw: RawClient, scope: str) -> None:
     reply = await raw.assign(ALICE, CRYPTO_USER, scope, NAME)
 
     assert reply.error == (400, "Invalidkeyidentifier", "Invalid key identifier")
 
 
-async def test_a_role_may_be_deleted_while_assigned_and_its_assignments_stay_but_grant_nothing(raw: RawClient) -> None:
+async def test_assignments_of_a_deleted_role_stay_and_grant_nothing(raw: RawClient) -> None:
     custom = f"{ROLE_DEFINITIONS}/{OTHER_NAME}"
     permissions = [{"dataActions": [f"{ACTION}/roleAssignments/read/action"]}]
     await raw.send("PUT", custom, {"properties": {"permissions": permissions}})
@@ -196,7 +196,7 @@ async def test_a_role_may_be_deleted_while_assigned_and_its_assignments_stay_but
     assert await raw.role_assignments() == before
 
 
-async def test_a_list_shows_what_its_scope_and_its_filter_ask_for(raw: RawClient) -> None:
+async def test_list_is_limited_to_its_scope_and_filter(raw: RawClient) -> None:
     (administrator,) = await raw.role_assignments()
     scopes = ("", "/keys", "/keys/a", "/keys/b")
     made = {path: (await raw.assign(BOB, CRYPTO_USER, path)).json for path in scopes}

@@ -70,7 +70,7 @@ async def test_every_scope_and_every_way_of_writing_it_shows_the_same_list(raw: 
         assert (await raw.send("GET", scope + ROLE_DEFINITIONS)).json == shown
 
 
-async def test_the_life_of_a_custom_role(raw: RawClient) -> None:
+async def test_custom_role_is_created_read_listed_and_deleted(raw: RawClient) -> None:
     before = await raw.role_definitions()
     expected = role([permission(data_actions=[READ])], description="test", roleName="mine")
 
@@ -173,9 +173,7 @@ async def test_a_role_without_permissions_grants_nothing(raw: RawClient, body: A
         ({**create(), "id": "x"}, "The request body has unknown members: 'id'"),
     ],
 )
-async def test_a_role_that_is_not_right_is_refused_and_changes_nothing(
-    raw: RawClient, body: dict[str, Any], message: str
-) -> None:
+async def test_invalid_role_is_refused_and_changes_nothing(raw: RawClient, body: dict[str, Any], message: str) -> None:
     before = await raw.role_definitions()
 
     reply = await raw.send("PUT", URL, body)

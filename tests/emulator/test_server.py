@@ -86,7 +86,7 @@ async def test_two_emulators_know_nothing_of_each_other() -> None:
         ]
 
 
-async def test_closing_twice_is_allowed_and_starting_again_begins_anew() -> None:
+async def test_emulator_can_be_closed_twice_and_started_again() -> None:
     hsm = ManagedHsmEmulator()
     await hsm.close()
     await hsm.start()
@@ -101,7 +101,7 @@ async def test_closing_twice_is_allowed_and_starting_again_begins_anew() -> None
 @pytest.mark.parametrize(
     "name", ["port", "localhost_url", "client_kwargs", "credential", "ca_certificate", "sas_token"]
 )
-def test_what_needs_a_running_emulator_says_so(name: str) -> None:
+def test_property_of_a_stopped_emulator_is_an_error(name: str) -> None:
     with pytest.raises(RuntimeError, match="not running"):
         getattr(ManagedHsmEmulator(), name)
 
@@ -185,7 +185,7 @@ async def test_a_data_directory_belongs_to_one_hsm(tmp_path: Path) -> None:
         await ManagedHsmEmulator("second", data=tmp_path).start()
 
 
-async def test_the_journal_says_what_was_asked_by_whom_and_how_it_was_answered(raw: RawClient) -> None:
+async def test_journal_has_request_principal_and_status(raw: RawClient) -> None:
     token = await raw.token()
     await raw.send("GET", "//" + ROLE_DEFINITIONS, token=None)
     await raw.send("GET", "//" + ROLE_DEFINITIONS, query="$filter=secret")
@@ -250,7 +250,7 @@ async def test_security_domain_of_another_size_is_refused() -> None:
             await ManagedHsmEmulator(security_domain=domain).start()
 
 
-async def test_what_is_no_object_id_is_refused(hsm: ManagedHsmEmulator) -> None:
+async def test_invalid_object_id_is_refused(hsm: ManagedHsmEmulator) -> None:
     for use in (hsm.credential_for, hsm.revoke_tokens):
         with pytest.raises(ValueError, match="object_id must be a GUID, got 'nobody'"):
             use("nobody")

@@ -82,13 +82,13 @@ async def test_a_wrong_method_is_told_the_right_ones(raw: RawClient, method: str
         pytest.param(b'{"a": ' + b"9" * 10_000 + b"}", id="long-number"),
     ],
 )
-def test_a_body_that_is_no_json_is_refused(body: bytes) -> None:
+def test_body_that_is_not_json_is_refused(body: bytes) -> None:
     with pytest.raises(ServiceError, match="The request body is not valid JSON"):
         JsonBody.parse(body)
 
 
 @pytest.mark.parametrize("body", [b"null", b"[]", b'"text"', b"5", b"true"], ids=bytes.decode)
-def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
+def test_body_that_is_not_an_object_is_refused(body: bytes) -> None:
     with pytest.raises(ServiceError, match="The request body must be an object"):
         JsonBody.parse(body)
 
@@ -101,7 +101,7 @@ def test_a_body_that_is_no_object_is_refused(body: bytes) -> None:
         (b'{"\\ud800": 1, "\\ud800": 1}', "'\\ud800'"),
     ],
 )
-def test_a_member_that_is_there_twice_is_refused(body: bytes, name: str) -> None:
+def test_repeated_member_is_refused(body: bytes, name: str) -> None:
     with pytest.raises(ServiceError, match=re.escape(f"The request body holds the member {name} twice")):
         JsonBody.parse(body)
 
@@ -153,7 +153,9 @@ async def test_a_body_of_another_type_is_refused(raw: RawClient) -> None:
     assert (await raw.send("PUT", URL, VALID, headers=json_in_utf_8)).status == 201
 
 
-async def test_a_caller_that_goes_away_is_nobody_s_error(raw: RawClient, caplog: pytest.LogCaptureFixture) -> None:
+async def test_caller_that_disconnects_is_not_logged_as_an_error(
+    raw: RawClient, caplog: pytest.LogCaptureFixture
+) -> None:
     context = ssl.create_default_context(cadata=raw.hsm.ca_certificate.decode())
     _, writer = await asyncio.open_connection("localhost", raw.hsm.port, ssl=context)
     headers = f"Authorization: Bearer {await raw.token()}\r\nContent-Type: application/json\r\nContent-Length: 100"
@@ -165,7 +167,7 @@ async def test_a_caller_that_goes_away_is_nobody_s_error(raw: RawClient, caplog:
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
-async def test_what_a_path_encodes_is_no_part_of_a_scope(raw: RawClient) -> None:
+async def test_encoded_characters_are_refused_in_a_scope(raw: RawClient) -> None:
     for path in (
         *(f"{scope}{ROLE_ASSIGNMENTS}" for scope in ("/keys%0A", "/keys/k%0A", "/%0A/", "/keys/k%0D%0Ax")),
         *(f"/keys/k%0A{ROLE_DEFINITIONS}", "/keys/k%0A", "/keys/k%00/versions"),
@@ -173,7 +175,7 @@ async def test_what_a_path_encodes_is_no_part_of_a_scope(raw: RawClient) -> None
         assert (await raw.send("GET", path)).error == (400, "Invalidkeyidentifier", "Invalid key identifier"), path
 
 
-async def test_what_a_path_encodes_is_no_part_of_a_name(raw: RawClient) -> None:
+async def test_encoded_characters_are_refused_in_a_name(raw: RawClient) -> None:
     for name in ("2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11%0A", "%0A", "a%2Fb", "%00"):
         read = await raw.send("GET", f"{ROLE_DEFINITIONS}/{name}")
         written = await raw.send("PUT", f"{ROLE_DEFINITIONS}/{name}", VALID)
@@ -182,7 +184,7 @@ async def test_what_a_path_encodes_is_no_part_of_a_name(raw: RawClient) -> None:
         assert written.error == (400, "BadParameter", "Role definition name must be a GUID")
 
 
-async def test_a_failure_is_logged_in_one_line_whatever_the_path_encodes(
+async def test_failure_is_logged_on_one_line(
     raw: RawClient, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(_hsm: object) -> None:
@@ -198,7 +200,7 @@ async def test_a_failure_is_logged_in_one_line_whatever_the_path_encodes(
     ]
 
 
-async def test_a_body_where_none_belongs_is_refused(raw: RawClient) -> None:
+async def test_unexpected_body_is_refused(raw: RawClient) -> None:
     for method in ("GET", "DELETE"):
         reply = await raw.send(method, URL, b"{}")
 
@@ -227,7 +229,7 @@ async def test_an_odd_request_line_is_answered(raw: RawClient, line: str, status
 # What has no path has no route, either.
 @pytest.mark.parametrize("line", ["GET / HTTP/1.1", "CONNECT localhost:443 HTTP/1.1"])
 @pytest.mark.parametrize("expected", [b"wonders", b"\xff\xfe"], ids=["a word", "no text"])
-async def test_an_expectation_that_nobody_knows_fails(
+async def test_unknown_expectation_fails(
     raw: RawClient, caplog: pytest.LogCaptureFixture, line: str, expected: bytes
 ) -> None:
     head = f"{line}\r\nHost: localhost\r\nConnection: close\r\nExpect: ".encode()

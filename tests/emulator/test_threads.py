@@ -10,7 +10,7 @@ import pytest
 from azure.keyvault.administration.emulator._state.threads import run_in_thread
 
 
-async def test_it_returns_or_raises_what_the_work_does() -> None:
+async def test_thread_returns_the_result_or_raises_the_error() -> None:
     assert await run_in_thread(divmod, 7, 2) == (3, 1)
     with pytest.raises(ValueError, match="invalid literal"):
         await run_in_thread(int, "x")
@@ -38,7 +38,7 @@ async def test_however_often_it_is_cancelled_it_ends_after_the_work_and_as_cance
     assert ended.is_set()
 
 
-async def test_an_error_of_work_that_nobody_waits_for_is_of_no_interest() -> None:
+async def test_error_of_cancelled_work_is_ignored() -> None:
     begun, may_end = threading.Event(), threading.Event()
 
     def work() -> None:

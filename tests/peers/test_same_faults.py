@@ -117,7 +117,7 @@ def test_no_start_that_may_have_been_accepted_is_sent_again(outcomes: Outcomes) 
     assert published["a restore: every start is dropped"].requests == 8
 
 
-def test_a_failed_job_says_why_whatever_form_the_service_chooses(outcomes: Outcomes) -> None:
+def test_failed_job_says_why_in_every_form_of_the_service(outcomes: Outcomes) -> None:
     published, ours = outcomes
     failures = [each["case"] for each in _CASES if each["case"].startswith("a backup fails")]
 
