@@ -1,4 +1,4 @@
-"""Whoever wants to be alone is alone, and does not wait for ever."""
+"""The gate lets in many, or one alone, without starving the one."""
 
 from __future__ import annotations
 

@@ -151,7 +151,7 @@ REQUESTS = (
 
 
 async def attempt(caller: RawClient, method: str, path: str) -> int:
-    """Return the status of a request whose body makes no sense, so that nothing changes where it is allowed."""
+    """Return the status of a request with an invalid body, so that nothing changes where it is allowed."""
     reply = await caller.send(method, path, None if method in {"GET", "DELETE"} else b"x")
     return reply.status
 

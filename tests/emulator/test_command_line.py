@@ -1,4 +1,4 @@
-"""The command line, as somebody who knows nothing of Python uses it."""
+"""The command line, as used without any knowledge of Python."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ async def test_every_operation_of_the_contract_is_answered(raw: RawClient, opera
             b'{"value":1}',
             ["RoleDefinitions_ListAtKey 200: 1 is not of type 'array'"],
         ),
-        (ROLE_DEFINITIONS, 200, HEADERS, b"OK", ["RoleDefinitions_List 200: b'OK' is no JSON"]),
+        (ROLE_DEFINITIONS, 200, HEADERS, b"OK", ["RoleDefinitions_List 200: b'OK' isn't JSON"]),
         (ROLE_DEFINITIONS, 401, HEADERS, b"OK", ["RoleDefinitions_List 401 lacks the header WWW-Authenticate"]),
         (
             ROLE_DEFINITIONS,

@@ -1,4 +1,4 @@
-"""What an emulator tells other programs, and whom they trust then."""
+"""The environment for other programs, and the authorities that they trust."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def _authorities(file: str) -> set[str]:
     return {str(attribute.value) for each in certificates for attribute in each.subject if attribute.oid in _NAMES}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps whom it trusts in a store of its own")
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps trusted authorities in its own store")
 @pytest.mark.parametrize("kept_in", ["file", "directory", "nothing"])
 async def test_trusted_authorities_of_the_machine_are_kept(
     hsm: ManagedHsmEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept_in: str

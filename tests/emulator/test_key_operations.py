@@ -419,7 +419,7 @@ async def test_other_number_of_random_bytes_is_refused(user: RawClient) -> None:
         assert reply.error == (400, "BadParameter", message)
 
 
-# Beside other requests.
+# Concurrent requests.
 
 
 async def test_large_key_signs_beside_other_requests_and_checks_access_again(

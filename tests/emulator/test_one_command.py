@@ -191,7 +191,7 @@ def test_options_that_are_not_understood_are_125_too(
 
 
 async def _started(*arguments: str, **options: bool) -> Process:
-    """Start an emulator whose command has said that it runs."""
+    """Start an emulator, and wait until its command says that it runs."""
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "azure.keyvault.administration.emulator", "--quiet", *arguments),
         env=application.environment({}),

@@ -1,4 +1,4 @@
-"""With a plain ``with``, the emulator runs in a thread of its own, and serves clients on any loop."""
+"""With a plain ``with``, the emulator runs in its own thread, and serves clients on any loop."""
 
 from __future__ import annotations
 

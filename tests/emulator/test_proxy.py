@@ -222,7 +222,7 @@ async def test_closing_drops_clients_without_a_tunnel(sent: bytes) -> None:
     await hsm.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", _port(hsm))
     writer.write(sent)
-    # Who comes later is answered, so the first one is inside.
+    # A later client gets its response, so the first one is inside.
     await _ask(_port(hsm), b"\r\n\r\n")
 
     await hsm.close()
@@ -323,7 +323,7 @@ async def test_the_directory_tells_nothing_in_its_own_words(hsm: ManagedHsmEmula
 
 @pytest_asyncio.fixture(name="elsewhere")
 async def _elsewhere() -> AsyncIterator[int]:
-    """The port of a program of somebody else on this machine: it says how it is called."""
+    """The port of another program on this machine; it responds with the host that it was asked for."""
 
     async def handle(request: web.Request) -> web.Response:
         return web.Response(text=f"{request.host} {len(await request.read())}")

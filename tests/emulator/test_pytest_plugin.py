@@ -1,4 +1,4 @@
-"""The fixture ``managed_hsm`` in projects of their own: every way of running async tests, and none."""
+"""The fixture ``managed_hsm`` in separate projects: with every way of running async tests, and with none."""
 
 from __future__ import annotations
 

@@ -92,7 +92,7 @@ def test_invalid_limits_are_refused(arguments: dict[str, float], message: str) -
 async def limited(
     *, rate_limits: bool | RateLimits = True, job_duration: float = 0.05
 ) -> AsyncGenerator[ManagedHsmEmulator]:
-    """Run an emulator whose clock stands still, so that only what the test puts it forward by is earned."""
+    """Run an emulator with a stopped clock, so that only the test earns requests by advancing it."""
     async with ManagedHsmEmulator(rate_limits=rate_limits, job_duration=job_duration) as hsm:
         now = hsm.clock.now()
         hsm.clock._source = lambda: now

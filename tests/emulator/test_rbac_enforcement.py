@@ -1,4 +1,4 @@
-"""Who may do what is decided from the token's principal, at the scope that the URL names, at the time of the change."""
+"""Access is decided by the token's principal, at the scope of the URL, and at the time of the change."""
 
 from __future__ import annotations
 

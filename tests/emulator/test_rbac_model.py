@@ -58,10 +58,10 @@ class Model:
 
     def allows(self, principal: str, action: str, scope: str) -> bool:
         return any(
-            who == principal
+            holder == principal
             and action in self.roles.get(role, set())
             and (where in {"/", scope} or scope.startswith(f"{where}/"))
-            for who, role, where in self.assignments.values()
+            for holder, role, where in self.assignments.values()
         )
 
 

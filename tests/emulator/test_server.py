@@ -147,7 +147,7 @@ _NEEDS_IPV6 = pytest.mark.skipif(not _has_ipv6(), reason="This machine has no ad
 _IPV6_HOSTS = [pytest.param(host, marks=_NEEDS_IPV6) for host in ("::1", "::")]
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="Other systems have no addresses to listen on that nobody set up")
+@pytest.mark.skipif(sys.platform != "linux", reason="Other systems listen only on loopback addresses that were set up")
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.0.0.2", "0.0.0.0", *_IPV6_HOSTS])
 async def test_localhost_and_the_transport_lead_to_it_wherever_it_listens(host: str) -> None:
     async with ManagedHsmEmulator(host=host) as hsm, aiohttp.ClientSession() as session:

@@ -1,4 +1,4 @@
-"""Whatever is sent, the answer is the service's error shape and never a 500."""
+"""Every malformed request gets the service's error shape, and never a 500."""
 
 from __future__ import annotations
 

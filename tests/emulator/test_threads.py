@@ -1,4 +1,4 @@
-"""Threads that nobody leaves behind."""
+"""Work in threads that outlives no caller."""
 
 from __future__ import annotations
 

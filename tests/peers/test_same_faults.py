@@ -99,7 +99,7 @@ def test_the_same_faults_cost_no_more_and_are_told_better(
         assert bool(theirs.faults) == bool(own.faults) == ("faults" in case), case
         # Never more on the wire; the one request more reads back what an earlier try has made.
         assert own.requests <= theirs.requests + (case["do"] == "assign"), case
-        # Whatever is raised is azure-core's, and what the published package copes with, so does this one.
+        # Every error is azure-core's, and this library succeeds wherever the published one does.
         assert own.is_azure_error is not False, case
         assert theirs.error or not own.error, case
 
