@@ -144,6 +144,7 @@ async def test_the_managed_identity_can_be_another_principal() -> None:
     ("options", "message"),
     [
         ({"identity_object_id": "me"}, "identity_object_id must be a GUID"),
+        ({"allow_hosts": ["exa mple.com"]}, "an allowed host must be a host name"),
         ({"allow_hosts": ["https://example.com"]}, "an allowed host must be a host name"),
         ({"allow_hosts": ["example.com:0"]}, "an allowed host must be a host name"),
         ({"allow_hosts": ["example.com:https"]}, "an allowed host must be a host name"),
