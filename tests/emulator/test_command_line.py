@@ -162,7 +162,18 @@ def test_command_says_where_the_data_is_and_how_programs_find_it(
     ]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP], ids=str)
+_UNDER_NOHUP = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+
+
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGTERM,
+        signal.SIGINT,
+        pytest.param(signal.SIGHUP, marks=pytest.mark.skipif(_UNDER_NOHUP, reason="SIGHUP is ignored under nohup")),
+    ],
+    ids=str,
+)
 def test_a_signal_stops_it_cleanly(capsys: pytest.CaptureFixture[str], tmp_path: Path, number: signal.Signals) -> None:
     assert _serve("--print-env", "--quiet", "--env-file", tmp_path / "hsm.env", until=number) == 0
 
