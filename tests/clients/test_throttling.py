@@ -240,7 +240,8 @@ def test_a_client_that_is_refused_nothing_for_a_while_is_not_throttled(caplog: p
 
     assert run(scenario()) < 0.1
     assert caplog.messages == [
-        "The service throttles the client, which now sends 5 requests a second.",
+        "The service throttles the client, which pauses for 1.0 s.",
+        "The throttled client now sends 5 requests a second.",
         "The service no longer throttles the client, which sent 5 requests a second.",
     ]
 
