@@ -226,9 +226,8 @@ class CallLimitsPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             return
         may_retry = options.get("retry_total", self._total) and options.get("retry_status", self._status)
         timeout = options.get("timeout", self._timeout)
-        request.context[_LIMITS] = CallLimits(
-            running_clock()(), timeout if timeout < _NO_TIMEOUT else math.inf, bool(may_retry)
-        )
+        clock = running_clock()
+        request.context[_LIMITS] = CallLimits(clock(), timeout if timeout < _NO_TIMEOUT else math.inf, bool(may_retry))
 
 
 class _Waiter:
