@@ -139,13 +139,29 @@ def test_any_json_becomes_a_model_or_a_decode_error(wire: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"),
-    [({}, "an object"), ([], "a list"), (True, "a boolean"), (1, "a number"), (1.5, "a number")],
-    ids=["object", "list", "boolean", "integer", "float"],
+    ("value", "kind"), [({}, "an object"), ([], "a list"), (True, "a boolean"), (1, "a number"), (1.5, "a number")]
 )
-def test_the_error_says_what_stood_where(value: Any, kind: str) -> None:
+def test_the_error_names_the_member_and_its_type(value: Any, kind: str) -> None:
     with pytest.raises(DecodeError, match=f"sent {kind} as 'roleName', where a string was expected"):
         role_definition({**WIRE_DEFINITION, "properties": {"roleName": value}})
+
+
+@pytest.mark.parametrize(
+    "permissions",
+    [
+        {},
+        "x",
+        [None],
+        ["x"],
+        [{"dataActions": "x"}],
+        [{"actions": [1]}],
+        [{"notActions": {}}],
+        [{"notDataActions": [[]]}],
+    ],
+)
+def test_malformed_permissions_are_a_decode_error(permissions: Any) -> None:
+    with pytest.raises(DecodeError):
+        role_definition({**WIRE_DEFINITION, "properties": {"permissions": permissions}})
 
 
 def test_a_time_that_no_calendar_has_is_an_error() -> None:
@@ -179,7 +195,7 @@ def test_a_body_holds_what_was_given_and_nothing_else() -> None:
     }
 
 
-def test_whatever_has_the_attributes_of_a_permission_is_one() -> None:
+def test_an_object_with_the_attributes_of_a_permission_is_accepted() -> None:
     class Permission:
         actions = None
         not_actions = ("a",)
@@ -207,7 +223,7 @@ def test_whatever_has_the_attributes_of_a_permission_is_one() -> None:
     ],
     ids=["dict", "text", "none", "without-all-attributes", "text-as-list"],
 )
-def test_anything_else_is_no_permission(permission: Any) -> None:
+def test_any_other_object_is_not_a_permission(permission: Any) -> None:
     with pytest.raises(ValueError, match="must be"):
         role_definition_body(role_name=None, description=None, permissions=[permission], assignable_scopes=None)
 
