@@ -25,6 +25,10 @@ VAULT = "https://contoso.managedhsm.azure.net"
 RESOURCE = "https://managedhsm.azure.net"
 SCOPE = f"{RESOURCE}/.default"
 TENANT = "9b1f0c52-3c8e-4f0d-8f6e-51f2f4c7d6aa"
+ALICE = "a11ce000-0000-4000-8000-000000000001"
+CONTAINER = "https://account.blob.core.windows.net/backups"
+FOLDER = f"{CONTAINER}/mhsm-contoso-2026112416000000"
+SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 # Long after these tests stop being run.
 FAR_FUTURE = 32_503_680_000
 

