@@ -31,7 +31,7 @@ from azure.keyvault.administration import (
     KeyVaultRoleDefinition,
 )
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient
-from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, Sent, error
+from fakes import ALICE, CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, Sent, error
 
 Client = KeyVaultAccessControlClient
 Call = Callable[[Client], Awaitable[Any]]
@@ -40,7 +40,6 @@ DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
 ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
 VERSION = "api-version=2026-04-01"
 NAME = "ff388517-2e5c-4d0f-8a0b-0d6f5c3b7a01"
-ALICE = "a11ce000-0000-4000-8000-000000000001"
 ROLE_ID = "Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/21dbd100-6940-42c2-9190-5d6cb909625b"
 
 

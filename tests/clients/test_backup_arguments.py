@@ -12,12 +12,9 @@ from azure.core.exceptions import HttpResponseError
 
 from azure.keyvault.administration import KeyVaultPermission
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
-from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport
+from fakes import CHALLENGE, CONTAINER, FOLDER, SAS, VAULT, Answer, FakeCredential, ScriptedTransport
 
-_CONTAINER = "https://account.blob.core.windows.net/backups"
-_FOLDER = f"{_CONTAINER}/mhsm-contoso-2026112416000000"
 _SIGNATURE = "c2VjcmV0LXNpZ25hdHVyZQ"
-_SAS = "sv=2024-11-04&se=2999-01-01T00%3A00%3A00Z&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 
 
 def _started(family: str) -> Answer:
@@ -34,8 +31,8 @@ def _token(url: str) -> str:
     return base64.b64encode(url.encode()).decode()
 
 
-_PLACE = {"storageResourceUri": _CONTAINER, "token": _SAS}
-_OWN_PLACE = {"storageResourceUri": _CONTAINER, "useManagedIdentity": True}
+_PLACE = {"storageResourceUri": CONTAINER, "token": SAS}
+_OWN_PLACE = {"storageResourceUri": CONTAINER, "useManagedIdentity": True}
 _NAME = "mhsm-contoso-2026112416000000"
 
 
@@ -50,7 +47,7 @@ async def test_an_invalid_polling_interval_is_refused_before_a_job_starts(name: 
     transport = ScriptedTransport()
 
     with pytest.raises(ValueError, match="polling_interval must be a number of seconds"):
-        await _client(transport).begin_backup(_CONTAINER, _SAS, **{name: interval})
+        await _client(transport).begin_backup(CONTAINER, SAS, **{name: interval})
 
     assert transport.requests == []
 
@@ -70,13 +67,13 @@ _PRE_RESTORE = {"sasTokenParameters": _OWN_PLACE, "folderToRestore": _NAME}
 @pytest.mark.parametrize(
     ("method", "arguments", "options", "sent", "body"),
     [
-        ("begin_backup", (f"{_CONTAINER}/", f"?{_SAS}"), {}, "POST /backup", _PLACE),
-        ("begin_backup", (_CONTAINER, ""), _IDENTITY, "POST /backup", _OWN_PLACE),
-        ("begin_backup", (_CONTAINER, _SAS), _IDENTITY, "POST /backup", {**_PLACE, "useManagedIdentity": True}),
-        ("begin_pre_backup", (_CONTAINER, _SAS), {}, "POST /prebackup", _PLACE),
-        ("begin_restore", (f"{_FOLDER}?{_SAS}", _SAS), {}, "PUT /restore", _RESTORE),
-        ("begin_restore", (_FOLDER, _SAS), {"key_name": "a key"}, "PUT /keys/a%20key/restore", _KEY_RESTORE),
-        ("begin_pre_restore", (_FOLDER,), _IDENTITY, "PUT /prerestore", _PRE_RESTORE),
+        ("begin_backup", (f"{CONTAINER}/", f"?{SAS}"), {}, "POST /backup", _PLACE),
+        ("begin_backup", (CONTAINER, ""), _IDENTITY, "POST /backup", _OWN_PLACE),
+        ("begin_backup", (CONTAINER, SAS), _IDENTITY, "POST /backup", {**_PLACE, "useManagedIdentity": True}),
+        ("begin_pre_backup", (CONTAINER, SAS), {}, "POST /prebackup", _PLACE),
+        ("begin_restore", (f"{FOLDER}?{SAS}", SAS), {}, "PUT /restore", _RESTORE),
+        ("begin_restore", (FOLDER, SAS), {"key_name": "a key"}, "PUT /keys/a%20key/restore", _KEY_RESTORE),
+        ("begin_pre_restore", (FOLDER,), _IDENTITY, "PUT /prerestore", _PRE_RESTORE),
     ],
 )
 async def test_a_start_sends_what_the_contract_asks_for(
@@ -94,14 +91,14 @@ async def test_a_start_sends_what_the_contract_asks_for(
 
 
 _REFUSED = [
-    ("begin_backup", (None, _SAS), {}, "blob_storage_url"),
-    ("begin_backup", (_CONTAINER,), {}, "use_managed_identity=True"),
-    ("begin_backup", (_CONTAINER, f'"{_SAS}"'), {}, "quotation marks"),
-    ("begin_pre_backup", (_CONTAINER,), {"sas_token": f"'{_SAS}'"}, "quotation marks"),
-    ("begin_restore", (_FOLDER, "se=2020-01-01T10%3A00%3A00Z&sig=c2VjcmV0"), {}, "expired at 2020-01-01T10"),
-    ("begin_restore", (_CONTAINER, _SAS), {}, "folder"),
-    ("begin_restore", (_FOLDER, _SAS), {"key_name": ".."}, "key_name"),
-    ("begin_pre_restore", (_CONTAINER, _SAS), {}, "folder"),
+    ("begin_backup", (None, SAS), {}, "blob_storage_url"),
+    ("begin_backup", (CONTAINER,), {}, "use_managed_identity=True"),
+    ("begin_backup", (CONTAINER, f'"{SAS}"'), {}, "quotation marks"),
+    ("begin_pre_backup", (CONTAINER,), {"sas_token": f"'{SAS}'"}, "quotation marks"),
+    ("begin_restore", (FOLDER, "se=2020-01-01T10%3A00%3A00Z&sig=c2VjcmV0"), {}, "expired at 2020-01-01T10"),
+    ("begin_restore", (CONTAINER, SAS), {}, "folder"),
+    ("begin_restore", (FOLDER, SAS), {"key_name": ".."}, "key_name"),
+    ("begin_pre_restore", (CONTAINER, SAS), {}, "folder"),
     ("begin_backup", ("", ""), {"continuation_token": _token(f"{VAULT}/restore/5f/pending")}, "restore job"),
     ("begin_pre_restore", ("", ""), {"continuation_token": _token(f"{VAULT}/backup/5f/pending")}, "backup job"),
 ]
@@ -121,19 +118,19 @@ async def test_a_bad_argument_is_refused_before_anything_is_sent(
 
 
 _MISTAKES: list[Any] = [
-    _SAS,
-    f"?{_SAS}",
-    f"{_CONTAINER}?{_SAS}",
+    SAS,
+    f"?{SAS}",
+    f"{CONTAINER}?{SAS}",
     f"https://user:{_SIGNATURE}@account.blob.core.windows.net",
     f"https://[{_SIGNATURE}/backups",
     # Python quotes this one in its own error.
     f"https://user:{_SIGNATURE}@a\u2100b/backups",
-    (_CONTAINER, _SAS),
-    {"token": _SAS},
-    _SAS.encode(),
+    (CONTAINER, SAS),
+    {"token": SAS},
+    SAS.encode(),
     f"eyJ{_SIGNATURE}",
-    base64.b64encode(f"\xff{_SAS}".encode("latin-1")).decode(),
-    base64.b64encode(f"{VAULT}/backup?{_SAS}".encode()).decode(),
+    base64.b64encode(f"\xff{SAS}".encode("latin-1")).decode(),
+    base64.b64encode(f"{VAULT}/backup?{SAS}".encode()).decode(),
 ]
 
 
@@ -145,12 +142,12 @@ _PLACES: list[Any] = [
     lambda _, __, value: _client_with(vault_url=value),
     lambda _, __, value: _client_with(challenge_resource_domains=value),
     lambda _, __, value: _client_with(challenge_resource_domains=[value]),
-    lambda backup, _, value: backup.begin_backup(value, _SAS),
-    lambda backup, _, value: backup.begin_restore(value, _SAS),
-    lambda backup, _, value: backup.begin_backup(_CONTAINER, value),
-    lambda backup, _, value: backup.begin_restore(_FOLDER, _SAS, key_name=value),
+    lambda backup, _, value: backup.begin_backup(value, SAS),
+    lambda backup, _, value: backup.begin_restore(value, SAS),
+    lambda backup, _, value: backup.begin_backup(CONTAINER, value),
+    lambda backup, _, value: backup.begin_restore(FOLDER, SAS, key_name=value),
     lambda backup, _, value: backup.begin_backup("", continuation_token=value),
-    lambda backup, _, value: backup.begin_backup(_CONTAINER, _SAS, polling_interval=value),
+    lambda backup, _, value: backup.begin_backup(CONTAINER, SAS, polling_interval=value),
     lambda _, access, value: access.set_role_definition(value),
     lambda _, access, value: access.get_role_assignment("/", value),
     lambda _, access, value: access.create_role_assignment("/", value, value),
@@ -187,6 +184,6 @@ async def test_a_secret_in_the_wrong_place_is_not_quoted(call: Any) -> None:
 async def test_an_unknown_version_may_have_every_feature() -> None:
     transport = ScriptedTransport(CHALLENGE, _started("backup"))
     async with _client(transport, api_version="2031-01-01") as client:
-        await client.begin_pre_backup(_CONTAINER, use_managed_identity=True)
+        await client.begin_pre_backup(CONTAINER, use_managed_identity=True)
 
     assert transport.requests[-1].url == f"{VAULT}/prebackup?api-version=2031-01-01"

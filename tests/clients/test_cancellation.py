@@ -24,6 +24,9 @@ from azure.keyvault.administration.aio import (
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from fakes import (
     CHALLENGE,
+    CONTAINER,
+    FOLDER,
+    SAS,
     VAULT,
     Answer,
     FakeCredential,
@@ -37,9 +40,6 @@ from stepping import Moment, cancelled_at
 
 ROLES = "/providers/Microsoft.Authorization/roleDefinitions"
 NAME = "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
-CONTAINER = "https://account.blob.core.windows.net/backups"
-FOLDER = f"{CONTAINER}/mhsm-contoso-2026112416000000"
-SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 ROLE = {"id": ROLES + NAME, "name": NAME, "properties": {"permissions": [], "assignableScopes": ["/"]}}
 ASSIGNMENT = {"name": NAME, "properties": {"principalId": "p", "roleDefinitionId": "r", "scope": "/"}}
 

@@ -22,15 +22,23 @@ from hypothesis import strategies as st
 
 from azure.keyvault.administration import KeyVaultPermission
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
-from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, Sent, resource_challenge, unauthorized
+from fakes import (
+    CHALLENGE,
+    CONTAINER,
+    FOLDER,
+    SAS,
+    VAULT,
+    Answer,
+    FakeCredential,
+    ScriptedTransport,
+    Sent,
+    unauthorized,
+)
 from json_strategies import json_values, mutated, text
-from raw_server import Act, RawServer, Received, http
+from raw_server import Act, RawServer, challenging
 
 pytestmark = pytest.mark.fuzz
 
-CONTAINER = "https://account.blob.core.windows.net/backups"
-FOLDER = f"{CONTAINER}/mhsm-contoso-2026112416000000"
-SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 PENDING = {"azure-asyncoperation": f"{VAULT}/backup/j/pending"}
 
 ROLE = {
@@ -254,10 +262,7 @@ class Answering:
 
     def __init__(self, folder: Path) -> None:
         self.answer = Act()
-        self.server = RawServer(folder, self._behave)
-
-    def _behave(self, received: Received) -> Act:
-        return self.answer if received.token else http(401, headers={"WWW-Authenticate": resource_challenge()})
+        self.server = RawServer(folder, challenging(lambda _: self.answer))
 
     def options(self) -> dict[str, Any]:
         return {

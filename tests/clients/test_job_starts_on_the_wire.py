@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,18 +20,14 @@ from urllib3.util.retry import Retry
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
-from fakes import VAULT, FakeCredential, resource_challenge
-from raw_server import Act, RawServer, Received, http
+from fakes import CONTAINER, FOLDER, SAS, VAULT, FakeCredential
+from raw_server import Act, RawServer, Received, challenging, http
 from transports import TRANSPORTS, aiohttp_transport, own_session, requests_transport
 
-_CONTAINER = "https://account.blob.core.windows.net/backups"
-_FOLDER = f"{_CONTAINER}/mhsm-contoso-2026112416000000"
-_SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
-
 _STARTS: list[Any] = [
-    lambda client: client.begin_pre_backup(_CONTAINER, _SAS),
-    lambda client: client.begin_restore(_FOLDER, _SAS, key_name="k"),
-    lambda client: client.begin_pre_restore(_FOLDER, _SAS),
+    lambda client: client.begin_pre_backup(CONTAINER, SAS),
+    lambda client: client.begin_restore(FOLDER, SAS, key_name="k"),
+    lambda client: client.begin_pre_restore(FOLDER, SAS),
 ]
 _DROP = Act(b"", "close")
 _NO_GZIP = Act(b"HTTP/1.1 202 OK\r\nContent-Encoding: gzip\r\nContent-Length: 4\r\n\r\nabcd")
@@ -49,14 +44,6 @@ _LOST = [
     Act(b"", "reset"),
     Act(b"", "stall"),
 ]
-
-
-def _challenge(*, close: bool = False) -> Act:
-    return http(401, b"OK", {"WWW-Authenticate": resource_challenge()}, close=close)
-
-
-def _behaviour(start: Act, *, reuse: bool = True) -> Callable[[Received], Act]:
-    return lambda received: start if received.token else _challenge(close=not reuse)
 
 
 def _client(server: RawServer, *, read_timeout: float = 10, **options: Any) -> KeyVaultBackupClient:
@@ -83,12 +70,9 @@ def _accept(received: Received) -> Act:
 
 @pytest.mark.parametrize("place", ["retry_policy", "redirect_policy"])
 async def test_a_policy_that_knows_no_options_of_azure_core_starts_jobs_too(tmp_path: Path, place: str) -> None:
-    def answer(received: Received) -> Act:
-        return _accept(received) if received.token else _challenge()
-
     options: dict[str, Any] = {place: _Bystander()}
-    async with RawServer(tmp_path, answer) as server, _client(server, **options) as client:
-        poller = await client.begin_backup(_CONTAINER, _SAS)
+    async with RawServer(tmp_path, challenging(_accept)) as server, _client(server, **options) as client:
+        poller = await client.begin_backup(CONTAINER, SAS)
 
     assert poller.status() == "InProgress"
     assert len(server.authorized()) == 1
@@ -108,7 +92,7 @@ async def _start_once(server: RawServer, client: KeyVaultBackupClient, begin: An
 
     assert "token-1" not in "".join(repr(raised) for raised in _chain(caught.value))
     (start,) = server.authorized()
-    assert _SAS in start.body.decode()
+    assert SAS in start.body.decode()
 
 
 def _shown(value: Any) -> str:
@@ -117,15 +101,15 @@ def _shown(value: Any) -> str:
 
 @pytest.mark.parametrize("reuse", [True, False], ids=["reused connection", "new connection"])
 async def test_start_whose_connection_is_lost_is_on_the_wire_once(tmp_path: Path, reuse: bool) -> None:
-    async with RawServer(tmp_path, _behaviour(_DROP, reuse=reuse)) as server, _client(server) as client:
-        await _start_once(server, client, lambda client: client.begin_backup(_CONTAINER, _SAS))
+    async with RawServer(tmp_path, challenging(_DROP, close=not reuse)) as server, _client(server) as client:
+        await _start_once(server, client, lambda client: client.begin_backup(CONTAINER, SAS))
 
     assert server.authorized()[0].on_reused_connection is reuse
 
 
 @pytest.mark.parametrize("begin", _STARTS)
 async def test_each_start_is_on_the_wire_once(tmp_path: Path, begin: Any) -> None:
-    async with RawServer(tmp_path, _behaviour(_DROP)) as server, _client(server) as client:
+    async with RawServer(tmp_path, challenging(_DROP)) as server, _client(server) as client:
         await _start_once(server, client, begin)
 
 
@@ -141,7 +125,7 @@ def _client_with(server: RawServer, transport: Any, **options: Any) -> KeyVaultB
 
 # A PUT, because aiohttp by itself would send it again.
 async def _restore(client: KeyVaultBackupClient) -> Any:
-    return await client.begin_restore(_FOLDER, _SAS)
+    return await client.begin_restore(FOLDER, SAS)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +137,7 @@ async def _restore(client: KeyVaultBackupClient) -> Any:
     ids=_shown,
 )
 async def test_start_is_on_the_wire_once_through_every_transport(tmp_path: Path, make: Any, answer: Act) -> None:
-    async with RawServer(tmp_path, _behaviour(answer)) as server:
+    async with RawServer(tmp_path, challenging(answer)) as server:
         # Long enough for the challenge on a busy machine, short enough to wait for a start that stalls.
         transport = make(server.ca_file, read_timeout=1 if answer.then == "stall" else 10)
         async with _client_with(server, transport) as client:
@@ -163,7 +147,7 @@ async def test_start_is_on_the_wire_once_through_every_transport(tmp_path: Path,
 @pytest.mark.parametrize("make", TRANSPORTS)
 async def test_no_transport_repeats_a_request_by_itself(tmp_path: Path, make: Any) -> None:
     async with (
-        RawServer(tmp_path, _behaviour(Act(b"", "close"))) as server,
+        RawServer(tmp_path, challenging(Act(b"", "close"))) as server,
         _client_with(server, make(server.ca_file), retry_total=0) as client,
     ):
         for method in ("GET", "PUT", "DELETE", "POST"):
@@ -206,7 +190,7 @@ _REDIRECT = http(307, headers={"Location": "/elsewhere"})
 )
 async def test_policies_of_the_user_start_a_job_once(tmp_path: Path, policies: Any, answer: Act) -> None:
     async with (
-        RawServer(tmp_path, _behaviour(answer)) as server,
+        RawServer(tmp_path, challenging(answer)) as server,
         _client_with(server, server.transport(), **policies()) as client,
     ):
         with pytest.raises(AzureError) as caught:
@@ -220,7 +204,7 @@ async def test_requests_session_that_retries_starts_a_job_once(tmp_path: Path) -
     session = requests.Session()
     session.mount("https://", HTTPAdapter(max_retries=Retry(3, allowed_methods=None, status_forcelist=[503])))
     async with (
-        RawServer(tmp_path, _behaviour(Act(b"", "close"))) as server,
+        RawServer(tmp_path, challenging(Act(b"", "close"))) as server,
         _client_with(server, requests_transport(server.ca_file, session=session)) as client,
     ):
         await _start_once(server, client, _restore)
@@ -236,7 +220,7 @@ async def test_aiohttp_middlewares_of_session_and_call_run(tmp_path: Path) -> No
 
         return run
 
-    async with RawServer(tmp_path, _behaviour(http(404))) as server:
+    async with RawServer(tmp_path, challenging(http(404))) as server:
         transport = own_session(server.ca_file, middlewares=(middleware("session"),))
         async with _client_with(server, transport) as client:
             await client.send_request(HttpRequest("GET", "/x"))
@@ -250,10 +234,10 @@ async def test_a_throttled_start_is_sent_again(tmp_path: Path) -> None:
     answers = [http(429), http(429, headers={"Retry-After": "0.01"})]
 
     def behave(received: Received) -> Act:
-        return (answers.pop() if answers else _accept(received)) if received.token else _challenge()
+        return answers.pop() if answers else _accept(received)
 
-    async with RawServer(tmp_path, behave) as server, _client(server) as client:
-        await client.begin_backup(_CONTAINER, _SAS)
+    async with RawServer(tmp_path, challenging(behave)) as server, _client(server) as client:
+        await client.begin_backup(CONTAINER, SAS)
 
     assert [received.method for received in server.authorized()] == ["POST", "POST", "POST"]
 
@@ -270,14 +254,14 @@ class _CountTries(SansIOHTTPPolicy[Any, Any]):
 async def test_a_start_without_connection_is_retried(tmp_path: Path) -> None:
     count = _CountTries()
     # No connection is kept: a start on a kept one that breaks may have been taken.
-    behaviour = _behaviour(http(404, close=True), reuse=False)
+    behaviour = challenging(http(404, close=True), close=True)
     async with RawServer(tmp_path, behaviour) as server, _client(server, per_retry_policies=[count]) as client:
         response = await client.send_request(HttpRequest("GET", "/x"))
         assert response.status_code == 404
         await server.stop_listening()
         count.tries = 0
         with pytest.raises(ServiceRequestError) as caught:
-            await client.begin_backup(_CONTAINER, _SAS)
+            await client.begin_backup(CONTAINER, SAS)
 
     assert count.tries == 4
     assert "may have started" not in str(caught.value)
@@ -294,18 +278,9 @@ async def test_a_start_at_a_host_without_address_is_retried(hsm: ManagedHsmEmula
         **hsm.client_kwargs,
     ) as client:
         with pytest.raises(ServiceRequestError):
-            await client.begin_backup(_CONTAINER, _SAS)
+            await client.begin_backup(CONTAINER, SAS)
 
     assert count.tries == 4
-
-
-def _access(server: RawServer) -> KeyVaultAccessControlClient:
-    return KeyVaultAccessControlClient(
-        server.url,
-        FakeCredential(),
-        **server.client_options(),
-        retry_backoff_factor=0,
-    )
 
 
 def _page(server: RawServer, received: Received) -> Act:
@@ -318,10 +293,10 @@ def _page(server: RawServer, received: Received) -> Act:
 
 
 async def test_a_long_list_is_whole_resumes_at_a_page_and_can_be_left_early(tmp_path: Path) -> None:
-    def behave(received: Received) -> Act:
-        return _page(server, received) if received.token else _challenge()
-
-    async with RawServer(tmp_path, behave) as server, _access(server) as client:
+    async with (
+        RawServer(tmp_path, challenging(lambda received: _page(server, received))) as server,
+        KeyVaultAccessControlClient(server.url, FakeCredential(), **server.client_options()) as client,
+    ):
         everything = [item.name async for item in client.list_role_assignments("/")]
         pages = client.list_role_assignments("/").by_page()
         assert isinstance(pages, AsyncPageIterator)
@@ -339,7 +314,7 @@ async def test_a_long_list_is_whole_resumes_at_a_page_and_can_be_left_early(tmp_
 
 def test_a_client_whose_event_loop_is_gone_says_so(tmp_path: Path) -> None:
     async def closed_server() -> str:
-        async with RawServer(tmp_path, _behaviour(http(404))) as server:
+        async with RawServer(tmp_path, challenging(http(404))) as server:
             return server.url
 
     async def call() -> None:
@@ -374,7 +349,7 @@ async def test_netrc_adds_no_password(tmp_path: Path, monkeypatch: pytest.Monkey
     netrc.write_text(f"{entry} login user password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
 
-    async with RawServer(tmp_path, _behaviour(http(404))) as server:
+    async with RawServer(tmp_path, challenging(http(404))) as server:
         trust = {} if make else {"connection_verify": server.ca_file}
         async with _client_with(server, make(server.ca_file) if make else None, **trust) as client:
             await _expect_our_tokens(server, client)
@@ -395,7 +370,7 @@ async def test_start_on_a_machine_with_netrc_is_on_the_wire_once(
     monkeypatch.setenv("NETRC", str(netrc))
 
     async with (
-        RawServer(tmp_path, _behaviour(_NO_LENGTH)) as server,
+        RawServer(tmp_path, challenging(_NO_LENGTH)) as server,
         _client_with(server, make(server.ca_file)) as client,
     ):
         await _start_once(server, client, _restore)
@@ -423,7 +398,7 @@ def _requests_session(**attributes: Any) -> requests.Session:
 )
 async def test_session_of_the_user_adds_no_password(tmp_path: Path, make: Any) -> None:
     async with (
-        RawServer(tmp_path, _behaviour(http(404))) as server,
+        RawServer(tmp_path, challenging(http(404))) as server,
         _client_with(server, make(server.ca_file)) as client,
     ):
         await _expect_our_tokens(server, client)
@@ -439,7 +414,7 @@ async def _expect_our_tokens(server: RawServer, client: KeyVaultBackupClient) ->
 async def test_concurrent_calls_cost_one_challenge_and_one_token_on_the_wire(tmp_path: Path) -> None:
     credential = FakeCredential()
     async with (
-        RawServer(tmp_path, _behaviour(http(404))) as server,
+        RawServer(tmp_path, challenging(http(404))) as server,
         KeyVaultAccessControlClient(server.url, credential, **server.client_options()) as client,
     ):
         answers = await asyncio.gather(*(client.send_request(HttpRequest("GET", "/x")) for _ in range(300)))
@@ -450,9 +425,9 @@ async def test_concurrent_calls_cost_one_challenge_and_one_token_on_the_wire(tmp
 
 async def test_a_redirect_takes_neither_token_nor_body_to_another_host(tmp_path: Path) -> None:
     (tmp_path / "other").mkdir()
-    async with RawServer(tmp_path / "other", _behaviour(http(200))) as other:
+    async with RawServer(tmp_path / "other", challenging(http(200))) as other:
         redirect = http(307, headers={"Location": f"{other.url}/backup"})
-        async with RawServer(tmp_path, _behaviour(redirect)) as server, _client(server) as client:
+        async with RawServer(tmp_path, challenging(redirect)) as server, _client(server) as client:
             for request in (HttpRequest("GET", "/x"), HttpRequest("PUT", "/x", json={"a": "secret"})):
                 with pytest.raises(AzureError):
                     await client.send_request(request)

@@ -10,11 +10,9 @@ from azure.core.exceptions import HttpResponseError
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
-from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, resource_challenge
+from fakes import CHALLENGE, CONTAINER, SAS, VAULT, Answer, FakeCredential, ScriptedTransport, resource_challenge
 
 _PACKAGE = "azure.keyvault.administration"
-_CONTAINER = "https://account.blob.core.windows.net/backups"
-_SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 _STATUS_URL = f"{VAULT}/backup/5f/pending"
 
 
@@ -50,7 +48,7 @@ async def test_a_job_tells_its_start_and_its_end_once_with_id_and_duration(log: 
         _started(), Answer(200, _job("InProgress")), *[Answer(200, _job("Succeeded", startTime=100, endTime=172))] * 2
     )
 
-    poller = await client.begin_backup(_CONTAINER, _SAS)
+    poller = await client.begin_backup(CONTAINER, SAS)
     await poller.result()
     await poller.update_status()
 
@@ -58,7 +56,7 @@ async def test_a_job_tells_its_start_and_its_end_once_with_id_and_duration(log: 
 
 
 async def test_a_job_that_has_ended_when_it_is_started_tells_both(log: pytest.LogCaptureFixture) -> None:
-    await _backup_client(_started("Succeeded")).begin_backup(_CONTAINER, _SAS)
+    await _backup_client(_started("Succeeded")).begin_backup(CONTAINER, SAS)
 
     assert _said(log) == [("INFO", "Started the backup job 5f."), ("INFO", "The backup job 5f succeeded.")]
 
@@ -66,12 +64,12 @@ async def test_a_job_that_has_ended_when_it_is_started_tells_both(log: pytest.Lo
 async def test_a_job_that_failed_is_a_warning_with_its_reason_and_without_its_secrets(
     log: pytest.LogCaptureFixture,
 ) -> None:
-    details = f"Cannot write with {_SAS}"
+    details = f"Cannot write with {SAS}"
     client = _backup_client(
         _started(), Answer(200, _job("Failed", startTime=1, endTime=3, error={"code": "Denied", "message": details}))
     )
 
-    poller = await client.begin_backup(_CONTAINER, _SAS)
+    poller = await client.begin_backup(CONTAINER, SAS)
     await poller.update_status()
 
     assert _said(log)[1:] == [
@@ -81,7 +79,7 @@ async def test_a_job_that_failed_is_a_warning_with_its_reason_and_without_its_se
 
 async def test_a_job_that_is_resumed_says_so(log: pytest.LogCaptureFixture) -> None:
     client = _backup_client(_started(), Answer(200, _job("Succeeded")))
-    token = (await client.begin_backup(_CONTAINER, _SAS)).continuation_token()
+    token = (await client.begin_backup(CONTAINER, SAS)).continuation_token()
     log.clear()
 
     await client.begin_backup("", continuation_token=token)
@@ -91,7 +89,7 @@ async def test_a_job_that_is_resumed_says_so(log: pytest.LogCaptureFixture) -> N
 
 @pytest.mark.parametrize("method", ["begin_pre_backup", "begin_pre_restore"])
 async def test_a_pre_check_that_fails_is_no_warning(method: str, log: pytest.LogCaptureFixture) -> None:
-    poller = await getattr(_backup_client(_started("Failed", statusDetails="Denied")), method)(f"{_CONTAINER}/f", _SAS)
+    poller = await getattr(_backup_client(_started("Failed", statusDetails="Denied")), method)(f"{CONTAINER}/f", SAS)
 
     with pytest.raises(HttpResponseError, match="Denied"):
         await poller.result()
@@ -117,7 +115,7 @@ async def test_scopes_that_the_service_did_not_take_are_a_warning(
 async def test_two_ways_into_a_container_are_a_warning(log: pytest.LogCaptureFixture) -> None:
     client: Any = _backup_client(_started())
 
-    await client.begin_backup(_CONTAINER, _SAS, use_managed_identity=True)
+    await client.begin_backup(CONTAINER, SAS, use_managed_identity=True)
 
     assert _said(log)[0] == (
         "WARNING",
@@ -168,7 +166,7 @@ async def test_requests_are_logged_with_what_support_asks_for_and_without_secret
 
 
 async def test_loggers_are_named_after_modules(log: pytest.LogCaptureFixture) -> None:
-    await _backup_client(_started()).begin_backup(_CONTAINER, _SAS)
+    await _backup_client(_started()).begin_backup(CONTAINER, SAS)
 
     names = {record.name for record in log.records if record.name.startswith(_PACKAGE)}
     assert names == {f"{_PACKAGE}._runtime.polling"}

@@ -24,18 +24,8 @@ from azure.core.exceptions import (
 from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration.aio import KeyVaultBackupClient
-from fakes import (
-    CHALLENGE,
-    VAULT,
-    Answer,
-    FakeCredential,
-    ScriptedTransport,
-    error,
-    unauthorized,
-)
+from fakes import CHALLENGE, CONTAINER, SAS, VAULT, Answer, FakeCredential, ScriptedTransport, error, unauthorized
 
-_CONTAINER = "https://account.blob.core.windows.net/backups"
-_SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 _SECRETS = ("c2VjcmV0", "token-1")
 _STATUS_URL = f"{VAULT}/backup/5f/pending"
 _IN_AN_HOUR = datetime.now(timezone.utc) + timedelta(hours=1)
@@ -67,7 +57,7 @@ def _polled(status: str, headers: dict[str, str] | None = None, **members: Any) 
 async def _begin(transport: ScriptedTransport, **options: Any) -> Any:
     # Without a pace, waits are those of retries and polls alone.
     client = KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport, throttling_policy=None)
-    return await client.begin_backup(_CONTAINER, _SAS, **options)
+    return await client.begin_backup(CONTAINER, SAS, **options)
 
 
 async def test_the_service_or_the_user_sets_the_time_between_polls() -> None:
@@ -166,7 +156,7 @@ async def test_pollers_that_wait_for_the_same_token_get_their_own_errors() -> No
     ]
     credential = FakeCredential(expires_on=0)
     client = KeyVaultBackupClient(VAULT, credential, transport=ScriptedTransport(CHALLENGE, *started), retry_total=0)
-    pollers = [await client.begin_backup(_CONTAINER, _SAS) for _ in started]
+    pollers = [await client.begin_backup(CONTAINER, SAS) for _ in started]
     asked = len(credential.requests)
     said = str(failure)
     credential.fail_with(failure)
@@ -291,7 +281,7 @@ async def test_resuming_asks_once_for_the_status(method: str) -> None:
 
 @pytest.mark.parametrize("status", ["Succeeded", "Failed", "Canceled"])
 async def test_a_job_that_ended_is_resumed_with_its_end(status: str) -> None:
-    folder = f"{_CONTAINER}/f"
+    folder = f"{CONTAINER}/f"
     transport = ScriptedTransport(CHALLENGE, _polled(status, azureStorageBlobContainerUri=folder, statusDetails="Why."))
 
     poller = await _resume(transport)
@@ -396,12 +386,12 @@ async def test_a_malformed_job_says_that_it_may_run(answer: Answer) -> None:
 
 
 _REFUSED_URLS = [
-    (f"https://evil.example/backup/5f/pending?{_SAS}", "https://evil.example"),
-    (f"http://contoso.managedhsm.azure.net/backup/5f/pending?{_SAS}", "no valid status URL"),
-    (f"/backup/5f/pending?{_SAS}", "no valid status URL"),
-    (f"{VAULT}/backup/{_SAS}/pending", "no valid status URL"),
+    (f"https://evil.example/backup/5f/pending?{SAS}", "https://evil.example"),
+    (f"http://contoso.managedhsm.azure.net/backup/5f/pending?{SAS}", "no valid status URL"),
+    (f"/backup/5f/pending?{SAS}", "no valid status URL"),
+    (f"{VAULT}/backup/{SAS}/pending", "no valid status URL"),
     (f"{VAULT}/backup/token-1/pending", "no valid status URL"),
-    (f"https://user:{_SAS}@evil.example/", "no valid status URL"),
+    (f"https://user:{SAS}@evil.example/", "no valid status URL"),
     ("", "no valid status URL"),
 ]
 
@@ -417,7 +407,7 @@ async def test_the_error_of_a_refused_status_url_names_the_job_and_no_secret(url
     assert not any(secret in _all_of(caught.value) for secret in _SECRETS)
 
 
-@pytest.mark.parametrize("job_id", [None, 5, "", "x" * 65, "a b", _SAS, "token-1"], ids=str)
+@pytest.mark.parametrize("job_id", [None, 5, "", "x" * 65, "a b", SAS, "token-1"], ids=str)
 async def test_an_implausible_job_id_is_not_shown(job_id: Any) -> None:
     poller = await _begin(ScriptedTransport(CHALLENGE, _started(jobId=job_id if job_id != 5 else None)))
 
@@ -430,7 +420,7 @@ async def test_an_implausible_job_id_is_not_shown(job_id: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "kept"), [(f"?{_SAS}&api-version=7.6&token=token-1#x", "?api-version=7.6"), (f"?api-version={_SAS}", "")]
+    ("query", "kept"), [(f"?{SAS}&api-version=7.6&token=token-1#x", "?api-version=7.6"), (f"?api-version={SAS}", "")]
 )
 async def test_polls_and_the_token_keep_only_the_version_of_the_query(query: str, kept: str) -> None:
     # The path may be any plain one.
@@ -445,7 +435,7 @@ async def test_polls_and_the_token_keep_only_the_version_of_the_query(query: str
     assert transport.requests[-1].url == f"{named}{kept}"
 
 
-_ECHO = f"{_SAS} of token-1"
+_ECHO = f"{SAS} of token-1"
 
 
 @pytest.mark.parametrize(
@@ -454,7 +444,7 @@ _ECHO = f"{_SAS} of token-1"
         pytest.param(_polled("Failed", statusDetails=_ECHO, jobId=_ECHO), id="details"),
         pytest.param(_polled("Failed", error={"code": _ECHO, "message": _ECHO, "innererror": _ECHO}), id="error"),
         pytest.param(_polled(_ECHO), id="status"),
-        pytest.param(_polled("Succeeded", azureStorageBlobContainerUri=f"{_CONTAINER}/f?{_SAS}"), id="folder"),
+        pytest.param(_polled("Succeeded", azureStorageBlobContainerUri=f"{CONTAINER}/f?{SAS}"), id="folder"),
         pytest.param(Answer(400, error("BadRequest", _ECHO)), id="refusal"),
         pytest.param(Answer(200, body=_ECHO.encode()), id="no JSON"),
     ],
@@ -466,7 +456,7 @@ async def test_a_poll_shows_no_secret_of_the_start(last: Answer, caplog: pytest.
     client = KeyVaultBackupClient(
         VAULT, credential, transport=ScriptedTransport(CHALLENGE, _started(), last), logging_enable=True
     )
-    poller = await client.begin_backup(_CONTAINER, _SAS)
+    poller = await client.begin_backup(CONTAINER, SAS)
 
     try:
         seen = repr(await poller.result())
@@ -523,7 +513,7 @@ async def test_a_probe_is_not_taken_for_a_request_with_a_token() -> None:
     transport = ScriptedTransport(server=lambda _: answers.pop(0))
     client = KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport)
 
-    poller = await client.begin_backup(_CONTAINER, _SAS)
+    poller = await client.begin_backup(CONTAINER, SAS)
 
     assert poller.details.job_id == "5f"
     assert [sent.token is None for sent in transport.requests] == [True, False, False, True, True, False]

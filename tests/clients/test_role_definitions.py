@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from uuid import UUID
 
 import pytest
@@ -17,13 +17,10 @@ from azure.keyvault.administration import (
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient
 
 if TYPE_CHECKING:
-    from azure.keyvault.administration.emulator import ManagedHsmEmulator
+    pass
 
 NAME = "0e4d3a52-6c70-4a6f-9c2a-57d8f3a0c001"
-ALICE = "a11ce000-0000-4000-8000-000000000001"
 READ_KEY = KeyVaultDataAction.READ_HSM_KEY.value
-WRITE_KEY = KeyVaultDataAction.WRITE_HSM_KEY.value
-
 BUILT_IN = [
     ("abdd7ec4-a273-4265-bf38-e001014e2d8e", "Managed HSM EKM Administrator", 3),
     ("6efe6056-5259-49d2-8b3d-d3d73544b20b", "Managed HSM Restore User", 3),
@@ -68,9 +65,10 @@ async def listed(client: KeyVaultAccessControlClient, scope: str = "/") -> list[
     return [item async for item in client.list_role_definitions(scope)]
 
 
-@pytest.mark.parametrize("scope", ["/", KeyVaultRoleScope.KEYS, "/keys/my-key"], ids=["root", "keys", "key"])
-async def test_a_new_hsm_has_the_built_in_roles_at_every_scope(client: KeyVaultAccessControlClient, scope: str) -> None:
-    roles = await listed(client, scope)
+async def test_a_new_hsm_has_the_built_in_roles_at_every_scope(client: KeyVaultAccessControlClient) -> None:
+    roles = await listed(client)
+
+    assert await listed(client, KeyVaultRoleScope.KEYS) == await listed(client, "/keys/my-key") == roles
 
     assert [(role.name, role.role_name) for role in roles] == [(name, title) for name, title, _ in BUILT_IN]
     assert [len((role.permissions or [])[0].data_actions or []) for role in roles] == [count for *_, count in BUILT_IN]
@@ -85,8 +83,8 @@ async def test_every_built_in_role_can_be_read_alone(client: KeyVaultAccessContr
     assert [await client.get_role_definition("/", str(role.name)) for role in roles] == roles
 
 
-@pytest.mark.parametrize("name", [NAME, UUID(NAME)], ids=["text", "uuid"])
-async def test_the_life_of_a_custom_role(client: KeyVaultAccessControlClient, name: str | UUID) -> None:
+async def test_a_custom_role_is_created_read_listed_and_deleted(client: KeyVaultAccessControlClient) -> None:
+    name = UUID(NAME)
     before = await listed(client)
     expected = definition(role_name="Keys", description="test", permissions=[permission([READ_KEY])])
 
@@ -138,17 +136,6 @@ async def test_a_role_without_a_name_gets_a_new_uuid_each_time(client: KeyVaultA
     assert await listed(client) == [*before, one, other]
 
 
-async def test_permissions_and_scopes_may_be_generators(client: KeyVaultAccessControlClient) -> None:
-    created = await client.set_role_definition(
-        "/",
-        name=NAME,
-        permissions=(KeyVaultPermission(data_actions=(action,)) for action in (READ_KEY, WRITE_KEY)),
-        assignable_scopes=(scope for scope in ("/",)),
-    )
-
-    assert created == definition(permissions=[permission([READ_KEY]), permission([WRITE_KEY])])
-
-
 async def test_what_was_read_can_be_set_again(client: KeyVaultAccessControlClient) -> None:
     role = await client.set_role_definition(
         "/", name=NAME, role_name="Keys", permissions=[KeyVaultPermission(data_actions=[READ_KEY])]
@@ -192,32 +179,3 @@ async def test_getting_an_absent_role_says_what_was_not_found(client: KeyVaultAc
 
     assert caught.value.error is not None
     assert caught.value.error.code == "RoleDefinitionNotFound"
-
-
-async def test_roles_come_by_page(client: KeyVaultAccessControlClient) -> None:
-    pages = [[item async for item in page] async for page in client.list_role_definitions("/").by_page()]
-
-    assert pages == [await listed(client)]
-
-
-async def test_a_principal_without_rights_is_refused_everything_and_changes_nothing(
-    hsm: ManagedHsmEmulator, client: KeyVaultAccessControlClient
-) -> None:
-    await client.set_role_definition("/", name=NAME, permissions=[KeyVaultPermission(data_actions=[READ_KEY])])
-    before = await listed(client)
-    refused: list[int | None] = []
-
-    async with KeyVaultAccessControlClient(hsm.vault_url, hsm.credential_for(ALICE), **hsm.client_kwargs) as alice:
-        calls: list[Any] = [
-            listed(alice),
-            alice.get_role_definition("/", NAME),
-            alice.set_role_definition("/", name=NAME, role_name="mine"),
-            alice.delete_role_definition("/", NAME),
-        ]
-        for call in calls:
-            with pytest.raises(HttpResponseError, match="Not authorized to access") as caught:
-                await call
-            refused.append(caught.value.status_code)
-
-    assert refused == [403] * 4
-    assert await listed(client) == before

@@ -27,8 +27,19 @@ from azure.core.settings import settings
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
-from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, Sent, error, resource_challenge
-from raw_server import Act, RawServer, Received, http
+from fakes import (
+    CHALLENGE,
+    CONTAINER,
+    FOLDER,
+    VAULT,
+    Answer,
+    FakeCredential,
+    ScriptedTransport,
+    Sent,
+    error,
+    resource_challenge,
+)
+from raw_server import Act, RawServer, Received, challenging, http
 from transports import requests_transport
 
 _TOKEN = "eyJhbGciOiJub25lIn0.canary-bearer-token.c2ln"
@@ -56,10 +67,6 @@ def _secrets_in(texts: Iterable[str]) -> list[str]:
         )
         text = unquote(html.unescape(text)).replace("\\", "")
     return re.findall(".{,80}canary.{,80}", text)
-
-
-_CONTAINER = "https://account.blob.core.windows.net/backups"
-_FOLDER = f"{_CONTAINER}/mhsm-contoso-2026112416000000"
 
 
 class _Credential(FakeCredential):
@@ -196,12 +203,12 @@ _CALLS: dict[str, Any] = {
     "get_role_definition": lambda access, _: access.get_role_definition("/", "name"),
     "delete_role_definition": lambda access, _: access.delete_role_definition("/", "name"),
     "list_role_definitions": lambda access, _: _items(access.list_role_definitions("/")),
-    "begin_backup": lambda _, backup: _wait(backup.begin_backup(_CONTAINER, _SAS)),
-    "raw signature": lambda _, backup: _wait(backup.begin_backup(_CONTAINER, _RAW_SAS)),
-    "begin_pre_backup": lambda _, backup: _wait(backup.begin_pre_backup(_CONTAINER, _SAS)),
-    "begin_restore": lambda _, backup: _wait(backup.begin_restore(_FOLDER, _SAS)),
-    "key restore": lambda _, backup: _wait(backup.begin_restore(_FOLDER, _SAS, key_name="k")),
-    "begin_pre_restore": lambda _, backup: _wait(backup.begin_pre_restore(_FOLDER, _SAS)),
+    "begin_backup": lambda _, backup: _wait(backup.begin_backup(CONTAINER, _SAS)),
+    "raw signature": lambda _, backup: _wait(backup.begin_backup(CONTAINER, _RAW_SAS)),
+    "begin_pre_backup": lambda _, backup: _wait(backup.begin_pre_backup(CONTAINER, _SAS)),
+    "begin_restore": lambda _, backup: _wait(backup.begin_restore(FOLDER, _SAS)),
+    "key restore": lambda _, backup: _wait(backup.begin_restore(FOLDER, _SAS, key_name="k")),
+    "begin_pre_restore": lambda _, backup: _wait(backup.begin_pre_restore(FOLDER, _SAS)),
     "send_request": lambda _, backup: backup.send_request(HttpRequest("POST", f"/backup?{_SAS}", json={"token": _SAS})),
 }
 
@@ -298,15 +305,15 @@ async def test_response_of_an_error_is_as_it_was_sent_but_for_the_secrets(
         return http(400, body, {"X-Echo": str(received.token), "Via": "1.1 gateway"})
 
     async with (
-        RawServer(tmp_path, _answering(echo)) as server,
+        RawServer(tmp_path, challenging(echo)) as server,
         KeyVaultBackupClient(server.url, _Credential(), **server.client_options()) as client,
     ):
         with pytest.raises(HttpResponseError) as caught:
-            await client.begin_backup(_CONTAINER, _SAS)
+            await client.begin_backup(CONTAINER, _SAS)
 
     raised = duplicate(caught.value)
     response: AsyncHttpResponse = raised.response
-    sent = {"storageResourceUri": _CONTAINER, "token": "REDACTED"}
+    sent = {"storageResourceUri": CONTAINER, "token": "REDACTED"}
     assert not _secrets_in(_texts(raised))
     assert str(raised) == str(caught.value)
     assert isinstance(response, AsyncHttpResponse)
@@ -392,7 +399,7 @@ _HEAD = "HTTP/1.1 400 Bad Request\r\n"
 async def test_a_response_that_is_not_http_shows_no_secret(tmp_path: Path, answer: str) -> None:
     echo = f"Bearer {_TOKEN} {_SIGNATURE} {_SIGNATURE.replace('+', '%2b')}"
     garbled = Act(answer.format(echo).encode("latin-1"), "close")
-    caught = await _caught(tmp_path, garbled, lambda client: client.begin_backup(_CONTAINER, _SAS))
+    caught = await _caught(tmp_path, garbled, lambda client: client.begin_backup(CONTAINER, _SAS))
 
     assert not _secrets_in(_texts(caught))
 
@@ -400,7 +407,7 @@ async def test_a_response_that_is_not_http_shows_no_secret(tmp_path: Path, answe
 async def _caught(folder: Path, act: Act, call: Callable[[KeyVaultBackupClient], Any]) -> Any:
     """Return the error of a call whose requests with a token are all answered with this."""
     async with (
-        RawServer(folder, _answering(lambda _: act)) as server,
+        RawServer(folder, challenging(act)) as server,
         KeyVaultBackupClient(server.url, _Credential(), **server.client_options(), retry_total=0) as client,
     ):
         with pytest.raises(AzureError) as caught:
@@ -408,19 +415,14 @@ async def _caught(folder: Path, act: Act, call: Callable[[KeyVaultBackupClient],
     return caught.value
 
 
-def _answering(answer: Callable[[Received], Act]) -> Callable[[Received], Act]:
-    challenge = http(401, b"OK", {"WWW-Authenticate": resource_challenge()})
-    return lambda received: answer(received) if received.token else challenge
-
-
 async def test_an_error_of_another_transport_shows_no_secret(tmp_path: Path) -> None:
-    async with RawServer(tmp_path, _answering(lambda _: Act(b"", "close"))) as server:
+    async with RawServer(tmp_path, challenging(Act(b"", "close"))) as server:
         options = server.client_options()
         await options["transport"].close()
         options["transport"] = requests_transport(server.ca_file, use_env_settings=False)
         async with KeyVaultBackupClient(server.url, _Credential(), **options, retry_total=0) as client:
             with pytest.raises(AzureError) as caught:
-                await client.begin_backup(_CONTAINER, _SAS)
+                await client.begin_backup(CONTAINER, _SAS)
 
     assert server.authorized()
     assert not _secrets_in(_texts(caught.value))
@@ -438,7 +440,7 @@ async def test_the_error_of_a_response_that_is_not_http_quotes_it(tmp_path: Path
 async def test_a_huge_error_body_is_cut_off(tmp_path: Path) -> None:
     body = gzip.compress(f"before {_TOKEN} after {'%41' * 10_000_000}".encode())
     huge = http(400, body, {"Content-Encoding": "gzip"})
-    caught = await _caught(tmp_path, huge, lambda client: client.begin_backup(_CONTAINER, _SAS))
+    caught = await _caught(tmp_path, huge, lambda client: client.begin_backup(CONTAINER, _SAS))
 
     text = caught.response.text()
     assert text.startswith("before REDACTED after %41%41")

@@ -1,4 +1,4 @@
-"""An answer that the user wanted to stream arrives unread, whatever authentication did before; over a real socket."""
+"""A streamed response arrives unread over a real socket, whatever authentication did before."""
 
 from __future__ import annotations
 
@@ -18,17 +18,13 @@ if TYPE_CHECKING:
 
     from azure.core.rest import AsyncHttpResponse
 
+_BODY = b'{"error":null}'
 _RESOURCE = {"WWW-Authenticate": resource_challenge()}
 _CLAIMS = {"WWW-Authenticate": claims_challenge('{"access_token":{"nbf":{"essential":true}}}')}
 
 
 def _client(server: RawServer, **options: Any) -> KeyVaultAccessControlClient:
-    return KeyVaultAccessControlClient(
-        server.url,
-        FakeCredential(),
-        **server.client_options(),
-        **options,
-    )
+    return KeyVaultAccessControlClient(server.url, FakeCredential(), **server.client_options(), **options)
 
 
 async def _raw(response: AsyncHttpResponse) -> bytes:
@@ -65,22 +61,20 @@ def _challenged_for_ever(status: int, _: Received, body: bytes) -> Act:
     return http(status, body, _RESOURCE)
 
 
-@pytest.mark.parametrize("read", [_raw, _decoded, _whole], ids=["iter_raw", "iter_bytes", "read"])
-@pytest.mark.parametrize("body", [b"", b'{"error":null}'], ids=["no-body", "body"])
 @pytest.mark.parametrize(
-    ("behaviour", "status"),
+    ("behaviour", "status", "body", "read"),
     [
-        pytest.param(_without_a_challenge, 401, id="401-without-a-challenge"),
-        pytest.param(_with_an_empty_challenge, 401, id="401-with-an-empty-challenge"),
-        pytest.param(_without_a_challenge, 403, id="403-without-a-token"),
-        pytest.param(_to_every_token, 404, id="404"),
-        pytest.param(_to_every_token, 401, id="401-to-a-token"),
-        pytest.param(_to_a_token_with_claims, 404, id="404-after-claims"),
-        pytest.param(_to_a_token_with_claims, 401, id="401-after-claims"),
-        pytest.param(_challenged_for_ever, 401, id="401-for-ever"),
+        (_without_a_challenge, 401, _BODY, _raw),
+        (_with_an_empty_challenge, 401, _BODY, _raw),
+        (_without_a_challenge, 403, _BODY, _raw),
+        (_to_every_token, 404, _BODY, _raw),
+        (_to_every_token, 401, _BODY, _raw),
+        (_to_a_token_with_claims, 404, _BODY, _raw),
+        (_challenged_for_ever, 401, _BODY, _raw),
+        *((_to_a_token_with_claims, 401, body, read) for body in (b"", _BODY) for read in (_raw, _decoded, _whole)),
     ],
 )
-async def test_a_streamed_answer_is_left_to_its_reader(
+async def test_a_streamed_response_is_left_to_its_reader(
     tmp_path: Path,
     behaviour: Callable[[int, Received, bytes], Act],
     status: int,

@@ -19,6 +19,7 @@ from azure.keyvault.administration._runtime.challenge_cache import CHALLENGES
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator, faults
 from azure.keyvault.administration.emulator.faults import FailedJobForm
+from fakes import ALICE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -31,7 +32,6 @@ if TYPE_CHECKING:
 DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
 ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
 NAME = "ff388517-2e5c-4d0f-8a0b-0d6f5c3b7a01"
-ALICE = "a11ce000-0000-4000-8000-000000000001"
 CRYPTO_USER = f"Microsoft.KeyVault{DEFINITIONS}/21dbd100-6940-42c2-9190-5d6cb909625b"
 POLLS = "/backup/*/pending"
 # The waits are those of the policies, only shorter.
