@@ -75,6 +75,19 @@ def tokens(transport: ScriptedTransport) -> list[str | None]:
     return [sent.token for sent in transport.requests]
 
 
+def shown(transport: ScriptedTransport) -> str:
+    """Return the numbers of the tokens sent, with a dash for a request without one."""
+    return "".join(token[-1] if token else "-" for token in tokens(transport))
+
+
+async def outcome(client: KeyVaultAccessControlClient) -> str:
+    """Return how a call ends: "r" for its result, "!" for an error."""
+    try:
+        return await get(client) or ""
+    except HttpResponseError:
+        return "!"
+
+
 # What is sent
 
 
@@ -88,16 +101,6 @@ async def test_the_first_request_is_probed_without_token_and_body() -> None:
     assert (probe.token, probe.body, probe.headers["Content-Length"]) == (None, None, "0")
     assert (request.token, request.body) == ("token-1", '{"properties": {"roleName": "r", "permissions": []}}')
     assert credential.requests == [FIRST_TOKEN]
-
-
-async def test_a_response_without_challenge_to_the_probe_is_returned() -> None:
-    client, transport, credential = scripted(Answer(403, error("Firewall", "Your address is blocked.")))
-
-    with pytest.raises(HttpResponseError, match="Your address is blocked"):
-        await get(client)
-
-    assert tokens(transport) == [None]
-    assert credential.requests == []
 
 
 async def test_clients_of_two_hsms_share_nothing() -> None:
@@ -115,6 +118,87 @@ async def test_clients_of_two_hsms_share_nothing() -> None:
         "https://fabrikam.managedhsm.azure.net",
         "https://fabrikam.managedhsm.azure.net",
     ]
+
+
+# Conversations: the answers of the service, how the calls end, and the tokens sent and asked for
+
+
+MOVED = unauthorized(resource_challenge(tenant="new-tenant"))
+FOREIGN = unauthorized(resource_challenge("https://managedhsm.azure.net.evil.example"))
+WITH_CLAIMS = unauthorized(claims_challenge(CLAIMS))
+AWAY = Answer(302, headers={"Location": f"{EVIL}/x"})
+FIRST, NEW, CLAIMED = (TENANT, None), ("new-tenant", None), (TENANT, CLAIMS)
+
+
+@pytest.mark.parametrize(
+    ("script", "ends", "sent", "asked"),
+    [
+        pytest.param([CHALLENGE, ROLE, ROLE], "rr", "-11", [FIRST], id="one challenge"),
+        pytest.param([Answer(403), AWAY], "!!", "--", [], id="a probe with another response"),
+        pytest.param([FOREIGN, FOREIGN], "!!", "--", [], id="a challenge that is not trusted"),
+        pytest.param([WITH_CLAIMS, ROLE], "r", "-1", [(None, CLAIMS)], id="claims first"),
+        pytest.param([CHALLENGE, WITH_CLAIMS, ROLE], "r", "-12", [FIRST, CLAIMED], id="claims after the resource"),
+        pytest.param([CHALLENGE, MOVED], "!", "-1", [FIRST], id="two resources at first"),
+        pytest.param([CHALLENGE, ROLE, MOVED, ROLE, ROLE], "rrr", "-1122", [FIRST, NEW], id="another tenant"),
+        pytest.param(
+            [CHALLENGE, ROLE, MOVED, WITH_CLAIMS, ROLE],
+            "rr",
+            "-1123",
+            [FIRST, NEW, ("new-tenant", CLAIMS)],
+            id="another tenant, then claims",
+        ),
+    ],
+)
+async def test_a_challenge_is_answered_once_per_kind(
+    script: list[Answer], ends: str, sent: str, asked: list[tuple[str | None, str | None]]
+) -> None:
+    client, transport, credential = scripted(*script)
+
+    assert [await outcome(client) for _ in ends] == list(ends)
+    assert shown(transport) == sent
+    assert [(request.tenant_id, request.claims) for request in credential.requests] == asked
+    assert {request.scope for request in credential.requests} <= {SCOPE}
+
+
+@pytest.mark.parametrize(
+    ("headers", "tokens_asked"),
+    [
+        ([None], 1),
+        (["Basic realm=x"], 1),
+        ([resource_challenge("https://vault.azure.net")], 1),
+        (['Bearer authorization="https://l/t"'], 1),
+        ([resource_challenge(), resource_challenge()], 2),
+        ([claims_challenge(CLAIMS), claims_challenge(CLAIMS)], 2),
+        ([claims_challenge(CLAIMS), None], 2),
+    ],
+    ids=["none", "basic", "foreign", "no resource", "two resources", "twice claims", "claims, then none"],
+)
+async def test_a_token_is_dropped_after_an_unanswered_401(headers: list[str | None], tokens_asked: int) -> None:
+    client, transport, _ = scripted(CHALLENGE, ROLE, *map(unauthorized, headers), CHALLENGE, ROLE, ROLE)
+
+    assert [await outcome(client) for _ in range(4)] == ["r", "!", "r", "r"]
+    assert shown(transport).endswith(f"-{tokens_asked + 1}{tokens_asked + 1}")
+
+
+async def test_a_token_is_dropped_if_the_credential_has_no_other() -> None:
+    client, transport, credential = scripted(CHALLENGE, ROLE, WITH_CLAIMS, CHALLENGE, ROLE)
+    await get(client)
+    credential.fail_with(ClientAuthenticationError(message="sign in again"))
+
+    with pytest.raises(ClientAuthenticationError, match="sign in again"):
+        await get(client)
+    await get(client)
+
+    assert shown(transport) == "-11-3"
+
+
+async def test_claims_of_an_unknown_host_name_no_resource() -> None:
+    client, _, credential = scripted(WITH_CLAIMS, url="https://hsm.example.org")
+
+    with pytest.raises(ClientAuthenticationError, match=r"invalid scope '/\.default'"):
+        await get(client)
+
+    assert credential.requests == []
 
 
 # What clients share
@@ -144,18 +228,14 @@ async def test_an_hsm_is_known_by_its_origin() -> None:
 )
 async def test_a_lenient_client_does_not_decide_for_a_strict_one(options: dict[str, Any]) -> None:
     foreign = unauthorized(resource_challenge("https://vault.azure.net"))
+    again, strict, fitting = scripted(ROLE, **options), scripted(foreign), scripted(CHALLENGE, ROLE)
     await get(scripted(foreign, ROLE, **options).client)
-    again, transport, _ = scripted(ROLE, **options)
-    strict, probed, credential = scripted(foreign)
-    fitting, served, _ = scripted(CHALLENGE, ROLE)
 
-    await get(again)
-    with pytest.raises(ValueError, match="does not match the requested domain"):
-        await get(strict)
-    await get(fitting)
+    ends = [await outcome(each.client) for each in (again, strict, fitting)]
 
-    assert (tokens(transport), tokens(probed), tokens(served)) == (["token-1"], [None], [None, "token-1"])
-    assert credential.requests == []
+    assert ends == ["r", "!", "r"]
+    assert [shown(each.transport) for each in (again, strict, fitting)] == ["1", "-", "-1"]
+    assert strict.credential.requests == []
 
 
 async def test_a_stale_challenge_costs_one_more_round_trip() -> None:
@@ -317,36 +397,6 @@ async def test_a_failing_credential_fails_all_waiting_calls_and_is_asked_again()
 # Claims and further challenges
 
 
-@pytest.mark.parametrize(
-    ("challenges", "sent", "asked"),
-    [
-        ([claims_challenge(CLAIMS)], [None, "token-1"], [(SCOPE, None, CLAIMS)]),
-        (
-            [resource_challenge(), claims_challenge(CLAIMS)],
-            [None, "token-1", "token-2"],
-            [(SCOPE, TENANT, None), (SCOPE, TENANT, CLAIMS)],
-        ),
-    ],
-    ids=["claims first", "claims after the resource"],
-)
-async def test_a_first_call_answers_its_challenges(challenges: list[str], sent: list[Any], asked: list[Any]) -> None:
-    client, transport, credential = scripted(*map(unauthorized, challenges), ROLE)
-
-    assert await get(client) == "r"
-    assert tokens(transport) == sent
-    assert [(request.scope, request.tenant_id, request.claims) for request in credential.requests] == asked
-
-
-async def test_a_first_call_answers_one_resource_challenge() -> None:
-    client, transport, credential = scripted(CHALLENGE, unauthorized(resource_challenge(tenant="other")))
-
-    with pytest.raises(ClientAuthenticationError):
-        await get(client)
-
-    assert tokens(transport) == [None, "token-1"]
-    assert credential.requests == [FIRST_TOKEN]
-
-
 async def test_a_claims_challenge_to_a_cached_token_repeats_the_request() -> None:
     client, transport, credential = scripted(CHALLENGE, ROLE, unauthorized(claims_challenge(CLAIMS)), CREATED, ROLE)
     await get(client)
@@ -391,31 +441,6 @@ async def test_a_probe_without_challenge_decides_nothing_for_other_requests() ->
     assert credential.requests == [FIRST_TOKEN]
 
 
-async def test_a_vault_that_moved_to_another_tenant_is_followed() -> None:
-    moved = unauthorized(resource_challenge(tenant="new-tenant"))
-    client, transport, credential = scripted(CHALLENGE, ROLE, moved, ROLE, ROLE)
-
-    for _ in range(3):
-        await get(client)
-
-    assert tokens(transport) == [None, "token-1", "token-1", "token-2", "token-2"]
-    assert [request.tenant_id for request in credential.requests] == [TENANT, "new-tenant"]
-
-
-async def test_a_move_followed_by_claims_is_answered_twice() -> None:
-    moved = unauthorized(resource_challenge(tenant="new-tenant"))
-    client, transport, credential = scripted(CHALLENGE, ROLE, moved, unauthorized(claims_challenge(CLAIMS)), ROLE)
-    await get(client)
-
-    await get(client)
-
-    assert tokens(transport)[2:] == ["token-1", "token-2", "token-3"]
-    assert credential.requests[1:] == [
-        TokenRequest(SCOPE, "new-tenant", None, enable_cae=True),
-        TokenRequest(SCOPE, "new-tenant", CLAIMS, enable_cae=True),
-    ]
-
-
 async def test_endless_challenges_of_both_kinds_end_in_an_error() -> None:
     header = f'{resource_challenge()}, claims="e30"'
     client, transport, credential = scripted(server=lambda _: unauthorized(header, message="Never."))
@@ -440,57 +465,6 @@ async def test_an_unanswerable_401_is_the_response(header: str | None, caplog: p
     assert (response.status_code, response.json()["error"]["message"]) == (401, "Wrong port.")
     assert (tokens(transport), credential.requests) == ([None, None], [])
     assert ("cannot be answered: " in caplog.text) is (header is not None)
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        [None],
-        ["Basic realm=x"],
-        [resource_challenge("https://vault.azure.net")],
-        ['Bearer authorization="https://l/t"'],
-        [resource_challenge(), resource_challenge()],
-        [claims_challenge(CLAIMS), claims_challenge(CLAIMS)],
-        [claims_challenge(CLAIMS), None],
-    ],
-    ids=["none", "basic", "foreign", "no-resource", "two-resources", "twice-claims", "claims-then-none"],
-)
-async def test_a_token_is_dropped_after_an_unanswered_401(headers: list[str | None]) -> None:
-    client, transport, credential = scripted(
-        CHALLENGE, ROLE, *(unauthorized(header) for header in headers), CHALLENGE, ROLE, ROLE
-    )
-    await get(client)
-    with pytest.raises(ClientAuthenticationError):
-        await get(client)
-    rejected = len(credential.requests)
-
-    await get(client)
-    await get(client)
-
-    new = f"token-{rejected + 1}"
-    assert tokens(transport)[-3:] == [None, new, new]
-    assert credential.requests[rejected:] == [FIRST_TOKEN]
-
-
-async def test_a_token_is_dropped_if_the_credential_has_no_other() -> None:
-    client, transport, credential = scripted(CHALLENGE, ROLE, unauthorized(claims_challenge(CLAIMS)), CHALLENGE, ROLE)
-    await get(client)
-    credential.fail_with(ClientAuthenticationError(message="sign in again"))
-
-    with pytest.raises(ClientAuthenticationError, match="sign in again"):
-        await get(client)
-    await get(client)
-
-    assert tokens(transport) == [None, "token-1", "token-1", None, "token-3"]
-
-
-async def test_a_claims_challenge_of_an_unknown_host_names_no_resource() -> None:
-    client, _, credential = scripted(unauthorized(claims_challenge(CLAIMS)), url="https://hsm.example.org")
-
-    with pytest.raises(ClientAuthenticationError, match=r"invalid scope '/\.default'"):
-        await get(client)
-
-    assert credential.requests == []
 
 
 async def test_an_untrusted_challenge_to_a_streamed_request_is_refused() -> None:
@@ -537,19 +511,6 @@ async def test_a_retried_streamed_request_is_sent_streamed() -> None:
 
 
 # Whether the resource can be trusted
-
-
-@pytest.mark.parametrize("resource", ["https://managedhsm.azure.net.evil.example", "https://management.azure.com"])
-async def test_no_token_is_requested_for_a_foreign_resource(resource: str) -> None:
-    client, transport, credential = scripted(server=lambda _: unauthorized(resource_challenge(resource)))
-
-    for _ in range(2):
-        with pytest.raises(ClientAuthenticationError):
-            await get(client)
-
-    # The rejected challenge was not kept: the second call asked again.
-    assert tokens(transport) == [None, None]
-    assert credential.requests == []
 
 
 async def test_the_error_of_a_foreign_resource_names_both_remedies() -> None:
@@ -649,15 +610,6 @@ async def test_a_redirect_to_a_url_without_clear_origin_is_refused(status: int, 
         await get(client)
 
     assert len(transport.requests) == 2
-
-
-async def test_a_redirect_of_the_first_request_to_another_origin_is_refused() -> None:
-    client, transport, credential = scripted(Answer(302, headers={"Location": f"{EVIL}/x"}))
-
-    with pytest.raises(ClientAuthenticationError, match=r"evil\.example"):
-        await get(client)
-
-    assert (tokens(transport), credential.requests) == ([None], [])
 
 
 async def test_a_redirect_within_the_origin_is_followed_with_the_token() -> None:
