@@ -20,7 +20,6 @@ from azure.keyvault.administration import (
     KeyVaultRoleDefinition,
 )
 from azure.keyvault.administration.aio import AsyncKeyVaultLROPoller, KeyVaultAccessControlClient, KeyVaultBackupClient
-from azure.keyvault.administration.emulator import faults
 
 if TYPE_CHECKING:
     from azure.keyvault.administration.emulator import ManagedHsmEmulator
@@ -150,22 +149,6 @@ async def test_a_selective_restore_brings_back_one_purged_key_and_nothing_else(
     assert "successful key versions restored: 3" in poller.details.status_details
 
 
-async def test_a_key_that_exists_is_not_overwritten_and_the_details_say_so(
-    admin: Administrator, hsm: ManagedHsmEmulator
-) -> None:
-    await admin.create_key("first")
-    folder_url = await _back_up(admin, hsm)
-    before = await admin.world()
-
-    poller = await admin.backup.begin_restore(folder_url, hsm.sas_token, key_name="first", polling_interval=0)
-    await poller.wait()
-
-    assert poller.details.status_details == (
-        "Number of successful key versions restored: 0, Number of key versions could not overwrite: 2"
-    )
-    assert await admin.world() == before
-
-
 async def test_a_backup_by_managed_identity_can_be_restored(admin: Administrator, hsm: ManagedHsmEmulator) -> None:
     await admin.create_key("first")
     before = await admin.world()
@@ -248,16 +231,6 @@ async def test_a_failed_job_raises_from_result_and_says_why(
     assert caught.value.error.message in str(caught.value)
     assert caught.value.continuation_token == poller.continuation_token()
     assert await admin.world() == before
-
-
-async def test_a_second_job_is_refused_while_one_runs(hsm: ManagedHsmEmulator, admin: Administrator) -> None:
-    hsm.faults.add(faults.SlowJob(60))
-    await admin.backup.begin_backup(hsm.container_url, hsm.sas_token)
-
-    with pytest.raises(HttpResponseError, match="Another backup operation is in progress") as caught:
-        await admin.backup.begin_backup(hsm.container_url, hsm.sas_token, retry_total=0)
-
-    assert caught.value.status_code == 409
 
 
 @pytest.mark.parametrize("succeeds", [True, False], ids=["success", "failure"])

@@ -7,13 +7,12 @@ that are scripted, beside this.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import pytest_asyncio
-from azure.core.exceptions import ClientAuthenticationError, HttpResponseError
+from azure.core.exceptions import HttpResponseError
 
 from azure.keyvault.administration._runtime.challenge_cache import CHALLENGES
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
@@ -24,9 +23,6 @@ from fakes import ALICE
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from azure.core.credentials import AccessTokenInfo, TokenRequestOptions
-
-    from azure.keyvault.administration.emulator import EmulatorCredential
     from azure.keyvault.administration.emulator.faults import Fault
 
 DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
@@ -39,50 +35,21 @@ QUICK: dict[str, Any] = {"retry_backoff_factor": 0.001}
 OFTEN: dict[str, Any] = {"polling_interval": 0.001}
 
 
-class Recording:
-    """A credential of the emulator that remembers which claims it was asked for."""
-
-    def __init__(self, credential: EmulatorCredential) -> None:
-        self._credential = credential
-        self.claims: list[str | None] = []
-
-    async def get_token_info(self, *scopes: str, options: TokenRequestOptions | None = None) -> AccessTokenInfo:
-        self.claims.append((options or {}).get("claims"))
-        return await self._credential.get_token_info(*scopes, options=options)
-
-    async def get_token(self, *scopes: str, **_: Any) -> Any:
-        raise AssertionError(f"get_token was called: {scopes}")
-
-    async def close(self) -> None:
-        """Do nothing; there is nothing to close."""
-
-    async def __aenter__(self) -> Recording:  # noqa: PYI034 - nobody derives from it
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()
-
-
 @pytest_asyncio.fixture(name="hsm")
 async def _hsm() -> AsyncIterator[ManagedHsmEmulator]:
     async with ManagedHsmEmulator(job_duration=0.01, retry_after=0) as hsm:
         yield hsm
 
 
-@pytest.fixture(name="credential")
-def _credential(hsm: ManagedHsmEmulator) -> Recording:
-    return Recording(hsm.credential)
-
-
 @pytest_asyncio.fixture(name="client")
-async def _client(hsm: ManagedHsmEmulator, credential: Recording) -> AsyncIterator[KeyVaultAccessControlClient]:
-    async with KeyVaultAccessControlClient(hsm.vault_url, credential, **hsm.client_kwargs, **QUICK) as client:
+async def _client(hsm: ManagedHsmEmulator) -> AsyncIterator[KeyVaultAccessControlClient]:
+    async with KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs, **QUICK) as client:
         yield client
 
 
 @pytest_asyncio.fixture(name="backup")
-async def _backup(hsm: ManagedHsmEmulator, credential: Recording) -> AsyncIterator[KeyVaultBackupClient]:
-    async with KeyVaultBackupClient(hsm.vault_url, credential, **hsm.client_kwargs, **QUICK) as client:
+async def _backup(hsm: ManagedHsmEmulator) -> AsyncIterator[KeyVaultBackupClient]:
+    async with KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs, **QUICK) as client:
         yield client
 
 
@@ -165,20 +132,6 @@ async def test_a_challenged_poll_is_repeated_and_the_start_is_not(
     assert seen(hsm, polls=True)[2:4] == [("GET", 401, "challenge"), ("GET", 200, None)]
 
 
-async def test_a_poll_is_repeated_with_the_claims_it_was_asked_for(
-    hsm: ManagedHsmEmulator, backup: KeyVaultBackupClient, credential: Recording
-) -> None:
-    hsm.faults.add(faults.ClaimsChallenge(), path=POLLS)
-
-    await (await begin(hsm, backup)).result()
-
-    assert seen(hsm) == [("POST", 401, None), ("POST", 202, None)]
-    assert seen(hsm, polls=True)[2:4] == [("GET", 401, "claims challenge"), ("GET", 200, None)]
-    first, second = credential.claims
-    assert first is None
-    assert list(json.loads(second or "")["access_token"]) == ["nbf"]
-
-
 @pytest.mark.parametrize(
     "fault",
     [faults.Status(503), faults.Drop(), faults.Reset(after_work=True), faults.TruncatedBody(), faults.Throttle(0)],
@@ -191,20 +144,6 @@ async def test_a_lost_poll_is_retried(hsm: ManagedHsmEmulator, backup: KeyVaultB
 
     assert seen(hsm) == [("POST", 401, None), ("POST", 202, None)]
     assert Counter(entry.fault for entry in hsm.journal)[fault.kind] == 1
-
-
-async def test_a_slow_job_is_waited_for(hsm: ManagedHsmEmulator, backup: KeyVaultBackupClient) -> None:
-    hsm.faults.add(faults.SlowJob(3600))
-    poller = await begin(hsm, backup)
-    waiting = asyncio.create_task(poller.result())
-    while len(hsm.journal) < 5:  # noqa: ASYNC110 - the journal calls nobody
-        await asyncio.sleep(0.001)
-    early = waiting.done()
-
-    hsm.clock.advance(3600)
-
-    assert not early
-    assert (await waiting).folder_url
 
 
 async def test_a_lost_page_is_retried(hsm: ManagedHsmEmulator, client: KeyVaultAccessControlClient) -> None:
@@ -311,25 +250,6 @@ async def test_a_delete_whose_response_is_lost_succeeds(
 
 
 # Challenges.
-
-
-@pytest.mark.parametrize(
-    "kinds",
-    [[faults.Challenge], [faults.ClaimsChallenge], [faults.ClaimsChallenge, faults.Challenge]],
-    ids=["resource", "claims", "alternating"],
-)
-async def test_endless_challenges_end_in_an_error(
-    hsm: ManagedHsmEmulator, client: KeyVaultAccessControlClient, credential: Recording, kinds: list[type[Fault]]
-) -> None:
-    for kind in kinds * 10:
-        hsm.faults.add(kind())
-
-    with pytest.raises(ClientAuthenticationError):
-        await client.set_role_definition("/", name=NAME)
-
-    assert {entry.status for entry in hsm.journal} == {401}
-    assert len(hsm.journal) <= 4
-    assert len(credential.claims) <= 3
 
 
 async def test_each_of_many_challenged_requests_is_repeated_once(

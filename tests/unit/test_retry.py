@@ -117,6 +117,11 @@ def test_a_query_parameter_is_added_or_replaced(query: str, expected: str) -> No
     assert with_query(f"{VAULT}{query}", {"api-version": "7.6"}) == f"{VAULT}{expected}"
 
 
+def test_a_query_parameter_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="got None for 'a', 'c'$"):
+        with_query(VAULT, {"a": None, "b": "1", "c": None})
+
+
 async def test_parameters_of_a_call_are_added_to_its_url() -> None:
     client, transport = rest(Answer(200, {}))
 

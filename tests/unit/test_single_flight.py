@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -179,37 +178,6 @@ def test_a_flight_of_another_loop_is_not_waited_for() -> None:
     with pytest.raises(asyncio.CancelledError):
         first_loop.run_until_complete(stuck)
     first_loop.close()
-
-
-def test_trio_tasks_share_one_execution_and_its_error() -> None:
-    flights: SingleFlight[str, int] = SingleFlight()
-    outcomes: list[int | str] = []
-
-    async def main() -> None:
-        for error in (None, ServiceRequestError("no")):
-            executions = 0
-
-            async def work(error: Exception | None = error) -> int:
-                nonlocal executions
-                executions += 1
-                await trio.testing.wait_all_tasks_blocked()
-                if error is not None:
-                    raise error
-                return executions
-
-            async def one(work: Callable[[], Awaitable[int]] = work) -> None:
-                try:
-                    outcomes.append(await flights.run("a", work))
-                except ServiceRequestError as own:
-                    outcomes.append(str(own))
-
-            async with trio.open_nursery() as nursery:
-                for _ in range(5):
-                    nursery.start_soon(one)
-
-    trio.run(main)
-
-    assert outcomes == [1] * 5 + ["no"] * 5
 
 
 def test_the_next_waiter_leads_when_the_leader_is_cancelled_on_trio() -> None:

@@ -94,6 +94,7 @@ def test_a_sas_token_is_passed_on_without_its_question_mark(token: str) -> None:
         ("se=2026-11-24T11%3A44%3A59Z&sig=secret", "2026-11-24T11:44:59"),
         ("se=2026-11-24&sig=secret", "2026-11-24T00:00:00"),
         ("sig=secret&se=2020-01-01T00:00Z", "2020-01-01"),
+        ("se=2026-11-24T12%3A30%3A00%2B02%3A00&sig=secret", "2026-11-24T12:30:00"),
     ],
 )
 def test_an_expired_sas_token_is_refused_with_its_expiry_only(token: str, said: str) -> None:
