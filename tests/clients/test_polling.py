@@ -98,9 +98,6 @@ async def test_cls_sees_the_last_response_and_its_value_is_the_result() -> None:
     assert result.folder_url == "https://a/b/c"
 
 
-# What no HSM has been seen to answer; how they have failed is tested with an emulator that does the same.
-
-
 # How an HSM has been seen to fail is tested with an emulator that does the same.
 @pytest.mark.parametrize(
     ("ended", "reason"), [({"status": "Canceled"}, "Canceled"), ({"status": "failed", "jobId": None}, "no reason")]
