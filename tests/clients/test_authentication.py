@@ -470,30 +470,6 @@ async def test_an_untrusted_challenge_to_a_streamed_request_is_refused() -> None
     assert tokens(transport) == [None, "token-1", "token-1"]
 
 
-@pytest.mark.parametrize("known", [True, False], ids=["token", "probe"])
-async def test_an_unanswerable_streamed_401_can_still_be_read(known: bool) -> None:
-    refused = unauthorized("Basic realm=x", message="Wrong port.")
-    client, _, _ = scripted(*([CHALLENGE, ROLE] if known else []), refused)
-    if known:
-        await get(client)
-
-    response = await client.send_request(HttpRequest("GET", "/x"), stream=True)
-
-    assert not response.is_stream_consumed
-    assert b"Wrong port." in await response.read()
-
-
-async def test_a_challenged_streamed_request_is_sent_again_streamed() -> None:
-    client, transport, _ = scripted(CHALLENGE, ROLE, unauthorized(claims_challenge(CLAIMS)), ROLE)
-    await get(client)
-
-    response = await client.send_request(HttpRequest("GET", "/x"), stream=True)
-
-    assert await response.read() == ROLE.content
-    assert tokens(transport) == [None, "token-1", "token-1", "token-2"]
-    assert [options.get("stream") for options in transport.options[2:]] == [True, True]
-
-
 async def test_a_retried_streamed_request_is_sent_streamed() -> None:
     client, transport, _ = scripted(Answer(503), CHALLENGE, ROLE)
 

@@ -200,9 +200,7 @@ async def test_a_cancelled_call_leaves_nothing_behind_and_the_client_works(name:
 
 @pytest.mark.parametrize("moment", Moment)
 @pytest.mark.parametrize("leads", [True, False], ids=["leader", "follower"])
-async def test_a_call_that_shares_challenge_and_token_with_a_cancelled_one_succeeds(
-    leads: bool, moment: Moment
-) -> None:
+async def test_a_call_that_shares_a_challenge_with_a_cancelled_one_succeeds(leads: bool, moment: Moment) -> None:
     def wants_claims_of_the_first_token(sent: Sent) -> Answer:
         if sent.token is None:
             return CHALLENGE

@@ -81,7 +81,7 @@ async def test_calls_in_flight_end_when_the_client_is_closed(tmp_path: Path, mak
             await start
 
 
-async def test_client_whose_transport_another_one_closed_says_so(tmp_path: Path) -> None:
+async def test_client_says_so_if_another_one_closed_its_transport(tmp_path: Path) -> None:
     async with RawServer(tmp_path, _ANSWER) as server:
         transport = aiohttp_transport(server.ca_file)
         first, second = (_client(server, lambda _: transport) for _ in range(2))

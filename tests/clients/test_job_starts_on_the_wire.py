@@ -292,7 +292,7 @@ def _page(server: RawServer, received: Received) -> Act:
     return http(200, json.dumps({"value": items, "nextLink": link}).encode())
 
 
-async def test_a_long_list_is_whole_resumes_at_a_page_and_can_be_left_early(tmp_path: Path) -> None:
+async def test_a_long_list_is_complete_and_can_be_resumed_or_left_early(tmp_path: Path) -> None:
     async with (
         RawServer(tmp_path, challenging(lambda received: _page(server, received))) as server,
         KeyVaultAccessControlClient(server.url, FakeCredential(), **server.client_options()) as client,
@@ -312,7 +312,7 @@ async def test_a_long_list_is_whole_resumes_at_a_page_and_can_be_left_early(tmp_
     assert {received.on_reused_connection for received in server.requests[1:]} == {True}
 
 
-def test_a_client_whose_event_loop_is_gone_says_so(tmp_path: Path) -> None:
+def test_a_client_of_a_closed_event_loop_says_so(tmp_path: Path) -> None:
     async def closed_server() -> str:
         async with RawServer(tmp_path, challenging(http(404))) as server:
             return server.url

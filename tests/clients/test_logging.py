@@ -61,7 +61,7 @@ async def test_a_job_that_has_ended_when_it_is_started_tells_both(log: pytest.Lo
     assert _said(log) == [("INFO", "Started the backup job 5f."), ("INFO", "The backup job 5f succeeded.")]
 
 
-async def test_a_job_that_failed_is_a_warning_with_its_reason_and_without_its_secrets(
+async def test_a_failed_job_is_a_warning_with_its_reason_and_no_secret(
     log: pytest.LogCaptureFixture,
 ) -> None:
     details = f"Cannot write with {SAS}"
@@ -88,7 +88,7 @@ async def test_a_job_that_is_resumed_says_so(log: pytest.LogCaptureFixture) -> N
 
 
 @pytest.mark.parametrize("method", ["begin_pre_backup", "begin_pre_restore"])
-async def test_a_pre_check_that_fails_is_no_warning(method: str, log: pytest.LogCaptureFixture) -> None:
+async def test_a_failed_pre_check_is_not_a_warning(method: str, log: pytest.LogCaptureFixture) -> None:
     poller = await getattr(_backup_client(_started("Failed", statusDetails="Denied")), method)(f"{CONTAINER}/f", SAS)
 
     with pytest.raises(HttpResponseError, match="Denied"):
@@ -131,7 +131,7 @@ def test_a_key_vault_is_a_warning(log: pytest.LogCaptureFixture) -> None:
     ]
 
 
-async def test_what_goes_well_is_no_warning(hsm: ManagedHsmEmulator, log: pytest.LogCaptureFixture) -> None:
+async def test_a_success_logs_no_warning(hsm: ManagedHsmEmulator, log: pytest.LogCaptureFixture) -> None:
     async with KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client:
         await (await client.begin_backup(hsm.container_url, hsm.sas_token, polling_interval=0.05)).result()
         with pytest.raises(HttpResponseError):
@@ -140,7 +140,7 @@ async def test_what_goes_well_is_no_warning(hsm: ManagedHsmEmulator, log: pytest
     assert {level for level, _ in _said(log)} == {"INFO"}
 
 
-async def test_requests_are_logged_with_what_support_asks_for_and_without_secrets(
+async def test_requests_are_logged_with_support_headers_and_no_secret(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     caplog.set_level(logging.INFO, logger="azure.core")

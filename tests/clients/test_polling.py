@@ -113,7 +113,7 @@ async def test_a_failed_job_raises_from_result_with_the_reason(ended: dict[str, 
     assert poller.done()
 
 
-async def test_an_error_member_is_no_failure_while_the_job_is_in_progress() -> None:
+async def test_an_error_member_does_not_end_a_job_in_progress() -> None:
     poller = await _begin(
         # A job may come with any status code of success.
         ScriptedTransport(

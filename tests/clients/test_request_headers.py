@@ -89,7 +89,7 @@ async def test_the_id_of_an_own_request_stays() -> None:
     assert [sent.headers[_ID] for sent in transport.requests] == ["given", "given"]
 
 
-async def test_the_user_agent_names_the_package_and_what_the_environment_adds(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_user_agent_names_the_package_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_HTTP_USER_AGENT", "pipeline/7")
 
     user_agent = (await _sent({})).headers["User-Agent"]
@@ -110,7 +110,7 @@ async def test_the_user_agent_names_the_package_and_what_the_environment_adds(mo
         ({"base_user_agent": "base"}, {}, "base", "base from-env"),
     ],
 )
-async def test_the_user_agent_is_what_the_options_of_azure_core_say(
+async def test_the_user_agent_follows_the_options_of_azure_core(
     monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], call: dict[str, Any], begins: str, ends: str
 ) -> None:
     monkeypatch.setenv("AZURE_HTTP_USER_AGENT", "from-env")

@@ -137,7 +137,7 @@ async def test_a_new_name_is_a_uuid(client: KeyVaultAccessControlClient) -> None
     assert created == assignment(str(UUID(created.name)), "/")
 
 
-async def test_deleting_what_is_absent_changes_nothing(client: KeyVaultAccessControlClient) -> None:
+async def test_deleting_a_missing_item_changes_nothing(client: KeyVaultAccessControlClient) -> None:
     before = await roles(client), await assignments(client)
 
     await client.delete_role_definition("/", NAME)

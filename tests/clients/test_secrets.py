@@ -316,6 +316,7 @@ async def test_response_of_an_error_is_as_it_was_sent_but_for_the_secrets(
     sent = {"storageResourceUri": CONTAINER, "token": "REDACTED"}
     assert not _secrets_in(_texts(raised))
     assert str(raised) == str(caught.value)
+    assert raised.model.error.code == "Echo"
     assert isinstance(response, AsyncHttpResponse)
     assert (response.status_code, response.reason) == (raised.status_code, raised.reason) == (400, "Reason")
     assert (response.headers["x-echo"], response.headers["VIA"]) == ("Bearer REDACTED", "1.1 gateway")

@@ -125,7 +125,7 @@ async def test_per_retry_policies_see_neither_probe_nor_challenge() -> None:
 @pytest.mark.parametrize(
     "keyword", [{"decompress": False}, {"response_encoding": "utf-8"}, {"content_type": "text/plain"}], ids=str
 )
-async def test_keywords_of_generated_clients_are_no_error(tmp_path: Path, keyword: dict[str, Any]) -> None:
+async def test_keywords_of_generated_clients_are_accepted(tmp_path: Path, keyword: dict[str, Any]) -> None:
     async with (
         RawServer(tmp_path, challenging(http(200, b'{"name":"n"}'))) as server,
         _client(

@@ -95,21 +95,14 @@ async def test_a_call_is_one_span_and_each_of_its_requests_another(name: str, sp
         401,
         pytest.approx(201, abs=1),
     ]
+    assert method.context is not None
+    # The span of a list ends before its pages are read.
+    parents = set() if ".list_" in name else {method.context.span_id}
+    assert {span.parent.span_id for span in requests if span.parent} == parents
     assert method.instrumentation_scope is not None
     assert {span.instrumentation_scope for span in requests} == {method.instrumentation_scope}
     assert method.instrumentation_scope.name == "azure-keyvault-administration"
     assert method.instrumentation_scope.version == "5.0.0b1"
-
-
-@pytest.mark.usefixtures("tracing")
-async def test_the_requests_of_a_call_are_children_of_its_span(spans: InMemorySpanExporter) -> None:
-    access, _ = _clients()
-
-    await access.get_role_definition("/", "r")
-
-    (method,), requests = _kinds(spans)
-    assert method.context is not None
-    assert [span.parent.span_id if span.parent else None for span in requests] == [method.context.span_id] * 2
 
 
 @pytest.mark.usefixtures("tracing")

@@ -131,7 +131,7 @@ def test_the_error_of_an_invalid_certificate_shows_no_password(certificate: Any)
 
 
 @pytest.mark.parametrize("option", [{"sdk_moniker": "mine/1"}, {"instrumentation_config": {}}], ids=str)
-def test_keywords_that_the_library_sets_itself_are_no_type_error(option: dict[str, Any]) -> None:
+def test_keywords_that_the_library_sets_itself_are_accepted(option: dict[str, Any]) -> None:
     KeyVaultBackupClient(VAULT, FakeCredential(), **option)
 
 

@@ -390,7 +390,7 @@ def test_the_first_screen_holds_two_commands_that_do_all_their_own_set_up() -> N
     assert commands[1].endswith("bin/tox")
 
 
-def test_what_troubleshooting_quotes_is_what_the_library_says() -> None:
+def test_troubleshooting_quotes_the_messages_of_the_library() -> None:
     section = _README.partition("\n## Troubleshooting\n")[2].partition("\n## ")[0]
     section += (_ROOT / "eng" / "docs" / "errors.md").read_text(encoding="utf-8")
     symptoms = [row.split("|")[1] for row in section.splitlines() if row.startswith("| ")]

@@ -60,7 +60,7 @@ def test_every_sample_is_listed_and_run() -> None:
     assert in_the_site == [name for name, _ in listed]
 
 
-def test_the_quickstart_shows_the_whole_life() -> None:
+def test_the_quickstart_shows_roles_keys_and_a_restore() -> None:
     output = _run("quickstart_async.py")
 
     assert output.count("AKVBuiltInRole") == 10

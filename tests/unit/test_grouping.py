@@ -87,7 +87,7 @@ async def _run(policies: Iterable[Any], answer: Answer | Exception) -> str | Non
 @pytest.mark.parametrize("fails_on", ["", "request", "response", "exception"])
 @pytest.mark.parametrize("fails", list("abce"))
 @pytest.mark.parametrize("answer", [Answer(), RuntimeError("The transport failed")], ids=["answer", "error"])
-async def test_a_group_does_what_its_policies_do_alone(answer: Answer | Exception, fails: str, fails_on: str) -> None:
+async def test_a_group_behaves_like_its_policies_alone(answer: Answer | Exception, fails: str, fails_on: str) -> None:
     alone: list[str] = []
     together: list[str] = []
 

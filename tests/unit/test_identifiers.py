@@ -95,7 +95,9 @@ def test_resource_domains_have_one_form() -> None:
 
 
 @pytest.mark.parametrize(
-    "domains", ["managedhsm.azure.net", 7, [""], [None], ["https://a.example"], ["a.example/"], [".a.example"]], ids=str
+    "domains",
+    ["localhost", "managedhsm.azure.net", 7, [""], [None], ["https://a.example"], ["a.example/"], [".a.example"]],
+    ids=str,
 )
 def test_an_invalid_resource_domain_is_refused(domains: object) -> None:
     with pytest.raises(ValueError, match="challenge_resource_domains must be several hosts"):

@@ -155,7 +155,7 @@ class Labelled(KeyVaultPermission):
 
 
 @pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
-def test_a_subclass_is_compared_by_what_it_inherits_and_pickled_as_a_whole(protocol: int) -> None:
+def test_a_subclass_is_pickled_as_a_whole_and_compared_by_its_base(protocol: int) -> None:
     loaded = pickle.loads(pickle.dumps(Labelled("l", actions=["a"]), protocol))
 
     assert (type(loaded), loaded.label, loaded.more, loaded.actions) == (Labelled, "l", "l", ["a"])

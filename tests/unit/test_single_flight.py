@@ -97,7 +97,7 @@ async def test_each_waiter_gets_its_own_azure_core_error(error: AzureError) -> N
     assert [own.__cause__ for own in errors] == [None, error, error]
 
 
-async def test_another_error_is_shared_and_its_traceback_does_not_grow_with_the_waiters() -> None:
+async def test_another_error_is_shared_without_a_growing_traceback() -> None:
     flights: SingleFlight[str, int] = SingleFlight()
     work = Work()
     work.error = OSError(2, "No such file", "token.json")
@@ -128,7 +128,7 @@ async def test_a_chain_of_cancelled_leaders_ends_with_the_last_waiter() -> None:
     assert [task.cancelled() for task in tasks[:-1]] == [True] * 4
 
 
-async def test_a_waiter_that_is_cancelled_disturbs_nobody() -> None:
+async def test_cancelling_a_waiter_disturbs_no_other() -> None:
     flights: SingleFlight[str, int] = SingleFlight()
     work = Work()
     leader, waiter, other = [asyncio.create_task(flights.run("a", work)) for _ in range(3)]
@@ -142,7 +142,7 @@ async def test_a_waiter_that_is_cancelled_disturbs_nobody() -> None:
     assert waiter.cancelled()
 
 
-async def test_those_who_waited_can_join_the_flight_that_the_first_of_them_starts_next() -> None:
+async def test_waiters_join_the_next_flight_of_the_first_of_them() -> None:
     first: SingleFlight[str, int] = SingleFlight()
     second: SingleFlight[str, int] = SingleFlight()
     work, next_work = Work(), Work()

@@ -107,7 +107,7 @@ async def test_options_that_are_empty_are_not_passed() -> None:
     assert credential.requests == [TokenRequest(SCOPE, None, None, enable_cae=True)]
 
 
-async def test_a_credential_whose_newer_method_is_none_is_asked_in_the_older_way() -> None:
+async def test_a_credential_without_get_token_info_is_asked_by_get_token() -> None:
     class Credential:
         get_token_info = None
 
@@ -117,7 +117,7 @@ async def test_a_credential_whose_newer_method_is_none_is_asked_in_the_older_way
     assert await TokenSource(Credential(), clock=Clock()).token(AUDIENCE) == "token"
 
 
-async def test_a_credential_whose_signature_cannot_be_read_gets_all_options() -> None:
+async def test_a_credential_with_an_opaque_signature_gets_all_options() -> None:
     seen: list[Any] = []
 
     class Opaque:
