@@ -197,12 +197,7 @@ class OpenCredential(_ClosedAtTheEnd):
     """What every credential has beside its tokens: it is closed, and tells who asks it in the older way."""
 
     async def get_token(
-        self,
-        *scopes: str,
-        claims: str | None = None,
-        tenant_id: str | None = None,
-        enable_cae: bool = False,
-        **_: Any,
+        self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, enable_cae: bool = False, **_: Any
     ) -> Any:
         """Part of azure-core's protocol; a client that finds ``get_token_info`` has no use for it."""
         raise AssertionError(f"get_token was called: {scopes} {claims} {tenant_id} {enable_cae}")

@@ -522,11 +522,7 @@ LOST = ServiceResponseError("connection lost")
 
 @pytest.mark.parametrize(
     ("lost", "told"),
-    [
-        (LOST, Answer(400, EXISTS)),
-        (Answer(500), Answer(400, MATCHES)),
-        (Answer(503), CONFLICT),
-    ],
+    [(LOST, Answer(400, EXISTS)), (Answer(500), Answer(400, MATCHES)), (Answer(503), CONFLICT)],
     ids=["lost response", "500", "503"],
 )
 async def test_an_assignment_whose_response_was_lost_is_read_back(lost: Answer | Exception, told: Answer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import pytest
 import pytest_asyncio
@@ -30,22 +30,13 @@ _CRYPTO_OFFICER = f"{_ROLES}/515eb02d-2335-4d2d-92f2-b1cbdf9c3778"
 _SOMEBODY = "7f0d8a52-53a1-4a0a-9a3c-6f1d1a9d2e10"
 
 
-class World:
+class World(NamedTuple):
     """Everything of an HSM that a backup holds, as lists that can be compared whole."""
 
-    def __init__(
-        self,
-        roles: list[KeyVaultRoleDefinition],
-        assignments: list[KeyVaultRoleAssignment],
-        keys: dict[str, list[Any]],
-        deleted: list[str],
-    ) -> None:
-        self.roles, self.assignments, self.keys, self.deleted = roles, assignments, keys, deleted
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, World) and vars(self) == vars(other)
-
-    __hash__ = None  # type: ignore[assignment]
+    roles: list[KeyVaultRoleDefinition]
+    assignments: list[KeyVaultRoleAssignment]
+    keys: dict[str, list[Any]]
+    deleted: list[str]
 
 
 class Administrator:

@@ -16,11 +16,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration._runtime.challenge_cache import CHALLENGES
-from azure.keyvault.administration.aio import (
-    AsyncKeyVaultLROPoller,
-    KeyVaultAccessControlClient,
-    KeyVaultBackupClient,
-)
+from azure.keyvault.administration.aio import AsyncKeyVaultLROPoller, KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from fakes import (
     CHALLENGE,

@@ -5,7 +5,6 @@ The examples are drawn from a fixed seed, so a run is repeatable. ``HYPOTHESIS_P
 
 from __future__ import annotations
 
-import base64
 import json
 import math
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -326,22 +325,3 @@ async def test_any_argument_is_sent_to_the_hsm_or_a_value_error(url: str, name: 
     for call in calls:
         with suppress(ValueError, AzureError):
             await call()
-
-
-encoded = st.builds(
-    lambda start, rest: base64.b64encode(f"{start}{rest}".encode(errors="surrogatepass")).decode(),
-    st.sampled_from(["", VAULT, f"{VAULT}/backup/", f"{VAULT}/restore/j/pending", "https://evil/backup/j/pending"]),
-    text,
-)
-
-
-@pytest.mark.parametrize("name", ["begin_backup", "begin_pre_backup", "begin_restore", "begin_pre_restore"])
-@given(token=encoded | text | st.binary(max_size=40).map(lambda raw: base64.b64encode(raw).decode()))
-async def test_any_continuation_token_is_resumed_at_the_hsm_or_a_value_error(name: str, token: str) -> None:
-    begin = getattr(_backup(_transport(Answer(200, JOB))), name)
-
-    try:
-        poller = await begin("", continuation_token=token)
-    except ValueError:
-        return
-    await poller.update_status()

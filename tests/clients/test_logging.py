@@ -61,9 +61,7 @@ async def test_a_job_that_has_ended_when_it_is_started_tells_both(log: pytest.Lo
     assert _said(log) == [("INFO", "Started the backup job 5f."), ("INFO", "The backup job 5f succeeded.")]
 
 
-async def test_a_failed_job_is_a_warning_with_its_reason_and_no_secret(
-    log: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_failed_job_is_a_warning_with_its_reason_and_no_secret(log: pytest.LogCaptureFixture) -> None:
     details = f"Cannot write with {SAS}"
     client = _backup_client(
         _started(), Answer(200, _job("Failed", startTime=1, endTime=3, error={"code": "Denied", "message": details}))
@@ -140,9 +138,7 @@ async def test_a_success_logs_no_warning(hsm: ManagedHsmEmulator, log: pytest.Lo
     assert {level for level, _ in _said(log)} == {"INFO"}
 
 
-async def test_requests_are_logged_with_support_headers_and_no_secret(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_requests_are_logged_with_support_headers_and_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="azure.core")
     headers = {"X-Ms-Keyvault-Region": "westus", "x-ms-keyvault-network-info": "addr=10.0.0.1", "x-other": "other"}
     headers |= {"x-ms-keyvault-service-version": "1.2.3", "x-ms-error-code": "token-1 is not allowed"}

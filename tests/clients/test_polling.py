@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from azure.core.exceptions import (
     AzureError,
-    ClientAuthenticationError,
     DecodeError,
     HttpResponseError,
     ResourceNotFoundError,
@@ -136,34 +135,6 @@ async def test_a_start_follows_no_redirect() -> None:
         await _begin(transport)
 
     assert [sent.url for sent in transport.requests] == [f"{VAULT}/backup?api-version=2026-04-01"] * 2
-
-
-class _WithCodeError(ClientAuthenticationError):
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(message=f"{code}: {text}")
-
-
-async def test_pollers_that_wait_for_the_same_token_get_their_own_errors() -> None:
-    failure = _WithCodeError(1, "no")
-    started = [
-        Answer(
-            202, {**_job("InProgress"), "jobId": job_id}, {"azure-asyncoperation": f"{VAULT}/backup/{job_id}/pending"}
-        )
-        for job_id in ("1a", "2b", "3c")
-    ]
-    credential = FakeCredential(expires_on=0)
-    client = KeyVaultBackupClient(VAULT, credential, transport=ScriptedTransport(CHALLENGE, *started), retry_total=0)
-    pollers = [await client.begin_backup(CONTAINER, SAS) for _ in started]
-    asked = len(credential.requests)
-    said = str(failure)
-    credential.fail_with(failure)
-
-    errors: list[Any] = await asyncio.gather(*(poller.result() for poller in pollers), return_exceptions=True)
-
-    assert len(credential.requests) == asked + 1
-    assert [type(raised) for raised in errors] == [type(failure)] * 3
-    assert [str(raised) for raised in errors] == [said] * 3
-    assert [raised.continuation_token for raised in errors] == [poller.continuation_token() for poller in pollers]
 
 
 @pytest.mark.parametrize(

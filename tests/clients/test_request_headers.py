@@ -63,12 +63,7 @@ async def test_a_given_id_is_taken(options: dict[str, Any], call: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("options", "call"),
-    [
-        ({"request_id": None}, {}),
-        ({}, {"request_id": None}),
-        ({"auto_request_id": False}, {}),
-    ],
+    ("options", "call"), [({"request_id": None}, {}), ({}, {"request_id": None}), ({"auto_request_id": False}, {})]
 )
 async def test_ids_can_be_turned_off(options: dict[str, Any], call: dict[str, Any]) -> None:
     assert _ID not in (await _sent(options, **call)).headers
@@ -131,10 +126,7 @@ async def test_encodings_are_those_that_azure_core_decodes() -> None:
 
 @pytest.mark.parametrize(
     ("options", "call"),
-    [
-        ({"headers": {"accept-encoding": "identity"}}, {}),
-        ({}, {"headers": {"accept-encoding": "identity"}}),
-    ],
+    [({"headers": {"accept-encoding": "identity"}}, {}), ({}, {"headers": {"accept-encoding": "identity"}})],
 )
 async def test_encodings_of_the_user_stay(options: dict[str, Any], call: dict[str, Any]) -> None:
     assert (await _sent(options, **call)).headers["Accept-Encoding"] == "identity"

@@ -13,6 +13,7 @@ import pickle
 import re
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -113,38 +114,10 @@ def _fail(status: int) -> Callable[[Sent], Answer]:
     return fail
 
 
-def _challenge_with_echo(sent: Sent) -> Answer:
-    return Answer(401, headers={"WWW-Authenticate": f'Basic realm="{_echo(sent)}"'})
-
-
-def _token_as_scheme(_: Sent) -> Answer:
-    return Answer(401, headers={"WWW-Authenticate": _TOKEN})
-
-
 def _redirect(sent: Sent) -> Answer:
     if "/moved" in sent.url:
         return _fail(500)(sent)
     return Answer(307, headers={"Location": f"{VAULT}/moved/{sent.token}/{quote(_SAS)}?sig=canary&{_SAS}"})
-
-
-def _redirect_for_ever(sent: Sent) -> Answer:
-    return Answer(307, headers={"Location": f"{VAULT}/{sent.token}"})
-
-
-def _fail_in_utf_16(sent: Sent) -> Answer:
-    return Answer(400, body=json.dumps(error("Echo", _echo(sent))).encode("utf-16"))
-
-
-def _refused_poll(sent: Sent) -> Answer:
-    return _fail(403)(sent) if "/pending" in sent.url else _succeed(sent)
-
-
-def _fail_in_text(sent: Sent) -> Answer:
-    return Answer(400, body=f"<html>{_echo(sent)}</html>".encode())
-
-
-def _garbage(sent: Sent) -> Answer:
-    return Answer(_succeed(sent).status, body=_echo(sent).encode() + b"\xff", headers=_succeed(sent).headers)
 
 
 def _failed_job(sent: Sent) -> Answer:
@@ -155,28 +128,20 @@ def _failed_job(sent: Sent) -> Answer:
     )
 
 
-def _no_status_url(sent: Sent) -> Answer:
-    return Answer(_succeed(sent).status, _succeed(sent).json)
-
-
-def _no_status(sent: Sent) -> Answer:
-    return Answer(_succeed(sent).status, {"echo": _echo(sent)}, _succeed(sent).headers)
-
-
-_SERVERS: dict[str, Any] = {
+_SERVERS: dict[str, Callable[[Sent], Answer]] = {
     "success": _succeed,
     **{str(status): _fail(status) for status in (400, 401, 403, 404, 409, 500)},
-    "another challenge": _challenge_with_echo,
-    "token as scheme": _token_as_scheme,
+    "another challenge": lambda sent: Answer(401, headers={"WWW-Authenticate": f'Basic realm="{_echo(sent)}"'}),
+    "token as scheme": lambda _: Answer(401, headers={"WWW-Authenticate": _TOKEN}),
     "redirect": _redirect,
-    "redirect loop": _redirect_for_ever,
-    "refused poll": _refused_poll,
-    "text": _fail_in_text,
-    "UTF-16": _fail_in_utf_16,
-    "garbage": _garbage,
+    "redirect loop": lambda sent: Answer(307, headers={"Location": f"{VAULT}/{sent.token}"}),
+    "refused poll": lambda sent: _fail(403)(sent) if "/pending" in sent.url else _succeed(sent),
+    "text": lambda sent: Answer(400, body=f"<html>{_echo(sent)}</html>".encode()),
+    "UTF-16": lambda sent: Answer(400, body=json.dumps(error("Echo", _echo(sent))).encode("utf-16")),
+    "garbage": lambda sent: replace(_succeed(sent), body=_echo(sent).encode() + b"\xff"),
     "failed job": _failed_job,
-    "no status URL": _no_status_url,
-    "no status": _no_status,
+    "no status URL": lambda sent: replace(_succeed(sent), headers={}),
+    "no status": lambda sent: replace(_succeed(sent), json={"echo": _echo(sent)}),
 }
 
 

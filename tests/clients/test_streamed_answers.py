@@ -11,7 +11,7 @@ from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient
 from fakes import FakeCredential, claims_challenge, resource_challenge
-from raw_server import Act, RawServer, Received, http
+from raw_server import Act, RawServer, Received, challenging, http
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -39,38 +39,22 @@ async def _whole(response: AsyncHttpResponse) -> bytes:
     return await response.read()
 
 
-def _without_a_challenge(status: int, _: Received, body: bytes) -> Act:
-    return http(status, body)
-
-
-def _with_an_empty_challenge(status: int, _: Received, body: bytes) -> Act:
-    return http(status, body, {"WWW-Authenticate": ""})
-
-
-def _to_every_token(status: int, request: Received, body: bytes) -> Act:
-    return http(status, body) if request.token else http(401, b"OK", _RESOURCE)
-
-
 def _to_a_token_with_claims(status: int, request: Received, body: bytes) -> Act:
     if request.token is None:
         return http(401, b"OK", _RESOURCE)
     return http(401, body, _CLAIMS) if request.token == "Bearer token-1" else http(status, body)
 
 
-def _challenged_for_ever(status: int, _: Received, body: bytes) -> Act:
-    return http(status, body, _RESOURCE)
-
-
 @pytest.mark.parametrize(
     ("behaviour", "status", "body", "read"),
     [
-        (_without_a_challenge, 401, _BODY, _raw),
-        (_with_an_empty_challenge, 401, _BODY, _raw),
-        (_without_a_challenge, 403, _BODY, _raw),
-        (_to_every_token, 404, _BODY, _raw),
-        (_to_every_token, 401, _BODY, _raw),
+        (lambda status, _, body: http(status, body), 401, _BODY, _raw),
+        (lambda status, _, body: http(status, body, {"WWW-Authenticate": ""}), 401, _BODY, _raw),
+        (lambda status, _, body: http(status, body), 403, _BODY, _raw),
+        (lambda status, received, body: challenging(http(status, body))(received), 404, _BODY, _raw),
+        (lambda status, received, body: challenging(http(status, body))(received), 401, _BODY, _raw),
         (_to_a_token_with_claims, 404, _BODY, _raw),
-        (_challenged_for_ever, 401, _BODY, _raw),
+        (lambda status, _, body: http(status, body, _RESOURCE), 401, _BODY, _raw),
         *((_to_a_token_with_claims, 401, body, read) for body in (b"", _BODY) for read in (_raw, _decoded, _whole)),
     ],
 )

@@ -29,10 +29,7 @@ def _connections(server: RawServer) -> int:
 
 
 async def test_a_client_with_its_own_authorities_keeps_its_connection(tmp_path: Path) -> None:
-    async with (
-        RawServer(tmp_path, _BEHAVIOUR) as server,
-        _client(server, connection_verify=server.ca_file) as client,
-    ):
+    async with RawServer(tmp_path, _BEHAVIOUR) as server, _client(server, connection_verify=server.ca_file) as client:
         for _ in range(3):
             await client.send_request(HttpRequest("GET", "/x"))
 
@@ -41,10 +38,7 @@ async def test_a_client_with_its_own_authorities_keeps_its_connection(tmp_path: 
 
 
 async def test_a_client_that_verifies_nothing_trusts_any_server(tmp_path: Path) -> None:
-    async with (
-        RawServer(tmp_path, _BEHAVIOUR) as server,
-        _client(server, connection_verify=False) as client,
-    ):
+    async with RawServer(tmp_path, _BEHAVIOUR) as server, _client(server, connection_verify=False) as client:
         await client.send_request(HttpRequest("GET", "/x"))
 
     assert _connections(server) == 1

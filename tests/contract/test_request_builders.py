@@ -68,10 +68,7 @@ SAMPLES = [
     Sample("BackupRestore_FullRestore", built.backup_restore_full_restore, body=RESTORE),
     Sample("BackupRestore_PreFullRestore", built.backup_restore_pre_full_restore, body=RESTORE),
     Sample(
-        "BackupRestore_SelectiveKeyRestore",
-        built.backup_restore_selective_key_restore,
-        {"keyName": "foo"},
-        KEY_RESTORE,
+        "BackupRestore_SelectiveKeyRestore", built.backup_restore_selective_key_restore, {"keyName": "foo"}, KEY_RESTORE
     ),
 ]
 
@@ -119,20 +116,14 @@ def test_the_scope_precedes_the_path(sample: Sample, scope: str, suffix: str, ke
 @pytest.mark.parametrize(
     ("operation", "url"),
     [
-        (
-            built.role_definitions_get("/", "a/b?c#d e%é"),
-            f"{PROVIDERS}/roleDefinitions/a%2Fb%3Fc%23d%20e%25%C3%A9",
-        ),
+        (built.role_definitions_get("/", "a/b?c#d e%é"), f"{PROVIDERS}/roleDefinitions/a%2Fb%3Fc%23d%20e%25%C3%A9"),
         (
             built.backup_restore_selective_key_restore(
                 "a/restore?", {"sasTokenParameters": {"storageResourceUri": "u"}, "folder": "f"}
             ),
             "/keys/a%2Frestore%3F/restore",
         ),
-        (
-            built.role_assignments_list_for_scope("/keys/a?b#c d"),
-            f"/keys/a%3Fb%23c%20d{PROVIDERS}/roleAssignments",
-        ),
+        (built.role_assignments_list_for_scope("/keys/a?b#c d"), f"/keys/a%3Fb%23c%20d{PROVIDERS}/roleAssignments"),
         (
             built.role_assignments_list_for_scope("/", filter="principalId eq 'a&b'"),
             f"{PROVIDERS}/roleAssignments?$filter=principalId%20eq%20%27a%26b%27",

@@ -149,11 +149,7 @@ def test_quoted_text_changes_nothing_outside_the_quotes(text: str) -> None:
     assert parse_challenge(header) == Challenge(SCOPE, TENANT)
 
 
-@pytest.mark.parametrize(
-    "piece",
-    ['"', "\\", ",", "=", 'a="', "Bearer ", "a a", "a" * 10, '\\\\"'],
-    ids=repr,
-)
+@pytest.mark.parametrize("piece", ['"', "\\", ",", "=", 'a="', "Bearer ", "a a", "a" * 10, '\\\\"'], ids=repr)
 def test_a_long_header_is_read_in_linear_time(piece: str) -> None:
     # With anything worse than linear time this would outlast the time limit of a test many times over.
     with pytest.raises(ValueError, match=r"."):

@@ -266,3 +266,17 @@ def _token(url: str) -> str:
 def test_a_continuation_token_that_cannot_be_resumed_here_is_refused(token: object, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         job_url_from_token(token, family="backup", endpoint=VAULT)
+
+
+@given(
+    st.text()
+    | st.binary().map(lambda raw: base64.b64encode(raw).decode())
+    | st.text().map(lambda end: _token(JOB + end))
+)
+def test_any_continuation_token_is_a_job_of_this_vault_or_refused(token: str) -> None:
+    try:
+        job = job_url_from_token(token, family="backup", endpoint=VAULT)
+    except ValueError:
+        return
+
+    assert job.url.startswith(JOB)

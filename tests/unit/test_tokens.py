@@ -170,9 +170,7 @@ async def test_an_invalid_token_is_an_error_that_names_its_type(returned: Any, p
     assert await source.token(AUDIENCE) == "token"
 
 
-async def test_a_sync_credential_works_at_each_renewal_and_is_warned_of_once(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_a_sync_credential_works_at_each_renewal_and_is_warned_of_once(caplog: pytest.LogCaptureFixture) -> None:
     clock = Clock()
     source = TokenSource(Returning(AccessToken("one", EXPIRES), AccessToken("two", 2 * EXPIRES)), clock=clock)
 
