@@ -198,6 +198,8 @@ async def test_policies_of_the_user_start_a_job_once(tmp_path: Path, policies: A
 
     assert len(server.authorized()) == 1
     assert ("may have started" in str(caught.value)) is (answer is not _REDIRECT)
+    # A policy that asks again gets the outcome of the only start.
+    assert ("abandoned" in str(caught.value)) is (answer.then == "stall")
 
 
 async def test_requests_session_that_retries_starts_a_job_once(tmp_path: Path) -> None:
