@@ -145,7 +145,7 @@ async def test_unknown_keyword_is_named(tmp_path: Path, make: Any) -> None:
         RawServer(tmp_path, lambda _: http(500)) as server,
         _client(server.url, transport=make(server.ca_file)) as client,
     ):
-        with pytest.raises(ValueError, match="'polling_intervall'"):
+        with pytest.raises(ValueError, match="unknown keyword 'polling_intervall'"):
             await client.get_role_definition("/", "n", polling_intervall=1)
 
     assert server.requests == []

@@ -87,6 +87,8 @@ async def test_unusable_files_are_an_error_of_the_constructor(tmp_path: Path) ->
     # This one lacks the key.
     with pytest.raises(ValueError, match=r"connection_cert must be .*certificate\.pem"):
         KeyVaultBackupClient(VAULT, FakeCredential(), connection_cert=str(tmp_path / "certificate.pem"))
+    # A folder of authorities may be empty.
+    KeyVaultBackupClient(VAULT, FakeCredential(), connection_verify=str(tmp_path))
     with pytest.raises(ValueError, match=r"connection_verify must be .*absent\.pem"):
         KeyVaultBackupClient(VAULT, FakeCredential(), connection_verify=str(tmp_path / "absent.pem"))
 

@@ -39,6 +39,7 @@ def start(headers: dict[str, str] = AUTHORIZED) -> HttpRequest:
     [
         (Answer(429), 2),
         (ServiceRequestError("refused", error=ConnectionRefusedError()), 2),
+        (ConnectionRefusedError("from the transport itself"), 2),
         (ServiceRequestError("unknown cause"), 1),
         *((Answer(status), 1) for status in (408, 500)),
         (Answer(503, headers={"Retry-After": "1"}), 1),
@@ -66,7 +67,8 @@ async def test_a_start_without_token_is_retried() -> None:
 
 
 @pytest.mark.parametrize(
-    "outcome", [Answer(429), Answer(500), Answer(503), ServiceRequestError("a"), ServiceResponseError("b")]
+    "outcome",
+    [Answer(429), Answer(500), Answer(503), ServiceRequestError("a"), ServiceResponseError("b"), OSError("c")],
 )
 async def test_any_other_request_is_retried(outcome: Any) -> None:
     client, transport = rest(outcome, Answer(200, {"a": 1}))
