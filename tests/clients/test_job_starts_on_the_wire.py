@@ -212,6 +212,15 @@ async def test_requests_session_that_retries_starts_a_job_once(tmp_path: Path) -
         await _start_once(server, client, _restore)
 
 
+async def test_cookies_of_a_call_are_sent_at_each_attempt(tmp_path: Path) -> None:
+    answers = [http(404), http(503)]
+    async with RawServer(tmp_path, challenging(lambda _: answers.pop())) as server, _client(server) as client:
+        response = await client.send_request(HttpRequest("GET", "/x"), cookies={"a": "b"})
+
+    assert response.status_code == 404
+    assert [received.headers["cookie"] for received in server.authorized()] == ["a=b"] * 2
+
+
 async def test_aiohttp_middlewares_of_session_and_call_run(tmp_path: Path) -> None:
     ran: list[str] = []
 

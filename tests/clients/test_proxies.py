@@ -12,7 +12,7 @@ from azure.core.exceptions import AzureError, ServiceRequestError
 from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration.aio import KeyVaultBackupClient
-from fakes import FOLDER, SAS, VAULT, FakeCredential
+from fakes import FOLDER, SAS, VAULT, FakeCredential, ScriptedTransport
 from raw_server import Act, RawServer, challenging, http
 from transports import aiohttp_transport, own_session, requests_transport, wrapped_aiohttp, wrapped_requests
 
@@ -196,6 +196,8 @@ async def test_proxy_that_cannot_be_used_is_an_error_that_says_so(
     with pytest.raises(ValueError, match=f"HTTPS_PROXY must be .*{reason}") as of_environment:
         KeyVaultBackupClient(VAULT, FakeCredential())
 
+    # Another transport may support it.
+    KeyVaultBackupClient(VAULT, FakeCredential(), transport=ScriptedTransport(), proxies={"https": proxy})
     for caught in (of_client, of_call, of_call_alone, of_environment):
         assert _PASSWORD not in str(caught.value)
 

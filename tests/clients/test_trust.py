@@ -11,7 +11,7 @@ from azure.core.exceptions import ServiceRequestError
 from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration.aio import KeyVaultBackupClient
-from fakes import VAULT, FakeCredential
+from fakes import VAULT, FakeCredential, ScriptedTransport
 from raw_server import RawServer, challenging, http
 from transports import TRANSPORTS
 
@@ -87,7 +87,8 @@ async def test_unusable_files_are_an_error_of_the_constructor(tmp_path: Path) ->
     # This one lacks the key.
     with pytest.raises(ValueError, match=r"connection_cert must be .*certificate\.pem"):
         KeyVaultBackupClient(VAULT, FakeCredential(), connection_cert=str(tmp_path / "certificate.pem"))
-    # A folder of authorities may be empty.
+    # A transport has its own authorities. A folder of authorities may be empty.
+    KeyVaultBackupClient(VAULT, FakeCredential(), transport=ScriptedTransport(), connection_verify="/absent.pem")
     KeyVaultBackupClient(VAULT, FakeCredential(), connection_verify=str(tmp_path))
     with pytest.raises(ValueError, match=r"connection_verify must be .*absent\.pem"):
         KeyVaultBackupClient(VAULT, FakeCredential(), connection_verify=str(tmp_path / "absent.pem"))

@@ -113,6 +113,21 @@ def test_a_query_parameter_is_added_or_replaced(query: str, expected: str) -> No
     assert with_query(f"{VAULT}{query}", {"api-version": "7.6"}) == f"{VAULT}{expected}"
 
 
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        (ConnectionRefusedError("a"), ServiceRequestError),
+        (OSError("b"), ServiceResponseError),
+        (TypeError("c"), ValueError),
+    ],
+)
+async def test_an_error_that_the_transport_does_not_wrap_is_wrapped(raw: Exception, kind: type[Exception]) -> None:
+    client, _ = rest(*[raw] * 11)
+
+    with pytest.raises(kind):
+        await client.send(Operation(HttpRequest("PUT", "/", headers=AUTHORIZED), 200), dict)
+
+
 def test_a_query_parameter_that_is_none_is_refused() -> None:
     with pytest.raises(ValueError, match="got None for 'a', 'c'"):
         with_query(VAULT, {"a": None, "b": "1", "c": None})
