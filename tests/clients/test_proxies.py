@@ -120,8 +120,9 @@ async def test_start_that_a_proxy_refuses_is_retried(tmp_path: Path, make: Any, 
 async def test_start_during_which_a_proxy_hangs_up_is_retried(tmp_path: Path, make: Any, resets: bool) -> None:
     async with RawServer(tmp_path, _CLOSING) as server, _Proxy(None, resets=resets) as proxy:
         proxies = {"https": f"http://user:{_PASSWORD}@{proxy.address}"}
-        await _start_through(proxy, server, make, proxies=proxies)
+        text = await _start_through(proxy, server, make, proxies=proxies)
 
+    assert "was lost before the request was sent" in text
     assert len(proxy.requests) == 1 + 4
 
 
@@ -213,4 +214,6 @@ async def test_proxy_that_another_transport_cannot_use_is_an_azure_core_error(
         with pytest.raises(AzureError) as caught:
             await client.send_request(HttpRequest("GET", "/x"))
 
+    if make is not requests_transport:
+        assert "cannot be used" in str(caught.value)
     assert _PASSWORD not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"

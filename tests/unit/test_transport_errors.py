@@ -41,6 +41,7 @@ def test_an_error_without_secrets_stays_as_it_is() -> None:
 )
 def test_an_error_of_a_proxy_that_the_transport_knows_shows_no_password(cause: Any) -> None:
     safe = safe_error(ServiceRequestError(str(cause), error=cause), HttpRequest("GET", VAULT))
+    inner: Any = safe.inner_exception
 
-    assert type(safe.inner_exception) is type(cause)
-    assert "canary" not in f"{safe}{safe.inner_exception}{safe.inner_exception!r}{safe.inner_exception.args!r}"
+    assert type(inner) is type(cause)
+    assert "canary" not in f"{safe}{inner}{inner!r}{inner.args!r}"
