@@ -146,9 +146,10 @@ async def test_connection_lost_behind_a_proxy_may_have_started_the_job(tmp_path:
     async with RawServer(tmp_path, challenging(Act(b"", then))) as server, _Proxy(502, tunnels=2) as proxy:
         proxies = {"https": f"http://{proxy.address}"}
         async with _client(server, make, proxies=proxies) as client:
-            with pytest.raises(AzureError, match="may have started"):
+            with pytest.raises(AzureError, match="may have started") as caught:
                 await client.begin_restore(FOLDER, SAS)
 
+    assert f"(through the proxy {proxy.address})" in str(caught.value)
     assert len(server.authorized()) == 1
 
 
