@@ -1,4 +1,4 @@
-"""Stand-ins for what lies outside the library: the network below, the credential beside it."""
+"""Stand-ins for what is outside the library: the network and the credential."""
 
 from __future__ import annotations
 
@@ -194,7 +194,7 @@ class TokenRequest(NamedTuple):
 
 
 class OpenCredential(_ClosedAtTheEnd):
-    """What every credential has beside its tokens: it is closed, and tells who asks it in the older way."""
+    """A credential without tokens, which refuses the older protocol."""
 
     async def get_token(
         self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, enable_cae: bool = False, **_: Any

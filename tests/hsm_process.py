@@ -110,7 +110,7 @@ class HsmProcess:
         )
 
     def client_options(self, *, read_timeout: float = 300, **options: Any) -> dict[str, Any]:
-        """Return the options of a client that uses a session of its own.
+        """Return the options of a client with its own session.
 
         :keyword read_timeout: How long to wait for an answer.
         :param options: Options of the session.

@@ -118,7 +118,7 @@ class RawServer:
         return cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", AioHttpTransport(session=session, **options))
 
     def client_options(self, **options: Any) -> dict[str, Any]:
-        """Return the options of a client that uses a session of its own and takes the challenge for an HSM's.
+        """Return the options of a client with its own session that trusts the challenge.
 
         :param options: Options of the transport.
         """

@@ -680,7 +680,7 @@ def test_a_client_works_in_a_second_event_loop() -> None:
     client, _, _ = scripted(server=server)
 
     async def abandon() -> None:
-        # Ends while the first challenge is still awaited: whoever comes next must not wait for it.
+        # Ends while the first challenge is still awaited: the next call must not wait for it.
         task = asyncio.create_task(get(client))
         await yield_to_loop()
         task.cancel()
@@ -702,7 +702,7 @@ async def test_a_redirect_of_the_probe_keeps_the_body_of_the_request() -> None:
 
 
 async def test_a_failure_of_the_leaders_request_is_not_shared() -> None:
-    class Hook(Exception):  # noqa: N818 - what a user's hook raises is none of ours
+    class Hook(Exception):  # noqa: N818 - an error of the user
         pass
 
     def refuse(_: Any) -> None:

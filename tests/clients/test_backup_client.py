@@ -40,7 +40,7 @@ class World(NamedTuple):
 
 
 class Administrator:
-    """The clients of somebody who may do everything, and what they look at."""
+    """The clients of a principal with every role, and what they look at."""
 
     def __init__(self, access: KeyVaultAccessControlClient, backup: KeyVaultBackupClient) -> None:
         self.access, self.backup = access, backup

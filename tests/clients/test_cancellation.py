@@ -1,4 +1,4 @@
-"""Whoever is cancelled, wherever it waits: nothing is left behind, and the client goes on working."""
+"""A call that is cancelled, at any of its waits, leaves nothing behind, and its client goes on working."""
 
 from __future__ import annotations
 
@@ -257,7 +257,7 @@ async def _settled(ahead: set[asyncio.Task[Any]]) -> None:
     """Wait until nothing runs but what ran before: connections are closed, and jobs have ended."""
 
     async def settle() -> None:
-        # Nobody tells when a task of aiohttp's is gone.
+        # There is no event for the end of an aiohttp task.
         while asyncio.all_tasks() - ahead - {own, asyncio.current_task()}:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 

@@ -36,7 +36,7 @@ def _run(new_loop: NewLoop, main: Coroutine[Any, Any, Any], *, debug: bool = Fal
     """Do what asyncio.run does, on a loop of another make."""
     loop = new_loop()
     loop.set_debug(debug)
-    # In debug mode slow steps are reported, and how fast this machine is just now is nobody's promise.
+    # In debug mode slow steps are reported, and this machine may be slow.
     loop.slow_callback_duration = 60
     try:
         return loop.run_until_complete(main)
@@ -77,7 +77,7 @@ async def _custom_roles(access: KeyVaultAccessControlClient) -> list[str]:
 
 
 def _options(transport: Callable[[], Any]) -> Callable[[], dict[str, Any]]:
-    # urllib3 doesn't close the connections of a closed session while somebody holds its responses.
+    # urllib3 doesn't close the connections of a closed session while its responses are referenced.
     headers = {"Connection": "close"}
     return lambda: {"transport": transport(), "verify_challenge_resource": False, "headers": headers}
 
@@ -87,7 +87,7 @@ def _options(transport: Callable[[], Any]) -> Callable[[], dict[str, Any]]:
 def test_everything_works_on_every_loop(new_loop: NewLoop, debug: bool, caplog: pytest.LogCaptureFixture) -> None:
     assert _run(new_loop, _with_an_emulator(), debug=debug) == 20
 
-    # Tasks that were never awaited and exceptions that nobody saw are reported there.
+    # Tasks that were never awaited and exceptions that were never retrieved are reported there.
     assert [record.getMessage() for record in caplog.records if record.name == "asyncio" and record.levelno > 20] == []
 
 

@@ -1,4 +1,4 @@
-"""Whatever the service answers and whatever the caller passes: a result, an azure-core exception, or a ValueError.
+"""Any response and any argument gives a result, an azure-core exception or a ValueError.
 
 The examples are drawn from a fixed seed, so a run is repeatable. ``HYPOTHESIS_PROFILE=soak`` draws many more.
 """
@@ -163,7 +163,7 @@ async def test_any_page_and_any_link_is_a_list_or_an_azure_core_exception(name: 
 
 @pytest.mark.parametrize("name", STARTS)
 @given(data=st.data())
-async def test_any_answer_to_a_start_is_a_poller_or_an_azure_core_exception(name: str, data: st.DataObject) -> None:
+async def test_any_response_to_a_start_is_a_poller_or_an_azure_core_exception(name: str, data: st.DataObject) -> None:
     status = data.draw(st.just(202) | statuses)
     headers = data.draw(st.just(PENDING) | st.fixed_dictionaries({"azure-asyncoperation": text}))
     start = Answer(status, headers=headers, body=data.draw(bodies(JOB)))
@@ -281,7 +281,7 @@ async def _answering(tmp_path: Path) -> AsyncIterator[Answering]:
 
 @given(act=whole_answers | st.binary(max_size=60).map(lambda garbage: Act(garbage, "close")))
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-async def test_any_bytes_of_an_answer_are_a_result_or_an_azure_core_exception(answering: Answering, act: Act) -> None:
+async def test_any_bytes_of_a_response_are_a_result_or_an_azure_core_exception(answering: Answering, act: Act) -> None:
     answering.answer = act
     options = answering.options()
     access = KeyVaultAccessControlClient(answering.server.url, FakeCredential(), **options)

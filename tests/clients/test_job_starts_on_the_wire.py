@@ -280,7 +280,7 @@ async def test_a_start_without_connection_is_retried(tmp_path: Path) -> None:
 
 async def test_a_start_at_a_host_without_address_is_retried(hsm: ManagedHsmEmulator) -> None:
     count = _CountTries()
-    # The emulator's transport knows the address of one host only, and of this one it is none.
+    # The emulator's transport knows the address of its own host only.
     async with KeyVaultBackupClient(
         "https://contoso.invalid",
         FakeCredential(),

@@ -1,4 +1,4 @@
-"""What the library itself says in the log: jobs at INFO, and at WARNING what somebody should act on."""
+"""Log messages of the library: jobs at INFO, and at WARNING what needs an action."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ async def test_requests_are_logged_with_support_headers_and_no_secret(caplog: py
         "    'x-ms-keyvault-service-version': '1.2.3'",
         "    'x-ms-error-code': 'REDACTED is not allowed'",
     ]
-    # A challenge is no secret.
+    # A challenge is not a secret.
     assert resource_challenge() in caplog.text
 
 

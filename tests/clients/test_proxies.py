@@ -72,7 +72,7 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-# The start that follows needs a connection of its own, and so a tunnel.
+# The start that follows needs its own connection, and so a tunnel.
 _CLOSING = challenging(http(404), close=True)
 
 

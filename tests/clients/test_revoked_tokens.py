@@ -1,4 +1,4 @@
-"""A client whose token is revoked gets a new one by itself, and repeats what was refused and nothing else."""
+"""A client with a revoked token gets a new one and repeats the refused request only."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
 """The clients against an HSM that misbehaves: what they send, and what they make of it.
 
-The journal of the emulator says what was on the wire. What only a byte or a moment can tell is tested with transports
-that are scripted, beside this.
+The journal of the emulator shows what was on the wire. Single bytes and moments are tested with scripted transports.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class World:
 
 @pytest_asyncio.fixture(name="world")
 async def _world() -> AsyncIterator[World]:
-    """Yield an HSM whose administrator may do everything, with a key that somebody uses, and a backup of it all."""
+    """Yield an HSM whose administrator may do everything, with a key in use, and a backup of it all."""
     async with (
         ManagedHsmEmulator() as hsm,
         KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as access,

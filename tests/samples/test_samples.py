@@ -27,7 +27,7 @@ _SITE_PAGE = Path(__file__).parents[2] / "eng" / "docs" / "samples.md"
 def _start(
     name: str | Path, *arguments: str, variables: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[bytes]:
-    # Without the HSM of whoever runs the tests, and with the sample's folder on the path, as it is by default.
+    # Without the developer's own HSM, and with the sample's folder on the path, as it is by default.
     unwanted = {"AZURE_MANAGEDHSM_URL", "PYTHONSAFEPATH"}
     environment = {key: value for key, value in os.environ.items() if key not in unwanted} | {**(variables or {})}
     return subprocess.run(

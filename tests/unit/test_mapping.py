@@ -220,7 +220,7 @@ def test_any_other_object_is_not_a_permission(permission: Any) -> None:
 def test_assignments_of_a_page_share_equal_strings() -> None:
     properties = {"principalId": "principal", "roleDefinitionId": "role", "scope": "/keys/key"}
     wire = {"id": "id", "name": "name", "type": "type", "properties": properties}
-    # As the service sends it: each string of the text becomes one of its own.
+    # As the service sends it: each string of the text becomes a separate object.
     page: list[Any] = json.loads(json.dumps([wire, wire]))
 
     one, other = role_assignments({"value": page})

@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 from loopback_only import NetworkAccessError
 
-# A documentation address (RFC 5737): nobody has it.
+# A documentation address (RFC 5737), which no machine has.
 ELSEWHERE = "192.0.2.1"
 
 

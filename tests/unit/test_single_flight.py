@@ -1,4 +1,4 @@
-"""One execution of the same work at a time, shared by all who ask meanwhile."""
+"""One execution of the same work at a time, shared by all callers that ask meanwhile."""
 
 from __future__ import annotations
 

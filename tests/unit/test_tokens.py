@@ -121,7 +121,7 @@ async def test_a_credential_with_an_opaque_signature_gets_all_options() -> None:
     seen: list[Any] = []
 
     class Opaque:
-        # What inspect finds here is no signature, as for a function written in C.
+        # What inspect finds here is not a signature, as for a function written in C.
         __signature__ = "opaque"
 
         async def __call__(self, *scopes: str, **options: Any) -> AccessToken:
