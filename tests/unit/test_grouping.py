@@ -84,21 +84,10 @@ async def _run(policies: Iterable[Any], answer: Answer | Exception) -> str | Non
     return None
 
 
-async def test_a_group_runs_its_hooks_in_order_and_back() -> None:
-    log: list[str] = []
-
-    assert await _run(grouped(_policies(log)), Answer()) is None
-
-    assert log == [
-        *("a request", "b request", "c request", "around request", "d request", "e request"),
-        *("e response", "d response", "around response", "c response", "b response", "a response"),
-    ]
-
-
 @pytest.mark.parametrize("fails_on", ["", "request", "response", "exception"])
-@pytest.mark.parametrize("fails", list("abcde"))
+@pytest.mark.parametrize("fails", list("abce"))
 @pytest.mark.parametrize("answer", [Answer(), RuntimeError("The transport failed")], ids=["answer", "error"])
-async def test_a_group_does_what_its_policies_do_alone(answer: Answer | Exception, fails: str, fails_on: str) -> None:
+async def test_a_group_behaves_like_its_policies_alone(answer: Answer | Exception, fails: str, fails_on: str) -> None:
     alone: list[str] = []
     together: list[str] = []
 
