@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+from http.cookies import SimpleCookie
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import aiohttp
@@ -15,6 +17,7 @@ from azure.core.exceptions import AzureError, ServiceRequestError, ServiceRespon
 from azure.core.pipeline import PipelineRequest, PipelineResponse
 from azure.core.pipeline.policies import AsyncHTTPPolicy, AsyncRedirectPolicy, AsyncRetryPolicy, SansIOHTTPPolicy
 from azure.core.rest import AsyncHttpResponse, HttpRequest
+from multidict import MultiDict
 from requests.adapters import HTTPAdapter
 from urllib3.util.retry import Retry
 
@@ -22,7 +25,7 @@ from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVa
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from fakes import CONTAINER, FOLDER, SAS, VAULT, FakeCredential
 from raw_server import Act, RawServer, Received, challenging, http
-from transports import TRANSPORTS, aiohttp_transport, own_session, requests_transport
+from transports import TRANSPORTS, aiohttp_transport, own_session, requests_transport, wrapped_aiohttp
 
 _STARTS: list[Any] = [
     lambda client: client.begin_pre_backup(CONTAINER, SAS),
@@ -210,6 +213,29 @@ async def test_requests_session_that_retries_starts_a_job_once(tmp_path: Path) -
         _client_with(server, requests_transport(server.ca_file, session=session)) as client,
     ):
         await _start_once(server, client, _restore)
+
+
+@pytest.mark.parametrize("make", [aiohttp_transport, wrapped_aiohttp])
+@pytest.mark.parametrize(
+    "cookies", [{"a": "b"}, MappingProxyType({"a": "b"}), MultiDict(a="b"), {"a": "b"}.items(), SimpleCookie("a=b")]
+)
+async def test_start_with_cookies_is_on_the_wire_once(tmp_path: Path, make: Any, cookies: Any) -> None:
+    async with (
+        RawServer(tmp_path, challenging(_DROP)) as server,
+        _client_with(server, make(server.ca_file)) as client,
+    ):
+        await _start_once(server, client, lambda client: client.begin_restore(FOLDER, SAS, cookies=cookies))
+
+    assert server.authorized()[0].headers["cookie"] == "a=b"
+
+
+@pytest.mark.parametrize("cookies", [5, [1], ["secret=hunter2"]])
+async def test_invalid_cookies_are_an_error_that_does_not_show_them(cookies: Any) -> None:
+    async with KeyVaultBackupClient(VAULT, FakeCredential()) as client:
+        with pytest.raises(ValueError, match="cookies must be a mapping of names to values, got") as caught:
+            await client.send_request(HttpRequest("GET", "/x"), cookies=cookies)
+
+    assert "hunter2" not in "".join(map(repr, _chain(caught.value)))
 
 
 async def test_cookies_of_a_call_are_sent_at_each_attempt(tmp_path: Path) -> None:

@@ -204,6 +204,12 @@ async def test_proxy_that_cannot_be_used_is_an_error_that_says_so(
         assert _PASSWORD not in str(caught.value)
 
 
+async def test_proxy_that_is_not_a_url_is_an_error_with_its_type() -> None:
+    async with KeyVaultBackupClient(VAULT, FakeCredential()) as client:
+        with pytest.raises(ValueError, match=r"proxy must be a URL .*, got dict"):
+            await client.send_request(HttpRequest("GET", "/x"), proxy={"https": f"http://user:{_PASSWORD}@proxy:3128"})
+
+
 @pytest.mark.parametrize("proxy", [proxy for proxy, _ in _UNUSABLE])
 @pytest.mark.parametrize("make", [aiohttp_transport, wrapped_aiohttp, requests_transport])
 async def test_proxy_that_another_transport_cannot_use_is_an_azure_core_error(

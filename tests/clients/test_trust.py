@@ -116,9 +116,12 @@ async def test_a_client_that_shows_a_certificate_always_verifies_the_server(tmp_
         ("/absent.pem", "/absent.pem", "hunter2"),
         ("/absent.pem", "/absent.pem", "hunter2", "more"),
         "-----BEGIN PRIVATE KEY-----\nhunter2\n-----END PRIVATE KEY-----\n",
+        "-----BEGIN PRIVATE KEY-----\\nhunter2\\n-----END PRIVATE KEY-----",
+        "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7hunter2AA==",
+        ("/absent.pem", "MIIEvQIBADANBgkqhkiG9w0BAQEFAASCBKcwggSjAgEAAoIBAQC7hunter2AA=="),
         5,
     ],
-    ids=["password", "four", "key in place of its file", "number"],
+    ids=["password", "four", "PEM", "PEM in one line", "base64", "base64 as second", "number"],
 )
 def test_the_error_of_an_invalid_certificate_shows_no_password(certificate: Any) -> None:
     with pytest.raises(ValueError, match="connection_cert must be the path of a file") as caught:

@@ -97,6 +97,17 @@ async def test_a_group_behaves_like_its_policies_alone(answer: Answer | Exceptio
     assert together == alone
 
 
+async def test_hook_that_is_replaced_later_runs() -> None:
+    log: list[str] = []
+    policy = _Hooks("a", log)
+    steps = grouped([policy])
+
+    policy.on_request = lambda *_: log.append("replaced")  # type: ignore[method-assign]
+    await _run(steps, Answer())
+
+    assert log == ["replaced", "a response"]
+
+
 def test_only_neighbours_are_grouped() -> None:
     log: list[str] = []
     around = _Around(log)
