@@ -66,7 +66,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(.*\.)?(T_co|T|PollingReturnType_co|CaseInsensitiveEnumMeta)",
+        r"(.*\.)?(T_co|T|PollingReturnType_co|CaseInsensitiveEnumMeta|PathLike)",
     )
 ]
 
@@ -132,13 +132,16 @@ def hide_parentheses(
 
 
 def tidy(
-    _app: Any, what: str, _name: str, _object: Any, _options: Any, lines: list[str]
+    _app: Any, what: str, name: str, _object: Any, _options: Any, lines: list[str]
 ) -> None:
-    """Leave out the type of a property, which its heading has."""
+    """Leave out the type of a property, which its heading has; let keywords of the emulator get their types."""
     if what == "property":
         lines[:] = itertools.takewhile(
             lambda line: not line.startswith(":rtype"), lines
         )
+    elif name.startswith(f"{PACKAGE}.emulator"):
+        # Sphinx adds annotations to parameters only.
+        lines[:] = [line.replace(":keyword ", ":param ") for line in lines]
 
 
 def resolve_by_name(app: Any, env: Any, node: Any, content: Any) -> Any:

@@ -116,8 +116,7 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :paramtype continuation_token: str or None
         :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
         :returns: A poller. Its result holds the URL of the folder with the backup.
-        :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[
-            ~azure.keyvault.administration.KeyVaultBackupResult]
+        :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[KeyVaultBackupResult]
         :raises ValueError: If an argument is malformed, the SAS token missing or expired, the version too old, or
             the continuation token of another HSM or another kind of job. Nothing is sent.
         :raises ~azure.core.exceptions.ResourceExistsError: If another job runs.
