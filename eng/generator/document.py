@@ -86,7 +86,7 @@ def children(at: str, node: Node, key: str) -> Sequence[Any]:
     value = node.get(key, [])
     if not isinstance(value, list):
         raise DocumentError(f"{at} {key}: must be a list; got {value!r}")
-    return cast("list[Any]", value)
+    return cast("Sequence[Any]", value)
 
 
 def one_line(at: str, node: Node, key: str) -> str:
