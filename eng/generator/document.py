@@ -1,4 +1,4 @@
-"""The OpenAPI document: its references, its versions, and what may stand in a node."""
+"""The OpenAPI document: its references, its versions, and checks of its nodes."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ class DocumentError(ValueError):
 
 
 class Document:
-    """A document whose outermost levels are known."""
+    """A document whose outermost levels have been checked."""
 
     def __init__(self, root: Node) -> None:
         check_keys("document", root, {"openapi", "info", "servers", "security", "tags", "paths", "components"})

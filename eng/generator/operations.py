@@ -15,7 +15,7 @@ _NAMES = {"operationId", "summary", "description"}
 
 @dataclass(frozen=True)
 class _Place:
-    """An operation as written: the path behind the scope, and what the path declares for all its methods."""
+    """An operation in the document: the path after the scope, and the parameters that the path declares."""
 
     at: str
     method: str
@@ -103,7 +103,7 @@ def _parameter(document: Document, at: str, node: Node) -> Node:
 
 
 def _optional_query(place: _Place, parameters: Sequence[Node]) -> tuple[str, ...]:
-    """Return the query parameters that aren't in every request, when all others are where they belong."""
+    """Return the optional query parameters, after a check of all parameters."""
     if {node["name"] for node in parameters if node["in"] == "path"} != set(placeholders(place.path)):
         raise DocumentError(f"{place.at}: path parameters don't match the path")
     query = {node["name"]: node.get("required", False) for node in parameters if node["in"] == "query"}
@@ -125,7 +125,7 @@ def _body(document: Document, at: str, node: Node) -> str | None:
 
 
 def _success(document: Document, at: str, responses: Node) -> tuple[int, Node]:
-    """Find the one success among the responses; a client knows no other way to succeed."""
+    """Return the one success among the responses: a client expects exactly one status code."""
     resolved = {str(status): document.resolve(at, response, "responses") for status, response in responses.items()}
     for status, response in resolved.items():
         check_keys(f"{at} {status}", response, {"description", "headers", "content", "links"})

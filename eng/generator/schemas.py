@@ -10,7 +10,7 @@ from .document import Document, DocumentError, Node, as_object, check_keys, chil
 
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 
-# Keys that say nothing about the Python type.
+# Keys without effect on the Python type.
 _NOTES = {"title", "description", "x-added-in", "x-known-values", "format", "pattern", "minimum", "readOnly"}
 
 

@@ -50,7 +50,7 @@ def baths_start(pet_name: str, body: SoapWire) -> JobStart:
 
 
 def _prefix(scope: str) -> str:
-    """Place the scope in front of a path; the HSM's own scope is no segment."""
+    """Return the path prefix of a scope; the HSM's own scope has none."""
     return "" if scope == "/" else quote(scope)
 '''
     )
