@@ -105,15 +105,12 @@ def vault_url(value: object) -> str:
     :raises ValueError: If it is not the https URL of a vault.
     """
     wanted = "vault_url must be the https URL of a Managed HSM, for example 'https://<name>.managedhsm.azure.net'"
-    if not isinstance(value, str):
-        raise ValueError(f"{wanted}, got {described(value)}")  # noqa: TRY004 - the error of every bad argument
-    url = value.strip().rstrip("/")
-    match = _HTTPS_AUTHORITY.match(url)
+    match = _HTTPS_AUTHORITY.match(value.strip().rstrip("/")) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{wanted}, got {described(value)}")
-    if match.end() != len(url):
+    if match.end() != len(match.string):
         raise ValueError(f"{wanted}, without a path, query or fragment, got {described(value)}")
-    return url
+    return match.string
 
 
 def is_key_vault(url: str) -> bool:

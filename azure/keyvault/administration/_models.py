@@ -304,8 +304,6 @@ def _strings(values: Iterable[str] | None, parameter: str) -> list[str] | None:
     if values is None or isinstance(values, list):
         return values
     # A string is an iterable of its letters.
-    if isinstance(values, str):
-        raise ValueError(f"{parameter} must be several strings, got a single one: {described(values)}")  # noqa: TRY004
-    if not isinstance(values, Iterable):
+    if isinstance(values, str) or not isinstance(values, Iterable):
         raise ValueError(f"{parameter} must be several strings, got {described(values)}")  # noqa: TRY004
     return list(values)
