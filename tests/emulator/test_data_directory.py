@@ -361,6 +361,7 @@ def test_what_cannot_be_closed_to_others_is_warned_of(
     stored: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (stored / "security-domain").chmod(0o644)
+    (stored / "certificates.pem").unlink()
 
     def refuse(_path: Path, _mode: int) -> None:
         raise PermissionError(1, "Operation not permitted")
@@ -447,6 +448,18 @@ def test_parent_that_every_user_may_write_is_refused_unless_it_is_sticky(tmp_pat
 
     parent.chmod(0o1777)
     prepare(data)
+
+
+def test_path_is_checked_again_once_the_directory_is_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent, mkdir = tmp_path / "parent", Path.mkdir
+
+    def create(path: Path, *_arguments: object, **_options: object) -> None:
+        mkdir(path, parents=True)
+        parent.chmod(0o777)
+
+    monkeypatch.setattr("pathlib.Path.mkdir", create)
+
+    assert f"{parent} can be written by every user" in refusal(parent / "data")
 
 
 @_NEEDS_ROOT
