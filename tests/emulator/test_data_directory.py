@@ -131,6 +131,10 @@ async def test_a_closed_directory_needs_nothing_but_the_database(data: Path) -> 
     assert [name for name in listing(data) if name.startswith("hsm.sqlite")] == ["hsm.sqlite"]
 
 
+async def test_backups_are_for_their_owner_only(data: Path) -> None:
+    assert (data / "storage").stat().st_mode & 0o777 == 0o700
+
+
 async def test_without_its_database_an_hsm_begins_anew_and_keeps_its_security_domain_and_backups(data: Path) -> None:
     before = await state(data)
     async with operating(data=data) as operator:
