@@ -370,7 +370,18 @@ async def test_wrong_signature_of_any_length_is_false(user: RawClient, key: str)
     algorithm = {"rsa": "RS256", "p256": "ES256", "aes256": "HS256", "ed25519": "EdDSA"}[key]
     right = decode((await use(user, "sign", algorithm, bytes(32))).json["value"])
 
-    for wrong in (b"", b"x", flipped(right), right[:-1], right + b"\0", bytes(len(right)), b"\xff" * len(right)):
+    half = len(right) // 2
+    longer = right[:half] + b"\0" + right[half:]
+    for wrong in (
+        b"",
+        b"x",
+        flipped(right),
+        right[:-1],
+        right + b"\0",
+        longer,
+        bytes(len(right)),
+        b"\xff" * len(right),
+    ):
         reply = await use(user, "verify", algorithm, wrong, digest=bytes(32))
         assert (reply.status, reply.json["value"]) == (200, False)
     if key == "rsa":

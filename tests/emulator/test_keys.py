@@ -322,9 +322,9 @@ async def test_update_changes_only_the_given_properties(user: RawClient) -> None
         ({"attributes": {"exp": 5}}, "exp must be later than nbf, got 5 and 5"),
         ({"attributes": {"nbf": 9}}, "exp must be later than nbf, got 9 and 9"),
         ({"attributes": {"exportable": True}}, "The request body has unknown members: 'attributes.exportable'"),
+        ({"release_policy": {"data": encoded('{"version":"1"}')}}, "Non-exportable keys must not have release policy"),
         ({"key_ops": ["wrapKey"]}, "A key of the kty EC-HSM cannot be used for the key operation 'wrapKey'"),
     ],
-    ids=["exp", "nbf", "exportable", "operation"],
 )
 async def test_invalid_update_is_refused_and_changes_nothing(
     user: RawClient, change: dict[str, Any], message: str
