@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -103,19 +102,6 @@ async def test_certificates_that_cannot_be_read_are_made_anew(tmp_path: Path, co
     (tmp_path / "certificates.pem").write_text(content)
 
     async with ManagedHsmEmulator(data=tmp_path) as hsm:
-        assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")
-
-
-@pytest.mark.parametrize(("days", "is_kept"), [(31, True), (29, False)])
-async def test_certificates_that_soon_expire_are_made_anew(tmp_path: Path, days: int, *, is_kept: bool) -> None:
-    authority = trustme.CA()
-    expiry = datetime.now(timezone.utc) + timedelta(days=days)
-    leaf = authority.issue_cert("emulated-hsm.managedhsm.azure.net", not_after=expiry)
-    pems = [authority.cert_pem, leaf.cert_chain_pems[0], leaf.private_key_pem]
-    (tmp_path / "certificates.pem").write_bytes(b"".join(pem.bytes() for pem in pems))
-
-    async with ManagedHsmEmulator(data=tmp_path) as hsm:
-        assert (hsm.ca_certificate == authority.cert_pem.bytes()) is is_kept
         assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")
 
 

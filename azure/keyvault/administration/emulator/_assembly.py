@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from ._hsm.journal import Recorder
     from ._state.certificates import Certificates
     from ._state.clock import WakingClock
-    from ._state.store import Store
 
 CONTAINER = "backups"
 
@@ -135,7 +134,7 @@ class Running:
 class _State(NamedTuple):
     """What the HSM has kept from its earlier lives, or begins with."""
 
-    store: Store
+    store: SqliteStore
     storage: Storage
     security_domain: bytes
     administrator: str
@@ -170,7 +169,6 @@ async def assemble(
         local_address=settings.host if settings.advertise else LOOPBACK,
         allowed=settings.allow_hosts,
         context=state.certificates.server_context(),
-        cloud_context=state.certificates.cloud_context(),
         resources=resources,
     )
     session = loopback_session(
@@ -231,7 +229,7 @@ def _open_state(settings: Settings, directory: Path, clock: WakingClock, resourc
     return _State(store, storage, domain, administrator, tls)
 
 
-def _load_or_create_administrator(store: Store, name: str, object_id: str) -> str:
+def _load_or_create_administrator(store: SqliteStore, name: str, object_id: str) -> str:
     """Return the initial administrator; a new HSM gets one, and what else it needs before the first request."""
     if administrator := store.fact("administrator"):
         if store.fact("name") != name:
@@ -272,7 +270,7 @@ def _build_hsm(settings: Settings, state: _State, clock: WakingClock, journal: R
     )
 
 
-def _load_revocations(store: Store) -> dict[str, Revocation]:
+def _load_revocations(store: SqliteStore) -> dict[str, Revocation]:
     """Return the revocations of earlier lives: the signing key is the same, so the tokens would be good again."""
     revocations: dict[str, dict[str, int]] = json.loads(store.fact("revocations") or "{}")
     return {each: Revocation(**revocation) for each, revocation in revocations.items()}

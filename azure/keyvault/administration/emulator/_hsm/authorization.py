@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Generator
 
     from .._state.clock import Clock
-    from .._state.store import Store
+    from .._state.sqlite import SqliteStore
 
 Roles: TypeAlias = tuple[RoleDefinition, ...]
 Assignments: TypeAlias = tuple[RoleAssignment, ...]
@@ -33,7 +33,7 @@ class Access:
     :param propagation_delay: How many seconds a change needs.
     """
 
-    def __init__(self, store: Store, clock: Clock, propagation_delay: float) -> None:
+    def __init__(self, store: SqliteStore, clock: Clock, propagation_delay: float) -> None:
         self._store = store
         self._clock = clock
         self._delay = propagation_delay

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .._domain.rate_limits import RateLimiter
     from .._domain.tokens import TokenAuthority
     from .._state.clock import WakingClock
-    from .._state.store import Store
+    from .._state.sqlite import SqliteStore
     from .authorization import Access
     from .jobs import Jobs
     from .journal import Recorder
@@ -23,7 +23,7 @@ class Hsm:
 
     host: str
     """The name under which the HSM is known to the world."""
-    store: Store
+    store: SqliteStore
     clock: WakingClock
     access: Access
     authority: TokenAuthority

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .._domain.records import Snapshot
     from .._state.backup_storage import BackupStorage, Storage
     from .._state.clock import WakingClock
-    from .._state.store import Store
+    from .._state.sqlite import SqliteStore
     from .authorization import Access
 
 _LOGGER = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Jobs:
         self,
         *,
         hsm_name: str,
-        store: Store,
+        store: SqliteStore,
         access: Access,
         clock: WakingClock,
         storage: Storage,

@@ -37,10 +37,10 @@ class ConnectProxy:
 
     :param host: The host name of the HSM; its port is that of HTTPS.
     :param server: Makes the protocol that serves a tunnel to the HSM.
-    :param context: How the server does TLS.
-    :param others: Servers and their TLS for other host names.
-    :param allowed: Hosts and ports to which a tunnel leads out of the emulator.
-    :param patience: How many seconds a client has for its request, and again for the TLS handshake.
+    :param context: The TLS settings of all servers.
+    :param others: Servers for other host names.
+    :param allowed: Hosts and ports to which a tunnel may leave the emulator.
+    :param patience: Seconds that a client has for its request, and again for the TLS handshake.
     """
 
     def __init__(
@@ -49,16 +49,17 @@ class ConnectProxy:
         server: _Server,
         context: ssl.SSLContext,
         *,
-        others: Mapping[str, tuple[_Server, ssl.SSLContext]] | None = None,
+        others: Mapping[str, _Server] | None = None,
         allowed: Iterable[str] = (),
         patience: float | None = None,
     ) -> None:
         self.authority = f"{host}:{_HTTPS}"
-        # Somebody who allows another host means the real one; but the HSM is always this one.
-        self.targets: dict[str, tuple[_Server, ssl.SSLContext] | None] = {
+        self.context = context
+        # An allowed host is the real one, even if it is among the others; but the HSM is always this one.
+        self.targets: dict[str, _Server | None] = {
             **{f"{each}:{_HTTPS}": serving for each, serving in (others or {}).items()},
             **dict.fromkeys(allowed),
-            self.authority: (server, context),
+            self.authority: server,
         }
         self.patience = connections.REQUEST_SECONDS if patience is None else patience
         self.connections = Connections("Proxy")
@@ -139,7 +140,7 @@ class _Client(asyncio.Protocol):
         # What comes next is TLS, and for the server to read.
         self._transport.pause_reading()
         serving = self._proxy.targets[target]
-        opening = self._serve(*serving) if serving else self._lead_out(target)
+        opening = self._serve(serving) if serving else self._tunnel_out(target)
         self._opening = self._loop.create_task(opening)
         self._opening.add_done_callback(self._end)
 
@@ -148,7 +149,7 @@ class _Client(asyncio.Protocol):
         if self._opening is opening:
             self._leave()
 
-    async def _lead_out(self, target: str) -> None:
+    async def _tunnel_out(self, target: str) -> None:
         # What happens in the tunnel is not known here, so it is not taken for idle.
         self.idle_since = None
         try:
@@ -160,7 +161,7 @@ class _Client(asyncio.Protocol):
             self._transport.resume_reading()
             self._refuse(Refusal(502, f"The emulator's proxy cannot connect to {target}."))
 
-    async def _serve(self, server: _Server, context: ssl.SSLContext) -> None:
+    async def _serve(self, server: _Server) -> None:
         self._transport.write(_ESTABLISHED)
         if self._transport.is_closing():
             # The client was gone before it could be told that the tunnel is open; TLS would never end.
@@ -170,7 +171,7 @@ class _Client(asyncio.Protocol):
             tunnel = await self._loop.start_tls(
                 self._transport,
                 early,
-                context,
+                self._proxy.context,
                 server_side=True,
                 ssl_handshake_timeout=self._proxy.patience,
             )

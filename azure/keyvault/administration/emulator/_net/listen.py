@@ -55,21 +55,19 @@ async def listen(
     local_address: str,
     allowed: Iterable[str],
     context: ssl.SSLContext,
-    cloud_context: ssl.SSLContext,
     resources: AsyncExitStack,
 ) -> BoundAddresses:
     """Start listening.
 
     :param hsm: What is served as the HSM, over TLS.
     :param local: What is served beside it, without TLS.
-    :param cloud: What the proxy leads to besides, over TLS, by host name.
-    :param name: The host name of the HSM, under which the proxy leads there.
+    :param cloud: What else the proxy leads to, over TLS, by host name.
+    :param name: The host name of the HSM, under which the proxy leads to it.
     :param host: The address for the HSM.
     :param port: The port for the HSM; 0 takes any free one.
     :param local_address: The address for the proxy and for what is served beside the HSM.
     :param allowed: Hosts and ports elsewhere that the proxy leads to.
-    :param context: How the HSM does TLS.
-    :param cloud_context: How the others do.
+    :param context: The TLS settings of the HSM and of the cloud.
     :param resources: Stops listening again.
     :raises OSError: if the address or the port cannot be used.
     """
@@ -79,7 +77,7 @@ async def listen(
     localhost = next((each for each in addresses if each[0] in {LOOPBACK, EVERY_ADDRESS}), None)
     if localhost is None:
         (localhost,) = await _serve(_server(hsm_runner), await bind(LOOPBACK, 0), connections, resources, context)
-    others = {each: (_server(await _prepare(app, resources)), cloud_context) for each, app in cloud.items()}
+    others = {each: _server(await _prepare(app, resources)) for each, app in cloud.items()}
     proxy = ConnectProxy(name, _server(hsm_runner), context, others=others, allowed=allowed)
     resources.push_async_callback(proxy.close)
     proxy_port = await proxy.start(local_address)

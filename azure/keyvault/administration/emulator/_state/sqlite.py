@@ -35,7 +35,9 @@ class StoreError(OSError):
 
 
 class SqliteStore:
-    """State of one HSM in one SQLite database.
+    """The state of one HSM in one SQLite database.
+
+    A single call is atomic; what belongs together is written inside ``transaction()``, without awaiting in between.
 
     :param path: The database file; without one the state lives in memory and ends with the store.
     :raises StoreError: if the file is damaged, in use, not writable, or made by a newer version.
@@ -61,6 +63,7 @@ class SqliteStore:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
+        """Make everything inside happen together or not at all; it is durable once the block has ended."""
         self._execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -74,6 +77,7 @@ class SqliteStore:
             raise
 
     def fact(self, name: str) -> str | None:
+        """Return what the HSM remembers of itself, such as its signing key."""
         rows = self._execute("SELECT value FROM facts WHERE name = ?", name)
         return rows[0][0] if rows else None
 
@@ -83,6 +87,7 @@ class SqliteStore:
         )
 
     def role_definitions(self) -> list[RoleDefinition]:
+        """Return the custom roles, oldest first."""
         rows = self._execute("SELECT document FROM role_definitions ORDER BY rowid")
         return [documents.role_definition(_load(row)) for row in rows]
 
@@ -97,6 +102,7 @@ class SqliteStore:
         self._execute("DELETE FROM role_definitions WHERE name = ?", name)
 
     def role_assignments(self) -> list[RoleAssignment]:
+        """Return all assignments, oldest first."""
         rows = self._execute("SELECT document FROM role_assignments ORDER BY rowid")
         return [documents.role_assignment(_load(row)) for row in rows]
 
@@ -107,6 +113,7 @@ class SqliteStore:
         self._execute("DELETE FROM role_assignments WHERE name = ?", name)
 
     def keys(self, *, deleted: bool, after: str = "", limit: int = -1) -> list[Key]:
+        """Return live or soft-deleted keys by name, those whose name comes after a given one."""
         rows = self._execute(
             "SELECT document FROM keys WHERE (deleted IS NOT NULL) = ? AND name > ? ORDER BY name LIMIT ?",
             deleted,
@@ -116,6 +123,7 @@ class SqliteStore:
         return [documents.key(_load(row)) for row in rows]
 
     def key(self, name: str) -> Key | None:
+        """Return a key, live or soft-deleted."""
         rows = self._execute("SELECT document FROM keys WHERE name = ?", name)
         return documents.key(_load(rows[0])) if rows else None
 
@@ -136,6 +144,7 @@ class SqliteStore:
         self._execute("DELETE FROM keys WHERE name = ?", name)
 
     def delete_keys_deleted_before(self, time: int) -> None:
+        """Delete the keys that were soft-deleted at a given time or earlier."""
         self._execute("DELETE FROM keys WHERE deleted <= ?", time)
 
     def job(self, job_id: str) -> Job | None:
@@ -156,6 +165,7 @@ class SqliteStore:
         )
 
     def forget_jobs(self, *, keep: int) -> None:
+        """Delete all jobs but the newest, and those in progress."""
         self._execute(
             "DELETE FROM jobs WHERE status != ? AND rowid NOT IN (SELECT rowid FROM jobs ORDER BY rowid DESC LIMIT ?)",
             JobStatus.IN_PROGRESS.value,
@@ -171,6 +181,7 @@ class SqliteStore:
         )
 
     def replace(self, snapshot: Snapshot) -> None:
+        """Replace everything that a backup holds; facts and jobs stay."""
         for table in ("role_definitions", "role_assignments", "keys"):
             self._execute(f"DELETE FROM {table}")  # noqa: S608 - the names stand in the line above
         for role in snapshot.role_definitions:
