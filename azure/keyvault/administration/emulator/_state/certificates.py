@@ -61,9 +61,7 @@ def issue(host: str, *others: str) -> Certificates:
     """
     authority = trustme.CA(organization_name="Managed HSM emulator CA")
     server = authority.issue_cert(host, "localhost", LOOPBACK, LOOPBACK_IPV6, *others, common_name=host)
-    return Certificates(
-        authority.cert_pem.bytes(), server.cert_chain_pems[0].bytes(), server.private_key_pem.bytes()
-    )
+    return Certificates(authority.cert_pem.bytes(), server.cert_chain_pems[0].bytes(), server.private_key_pem.bytes())
 
 
 def _parse(content: bytes) -> Certificates | None:
