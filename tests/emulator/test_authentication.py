@@ -11,7 +11,6 @@ from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from emulator.raw import ROLE_DEFINITIONS, SCOPE, RawClient
 
 INVALID_AUDIENCE = "Found token with aud={}, but expected aud=https://managedhsm.azure.net"
-INVALID_ISSUER = "AKV10032: Invalid issuer. Expected https://sts.windows.net/9b1f0c52-3c8e-4f0d-8f6e-51f2f4c7d6aa/."
 NO_SIGNATURE = "The token is not signed by the authority of the challenge."
 
 
@@ -160,11 +159,7 @@ async def test_a_credential_is_for_an_object_id(hsm: ManagedHsmEmulator) -> None
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        pytest.param({"oid": 5}, "The token names no principal.", id="number-as-oid"),
-        pytest.param({"exp": 9.5e9}, "The token has expired.", id="fraction-as-expiry"),
         pytest.param({"nbf": 9_500_000_000}, "The token is not valid yet.", id="not-yet-valid"),
-        pytest.param({"nbf": 1.5}, "The token is not valid yet.", id="fraction-as-beginning"),
-        pytest.param({"iss": "https://sts.windows.net/other/"}, INVALID_ISSUER, id="other-issuer"),
         *(
             pytest.param({"aud": audience}, INVALID_AUDIENCE.format(audience), id=f"audience-{number}")
             for number, audience in enumerate(
@@ -181,17 +176,6 @@ async def test_a_signed_token_with_odd_claims_is_refused(
     reply = await raw.send("GET", ROLE_DEFINITIONS, token=forged(await raw.token(), key, "ES256", **changes))
 
     assert reply.error == (401, "Unauthorized", reason)
-
-
-@pytest.mark.parametrize("claim", ["oid", "aud", "iss", "nbf", "exp", "generation"])
-async def test_a_signed_token_that_lacks_a_claim_is_refused(raw: RawClient, claim: str) -> None:
-    claims = jwt.decode(await raw.token(), options={"verify_signature": False})
-    del claims[claim]
-    token = jwt.encode(claims, raw.hsm._run.hsm.authority._private_key, algorithm="ES256")
-
-    reply = await raw.send("GET", ROLE_DEFINITIONS, token=token)
-
-    assert reply.error == (401, "Unauthorized", f"The token lacks the claim {claim}.")
 
 
 @pytest.mark.parametrize(

@@ -605,12 +605,12 @@ def crowd(folder: Path) -> None:
             lambda folder: (folder / "manifest.json").write_text("[]"), "its manifest is damaged", id="list-manifest"
         ),
         pytest.param(
-            lambda folder: (folder / "manifest.json").write_text("{}"), "its format is unknown", id="empty-manifest"
+            lambda folder: (folder / "manifest.json").write_text("{}"), "another security domain", id="empty-manifest"
         ),
         pytest.param(lambda folder: edit(folder, "created", 0), "its manifest was changed", id="changed-manifest"),
         pytest.param(lambda folder: edit(folder, "hmac", "0" * 64), "its manifest was changed", id="forged-seal"),
         pytest.param(lambda folder: edit(folder, "hmac", "ä"), "its manifest was changed", id="odd-seal"),
-        pytest.param(lambda folder: edit(folder, "format", 2), "its format is unknown", id="newer-format"),
+        pytest.param(lambda folder: edit(folder, "format", 2), "its manifest was changed", id="newer-format"),
         pytest.param(
             lambda folder: edit(folder, "securityDomain", "0"), "it was made with another security domain", id="foreign"
         ),
