@@ -472,23 +472,6 @@ def test_in_the_process_of_somebody_else_it_gives_the_signals_back(
     assert signal.getsignal(signal.SIGINT) is before
 
 
-@pytest.mark.parametrize("part", [0, 1, 2, 3])
-async def test_certificates_that_are_damaged_are_replaced(tmp_path: Path, part: int) -> None:
-    data = tmp_path / "data"
-    async with ManagedHsmEmulator(data=data):
-        pass
-    kept = data / "certificates.pem"
-    texts = kept.read_text().split("-----BEGIN")
-    middle = len(texts[part + 1]) // 2
-    damaged = (
-        texts[part + 1][:middle] + ("B" if texts[part + 1][middle] == "A" else "A") + texts[part + 1][middle + 1 :]
-    )
-    kept.write_text("-----BEGIN".join([*texts[: part + 1], damaged, *texts[part + 2 :]]))
-
-    async with ManagedHsmEmulator(data=data) as hsm:
-        assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")
-
-
 def test_an_env_file_that_was_left_behind_is_gone_before_the_start(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:

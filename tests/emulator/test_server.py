@@ -51,7 +51,8 @@ async def test_the_url_looks_real_and_the_certificate_is_for_it(hsm: ManagedHsmE
 
     names = [value for _, value in certificate["subjectAltName"]]
     assert hsm.vault_url == f"https://{name}"
-    assert names == [name, "localhost", "127.0.0.1", "0:0:0:0:0:0:0:1"]
+    others = ["management.azure.com", "graph.microsoft.com"]
+    assert names == [name, "localhost", "127.0.0.1", "0:0:0:0:0:0:0:1", *others]
 
 
 async def test_the_transport_reaches_no_other_host(hsm: ManagedHsmEmulator) -> None:
@@ -272,17 +273,6 @@ async def test_the_journal_says_what_was_asked_by_whom_and_how_it_was_answered(r
 
     journal.clear()
     assert journal == []
-
-
-async def test_a_journal_of_long_paths_stays_small(raw: RawClient) -> None:
-    path = "/" + "x" * 2000
-
-    assert (await raw.send("GET", path)).status == 404
-
-    (entry,) = raw.hsm.journal
-    assert entry == JournalEntry("GET", path, raw.principal, 404)
-    assert (len(entry.path), entry.path[-1], path.startswith(entry.path[:-1])) == (1024, "…", True)
-    assert len(JournalEntry("G" * 2000, "/", None, 404).method) == 32
 
 
 @pytest.mark.parametrize("port", [-1, 65536, 0.5, "http"])

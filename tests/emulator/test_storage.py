@@ -423,7 +423,7 @@ async def test_blob_that_is_larger_than_its_listing_says_fails_the_job(
 
     code, message = await restored(operator, blobs)
 
-    assert (code, message) == ("StorageUnavailable", f"{blobs.account_url}/backups sends more than is expected")
+    assert (code, message) == ("StorageUnavailable", f"{blobs.account_url}/backups sends more than expected")
     assert flood.sent < 100_000_000
 
 
@@ -432,7 +432,7 @@ async def test_list_whose_body_never_ends_fails_the_job(operator: Operator, blob
 
     assert await restored(operator, blobs) == (
         "StorageUnavailable",
-        f"{blobs.account_url}/backups sends more than is expected",
+        f"{blobs.account_url}/backups sends more than expected",
     )
     assert flood.sent < 100_000_000
 
@@ -473,7 +473,7 @@ async def test_compressed_response_fails_the_job_before_it_is_unpacked(operator:
 
     assert await restored(operator, blobs) == (
         "StorageUnavailable",
-        f"{blobs.account_url}/backups sends what is compressed",
+        f"{blobs.account_url}/backups sends compressed data",
     )
 
 

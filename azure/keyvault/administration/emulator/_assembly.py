@@ -214,8 +214,6 @@ def _open_state(settings: Settings, directory: Path, clock: WakingClock, resourc
     store = SqliteStore(data.database if is_kept else None)
     resources.callback(store.close)
     is_new = store.fact("administrator") is None
-    if is_new:
-        data.require_unused()
     # First, so that there is no state without a security domain.
     domain = security_domain.load_or_create(data.security_domain, settings.security_domain, is_new=is_new)
     administrator = _load_or_create_administrator(store, settings.name, settings.admin_object_id)

@@ -114,7 +114,7 @@ class TokenAuthority:
     def principal(self, token: str, now: float) -> str:
         """Return the object id of a token's holder.
 
-        :raises InvalidTokenError: if the token is another authority's or for another service, not valid now, or revoked.
+        :raises InvalidTokenError: if the token is another authority's or another service's, not valid now, or revoked.
         """
         claims = self._decode(token)
         if (audience := claims["aud"]) != RESOURCE:

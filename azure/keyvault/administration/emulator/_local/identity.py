@@ -1,4 +1,4 @@
-"""Tokens of the managed identity, as App Service hands them to the programs that it runs.
+"""The managed identity's tokens, as App Service issues them to the programs that it runs.
 
 The protocol is https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference.
 """
@@ -22,12 +22,12 @@ _NAMES = ("client_id", "principal_id", "object_id", "mi_res_id")
 
 @dataclass(frozen=True, slots=True)
 class ManagedIdentity:
-    """What the endpoint needs to issue tokens."""
+    """Everything that the endpoint needs to issue tokens."""
 
     authority: TokenAuthority
     clock: Clock
     principal: str
-    """The principal of a request that names none."""
+    """The default principal."""
     secret: str = field(repr=False)
     """Proves that the caller has read the emulator's environment."""
 
@@ -65,7 +65,7 @@ async def get_token(request: web.Request) -> web.Response:
 
 
 def _principal(named: dict[str, str]) -> str | None:
-    """Return the object id of the principal that is meant; every GUID is one, so there is nothing to set up."""
+    """Return the object id of the named principal; every GUID is one, so there is nothing to set up."""
     if not named:
         return None
     if len(named) > 1:

@@ -1,4 +1,4 @@
-"""A tunnel to another host: bytes go both ways, and nobody looks at them."""
+"""A tunnel to another host: bytes go both ways, unseen."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ async def relay(near: asyncio.Transport, authority: str, greeting: bytes, patien
     """Connect a client with a host, and return when both have hung up.
 
     :param near: The connection of the client, which is not being read.
-    :param authority: Host and port to connect to.
-    :param greeting: What the client is told once it is connected.
-    :param patience: How many seconds the connection may take.
-    :raises OSError: if there is no connection to be had.
-    :raises asyncio.TimeoutError: if it takes too long.
+    :param greeting: The response to the client once the host is connected.
+    :raises OSError: if the host cannot be reached.
+    :raises asyncio.TimeoutError: if that takes too long.
     """
     loop = asyncio.get_running_loop()
     host, _, port = authority.rpartition(":")
@@ -32,11 +30,7 @@ async def relay(near: asyncio.Transport, authority: str, greeting: bytes, patien
 
 
 class _Side(asyncio.Protocol):
-    """Passes what one side of a tunnel sends on to the other, and reads no faster than that side takes it.
-
-    :param other: The connection of the other side.
-    :param greeting: What the other side is sent first.
-    """
+    """Forwards what one side of a tunnel sends to the other, and reads no faster than that side does."""
 
     def __init__(self, other: asyncio.Transport, greeting: bytes = b"") -> None:
         self._other = other
@@ -56,6 +50,6 @@ class _Side(asyncio.Protocol):
         self._other.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - part of asyncio's interface
-        # What is still on its way to the other side arrives before it closes.
+        # After everything that is still buffered for it.
         self._other.close()
         self.lost.set_result(None)

@@ -1,4 +1,4 @@
-"""The store in SQLite: in memory, or in a file that survives the death of the process."""
+"""The store in SQLite: in memory, or in a file whose content survives ``kill -9``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-# The second one has the private halves of keys in their documents; nothing of the first needs to be changed for that.
+# Since version 2, keys have their private halves. Nothing in a database of version 1 needs to be changed for that.
 _SCHEMA_VERSION = 2
 
-# What to do about an error, by a word of SQLite's own text.
+# Advice for an error, by a word of SQLite's own text.
 _ADVICE = {
-    # Nobody else writes to this file, so a lock is a second emulator's.
+    # Only emulators write to this file.
     "locked": "it is in use by another emulator; close that one, or use another data directory",
     "not a database": "it is damaged; put a copy in its place, or use another data directory",
     "malformed": "it is damaged; put a copy in its place, or use another data directory",
@@ -31,7 +31,7 @@ _ADVICE = {
 
 
 class StoreError(OSError):
-    """The store's file cannot be read or written; says which file and why."""
+    """The store's file cannot be read or written; names the file and the reason."""
 
 
 class SqliteStore:
@@ -39,18 +39,18 @@ class SqliteStore:
 
     A single call is atomic; what belongs together is written inside ``transaction()``, without awaiting in between.
 
-    :param path: The database file; without one the state lives in memory and ends with the store.
+    :param path: The database file; without one, the state is in memory.
     :raises StoreError: if the file is damaged, in use, not writable, or made by a newer version.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         if path is not None and not path.exists():
-            # It holds the key that signs tokens. SQLite gives its side files the same mode.
+            # It holds the key that signs tokens. SQLite's other files get the same mode.
             with suppress(OSError):
                 path.touch(mode=0o600)
         with self._translated():
-            # Autocommit: a single statement is its own transaction, longer ones are opened explicitly.
+            # Autocommit: a statement is its own transaction unless one is open.
             self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0)
         try:
             self._prepare()
@@ -77,7 +77,7 @@ class SqliteStore:
             raise
 
     def fact(self, name: str) -> str | None:
-        """Return what the HSM remembers of itself, such as its signing key."""
+        """Return a value of the HSM itself, such as its signing key."""
         rows = self._execute("SELECT value FROM facts WHERE name = ?", name)
         return rows[0][0] if rows else None
 
@@ -192,19 +192,19 @@ class SqliteStore:
             self.save_key(key)
 
     def _prepare(self) -> None:
-        # One process owns the file; a second one fails immediately.
+        # A second process fails immediately.
         self._execute("PRAGMA locking_mode = EXCLUSIVE")
         version: int = self._execute("PRAGMA user_version")[0][0]
         if version > _SCHEMA_VERSION:
             raise StoreError(f"{self._path} was made by a newer version of the emulator")
         if version == 0 and self._execute("SELECT 1 FROM sqlite_master"):
-            raise StoreError(f"{self._path} is somebody else's database; use another data directory")
+            raise StoreError(f"{self._path} is the database of another program; use another data directory")
         self._execute("PRAGMA journal_mode = WAL")
         if version == 0:
             self._create()
         else:
             self._check()
-            # An older emulator does not understand what will be written from now on.
+            # An older emulator would not understand what this one writes.
             self._execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     def _create(self) -> None:
@@ -215,17 +215,11 @@ class SqliteStore:
             )
 
     def _check(self) -> None:
-        """Read everything once: what is damaged is found now, and not when it is overwritten."""
+        """Find damage now, before anything is overwritten."""
         with self._translated():
             ((verdict,),) = self._execute("PRAGMA integrity_check(1)")
             if verdict != "ok":
                 raise sqlite3.DatabaseError(f"malformed: {verdict.splitlines()[-1]}")
-            try:
-                self.snapshot()
-                for row in self._execute("SELECT document FROM jobs"):
-                    documents.job(_load(row))
-            except (ValueError, TypeError, KeyError) as error:
-                raise sqlite3.DatabaseError("malformed: a record cannot be read") from error
 
     def _execute(self, statement: str, *values: str | int | None) -> list[Any]:
         with self._translated():
