@@ -115,14 +115,14 @@ async def test_without_being_asked_it_shows_no_secret() -> None:
 
 async def test_it_says_where_the_data_is_how_programs_find_it_and_what_hides_it_from_them(tmp_path: Path) -> None:
     data, env_file = tmp_path / "data", tmp_path / "my hsm.env"
-    unset = "Unset these where programs run, or they ask others for tokens"
+    unset = "Unset these where programs run, or they get tokens from elsewhere"
 
     _, errors = await _serve("--data", data, "--env-file", env_file, AZURE_CLIENT_ID="x", AZURE_TENANT_ID="y")
 
     assert errors.decode().splitlines() == [
         f"managed-hsm-emulator: WARNING: {unset}: AZURE_CLIENT_ID, AZURE_TENANT_ID",
         f"managed-hsm-emulator: https://emulated-hsm.managedhsm.azure.net is ready, data in {data}",
-        f"managed-hsm-emulator: in a shell, programs find it after: set -a; . '{env_file}'; set +a",
+        f"managed-hsm-emulator: to use it in a shell: set -a; . '{env_file}'; set +a",
         "managed-hsm-emulator: Ctrl-C stops it",
     ]
 
@@ -253,9 +253,9 @@ def test_what_takes_long_to_import_waits_until_it_is_needed() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--host", "0.0.0.0"], "other machines can reach '0.0.0.0'; say --allow-remote if they may"),
-        (["--host", "example.com"], "other machines can reach 'example.com'; say --allow-remote if they may"),
-        (["--host", ""], "other machines can reach ''; say --allow-remote if they may"),
+        (["--host", "0.0.0.0"], "other machines can reach '0.0.0.0'; pass --allow-remote to let them"),
+        (["--host", "example.com"], "other machines can reach 'example.com'; pass --allow-remote to let them"),
+        (["--host", ""], "other machines can reach ''; pass --allow-remote to let them"),
         (["--name", "a--b"], "name must be 3 to 24 letters, digits and single dashes, got 'a--b'"),
         (["--job-duration", "-1"], "job_duration must be seconds from 0 to 1000000000, got -1.0"),
         (["--propagation-delay", "-1"], "propagation_delay must be seconds from 0 to 1000000000, got -1.0"),

@@ -1,4 +1,4 @@
-"""What an emulator is made of between start and close, and how it is put together."""
+"""Builds everything that exists between the start and the end of an emulator."""
 
 from __future__ import annotations
 
@@ -55,11 +55,7 @@ _ACCOUNT_LENGTH = 24 - len("store")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What an emulator is told before it starts; :class:`ManagedHsmEmulator` documents each.
-
-    :raises ValueError: if the name is not one that an HSM can have, the object id is not a GUID, or a number is out of
-     its range.
-    """
+    """The checked arguments of :class:`ManagedHsmEmulator`, which documents them."""
 
     name: str
     data: Path | None
@@ -98,30 +94,30 @@ class Settings:
 
     @property
     def hsm_host(self) -> str:
-        """The name under which the HSM is known to the world."""
+        """The public host name of the HSM."""
         return f"{self.name}.managedhsm.azure.net"
 
     @property
     def local_host(self) -> str:
-        """The name under which programs find the proxy, the managed identity and the control path."""
+        """The host name of the proxy, the managed identity and the control path."""
         return self.advertise or LOOPBACK
 
     @property
     def storage_host(self) -> str:
-        """The name of the storage account that the emulator offers for backups."""
+        """The host name of the emulator's storage account for backups."""
         account = re.sub("[^a-z0-9]", "", self.name)[:_ACCOUNT_LENGTH] + "store"
         return f"{account}.blob.core.windows.net"
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What exists between start and close."""
+    """A started emulator."""
 
     hsm: Hsm
     administrator: str
     certificates: Certificates
     directory: Path
-    """For the files that other programs need."""
+    """For files that other programs need."""
     addresses: BoundAddresses
     identity_secret: str = field(repr=False)
     control_key: str = field(repr=False)
@@ -132,7 +128,7 @@ class Running:
 
 
 class _State(NamedTuple):
-    """What the HSM has kept from its earlier lives, or begins with."""
+    """The persistent state of the HSM."""
 
     store: SqliteStore
     storage: Storage
@@ -144,13 +140,13 @@ class _State(NamedTuple):
 async def assemble(
     settings: Settings, clock: WakingClock, journal: Recorder, faults: FaultMatcher, resources: AsyncExitStack
 ) -> Running:
-    """Build everything from the state on the disk to the sockets, and begin to serve.
+    """Build everything from the state on the disk to the sockets, and start serving.
 
-    :param resources: Gets what has to be closed; on success all of it belongs to the result.
+    :param resources: Gets everything that must be closed, and passes it to the result.
     :raises OSError: if the address, the port or the data directory cannot be used, or the data is damaged.
     :raises ValueError: if the data directory holds another HSM, or its security domain is lost or damaged.
     """
-    # Absolute, since other programs are told of it.
+    # Absolute, because other programs get paths in it.
     directory = settings.data.absolute() if settings.data else _temporary_directory(resources)
     state = _open_state(settings, directory, clock, resources)
     hsm = _build_hsm(settings, state, clock, journal, faults)
@@ -203,7 +199,7 @@ def parse_guid(name: str, value: str) -> str:
 
 def _temporary_directory(resources: AsyncExitStack) -> Path:
     directory = Path(resources.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
-    # Programs of other users come through, to the certificates that they are told to trust, and see nothing else.
+    # Programs of other users can open the certificates that they trust, by name, and list nothing.
     directory.chmod(0o711)
     return directory
 
@@ -228,7 +224,7 @@ def _open_state(settings: Settings, directory: Path, clock: WakingClock, resourc
 
 
 def _load_or_create_administrator(store: SqliteStore, name: str, object_id: str) -> str:
-    """Return the initial administrator; a new HSM gets one, and what else it needs before the first request."""
+    """Return the initial administrator; a new HSM gets its name, a signing key and the first role assignment, too."""
     if administrator := store.fact("administrator"):
         if store.fact("name") != name:
             raise ValueError(f"The data directory holds the HSM {store.fact('name')!r}, not {name!r}")
@@ -269,6 +265,6 @@ def _build_hsm(settings: Settings, state: _State, clock: WakingClock, journal: R
 
 
 def _load_revocations(store: SqliteStore) -> dict[str, Revocation]:
-    """Return the revocations of earlier lives: the signing key is the same, so the tokens would be good again."""
+    """Return the revocations of earlier runs, whose tokens are signed with the same key."""
     revocations: dict[str, dict[str, int]] = json.loads(store.fact("revocations") or "{}")
     return {each: Revocation(**revocation) for each, revocation in revocations.items()}

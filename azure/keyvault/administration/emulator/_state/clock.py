@@ -1,4 +1,4 @@
-"""The emulator's clock: the wall clock, which a test may put forward."""
+"""The emulator's clock: the wall clock, which a test can advance."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ _END = 221_845_392_000.0
 
 
 class Clock:
-    """Tells the time to everything in one emulator: tokens, jobs, soft-deleted keys.
+    """The time for everything in one emulator: tokens, jobs, soft-deleted keys.
 
-    It may be read and put forward from any thread.
+    It can be read and advanced from any thread.
     """
 
     def __init__(self) -> None:
@@ -29,9 +29,9 @@ class Clock:
         return self._source() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Put the clock forward: tokens expire, jobs come due, without anybody waiting.
+        """Advance the clock: tokens expire and jobs come due without waiting.
 
-        :param seconds: By how much; a clock does not go back.
+        :param seconds: By how much; the clock cannot go back.
         :raises ValueError: if seconds is negative, or would lead beyond the year 9000.
         """
         if not 0 <= seconds <= _END - self.now():
@@ -39,7 +39,7 @@ class Clock:
         with self._lock:
             self._ahead += seconds
             for wake_up, loop in self._sleepers.items():
-                # Nothing sleeps on a loop that has been closed.
+                # The loop is closed.
                 with suppress(RuntimeError):
                     loop.call_soon_threadsafe(wake_up.set)
 
@@ -55,16 +55,13 @@ class WakingClock(Clock):
         self._source = source
 
     async def sleep_until(self, due: float) -> None:
-        """Wait until the clock shows a time, by itself or because it was put forward.
-
-        :param due: The time in unix seconds.
-        """
+        """Wait until the clock shows a unix time, by itself or because it was advanced."""
         wake_up = asyncio.Event()
         loop = asyncio.get_running_loop()
         with self._lock:
             self._sleepers[wake_up] = loop
         try:
-            # The event is cleared before the clock is read: putting the clock forward after that sets it again.
+            # The event is cleared before the clock is read: advancing the clock after that sets it again.
             while (left := due - self.now()) > 0:
                 # Not wait_for: that of Python 3.10 and 3.11 forgets a cancellation that comes together with the event.
                 timer = loop.call_later(left, wake_up.set)
