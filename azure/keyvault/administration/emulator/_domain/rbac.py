@@ -131,12 +131,12 @@ def check_new_role(role: RoleDefinition, custom_roles: Sequence[RoleDefinition])
         raise errors.role_definition_limit(MAX_ROLE_DEFINITIONS)
 
 
-def check_role_is_free(name: str, written: Iterable[RoleAssignment], in_force: Iterable[RoleAssignment]) -> None:
+def check_role_is_free(name: str, written: Iterable[RoleAssignment], in_effect: Iterable[RoleAssignment]) -> None:
     """Refuse to delete a role while the deletion of its last assignment is on its way.
 
     A role that is assigned can be deleted.
     """
-    if any(each.role == name for each in in_force) and not any(each.role == name for each in written):
+    if any(each.role == name for each in in_effect) and not any(each.role == name for each in written):
         raise errors.role_definition_still_assigned()
 
 

@@ -23,20 +23,20 @@ if TYPE_CHECKING:
     from .._hsm.hsm import Hsm
 
 _MIDDLEWARES = (
-    break_off,  # an answer that is not to arrive does not, once the journal knows of it
-    record,  # every request has an Activity ID, and every answer is in the journal
-    inject_fault,  # what is to go wrong does
-    render_errors,  # nothing below answers with anything but the service's error shape
-    authenticate,  # no token, no answer: a request without one is challenged whatever it asks for
+    break_off,  # breaks the connection, once the journal has the request, if a fault says so
+    record,  # gives every request an Activity ID and writes the journal
+    inject_fault,
+    render_errors,  # turns all errors of those below into the service's error shape
+    authenticate,  # challenges a request without a token, whatever it asks for
 )
 
-# Whatever a path encodes, line breaks too: the scope is refused by the rules, not by the router.
+# Any text, even line breaks: rbac refuses invalid scopes, not the router.
 _SCOPE = r"{scope:(?:[\s\S]+/)?}"
 _ROLE_DEFINITIONS = f"/{_SCOPE}providers/Microsoft.Authorization/roleDefinitions"
 _ROLE_ASSIGNMENTS = f"/{_SCOPE}providers/Microsoft.Authorization/roleAssignments"
 _KEY = "/keys/{key_name}"
 _DELETED_KEY = "/deletedkeys/{key_name}"
-# The last part of a path that names an operation; in any case, and never the version of a key.
+# Last parts of paths that name an operation, in upper or lower case, and so are not the version of a key.
 _OPERATION_NAMES = (
     "attestation|backup|create|decrypt|encrypt|release|rotate|rotationpolicy|secureunwrapkey|securewrapkey|sign|"
     "unwrapkey|verify|versions|wrapkey"
@@ -44,7 +44,7 @@ _OPERATION_NAMES = (
 _VERSION = rf"/{{version:(?!(?i:{_OPERATION_NAMES})(?:/|$))[^{{}}/]+}}"
 _SECURITY_DOMAIN = "Download or upload of the security domain"
 _SETTING = "/settings/{setting}"
-# Rotation and random numbers came together.
+# The version that brought rotation and random numbers.
 _ROTATION = "7.3-preview"
 _LIST = frozenset({"$filter", "$skiptoken"})
 _PAGING = frozenset({"maxresults", "$skiptoken"})
@@ -83,7 +83,7 @@ _ADMINISTRATION = (
     _job_status("/restore/{job_id}/pending", backup.restore_status, "/restore/status/action", while_restoring=True),
 )
 
-# Without a version, the newest is meant; two slashes count as one.
+# Without a version, the newest is used; several slashes count as one.
 _VERSIONS = ("", _VERSION)
 _key = partial(Operation, at=_KEY, since=versions.KEYS_SINCE)
 _json = partial(_key, body=Body.JSON)
@@ -165,7 +165,7 @@ _NOT_EMULATED = tuple(
 
 
 def make_app(hsm: Hsm) -> web.Application:
-    app = web.Application(middlewares=_MIDDLEWARES, client_max_size=MAX_BODY)
+    app = web.Application(middlewares=_MIDDLEWARES, client_max_size=MAX_BODY + 1)
     app[HSM] = hsm
     operations = _ADMINISTRATION + _KEYS + _SETTINGS + _NOT_EMULATED
     app.router.add_route("*", r"/{path:[\s\S]*}", dispatcher(operations))
