@@ -605,7 +605,9 @@ def crowd(folder: Path) -> None:
             lambda folder: (folder / "manifest.json").write_text("[]"), "its manifest is damaged", id="list-manifest"
         ),
         pytest.param(
-            lambda folder: (folder / "manifest.json").write_text("{}"), "another security domain", id="empty-manifest"
+            lambda folder: (folder / "manifest.json").write_text("{}"),
+            "it was made with another security domain",
+            id="empty-manifest",
         ),
         pytest.param(lambda folder: edit(folder, "created", 0), "its manifest was changed", id="changed-manifest"),
         pytest.param(lambda folder: edit(folder, "hmac", "0" * 64), "its manifest was changed", id="forged-seal"),

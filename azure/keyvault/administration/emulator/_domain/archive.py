@@ -51,9 +51,9 @@ def pack(snapshot: Snapshot, *, security_domain: bytes, hsm_name: str, created: 
 
 
 def unpack(files: Mapping[str, bytes], *, security_domain: bytes) -> Snapshot:
-    """Return what a backup holds.
+    """Return the content of a backup.
 
-    :raises JobFailure: if the backup is damaged, not whole, or of another security domain.
+    :raises JobFailure: if it is damaged, incomplete, or of another security domain.
     """
     manifest = _read_manifest(files, security_domain)
     for name, checksum in manifest["files"].items():
@@ -75,7 +75,7 @@ def unpack(files: Mapping[str, bytes], *, security_domain: bytes) -> Snapshot:
 def _each_secret(
     change: Callable[[str, bytes], str], key: documents.Document, security_domain: bytes
 ) -> documents.Document:
-    """Return the document of a key with its secrets sealed, or unsealed. Keys of older emulators have none."""
+    """Return the document of a key with its private halves sealed or unsealed. Keys of older emulators have none."""
     versions = [
         {**each, "secret": each.get("secret") and change(each["secret"], security_domain)} for each in key["versions"]
     ]
@@ -83,7 +83,7 @@ def _each_secret(
 
 
 def _read_manifest(files: Mapping[str, bytes], security_domain: bytes) -> dict[str, Any]:
-    """Return the manifest, if it is to the byte what the owner of the security domain wrote."""
+    """Return the manifest, if it is byte for byte what an owner of the security domain wrote."""
     if MANIFEST not in files:
         raise invalid_backup("it has no manifest")
     try:

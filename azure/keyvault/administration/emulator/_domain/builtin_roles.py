@@ -127,10 +127,10 @@ BUILT_IN_ROLES = (
     ADMINISTRATOR,
 )
 
-# What only roles of the past had.
+# Only in roles of the past.
 _RETIRED = ("/keys/createIfNotExists",)
 
-# The built-in roles use every other data action that the service is known to have, so they are the vocabulary.
+# The built-in roles use all other data actions of the service.
 DATA_ACTIONS = frozenset(
     action.casefold()
     for action in (

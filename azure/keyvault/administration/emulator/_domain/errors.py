@@ -1,6 +1,6 @@
-"""Every error that the service answers with: status, code and message side by side.
+"""All errors of the service: status, code and message side by side.
 
-Raised anywhere, rendered in one place (``_middleware.render_errors``), which adds the Activity ID.
+They are raised anywhere, and rendered by the middleware ``render_errors``, which adds the Activity ID.
 """
 
 from __future__ import annotations
@@ -12,13 +12,11 @@ if TYPE_CHECKING:
 
 
 class ServiceError(Exception):
-    """An answer that is an error; raised by the rules, rendered by the server.
+    """An error response.
 
-    :param status: The HTTP status.
-    :param code: The code by which clients tell errors apart.
     :param message: The sentence for people, without the Activity ID.
-    :param inner_code: The code of ``innererror``, where the service has one.
-    :param headers: What the answer needs beyond the usual headers.
+    :param inner_code: The code of ``innererror``, if any.
+    :param headers: Headers in addition to the usual ones.
     """
 
     def __init__(
@@ -187,7 +185,7 @@ def no_private_key() -> ServiceError:
 
 
 def decryption_failed() -> ServiceError:
-    """Return the only error of a decryption: a more exact one would tell an attacker what to change."""
+    """Return the same error for every failed decryption: a more exact one would help an attacker."""
     return bad_parameter("The value cannot be decrypted with this key and these parameters")
 
 
