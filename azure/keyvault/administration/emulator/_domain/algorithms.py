@@ -162,12 +162,7 @@ def _signature(
 
     lengths = {"sign": {"value": digest_size}, "verify": {"digest": digest_size}} if digest_size else {}
     return Algorithm(
-        family,
-        _SIGNING,
-        lambda key, given: {"value": sign(key, given["value"])},
-        check,
-        curve=curve,
-        lengths=lengths,
+        family, _SIGNING, lambda key, given: {"value": sign(key, given["value"])}, check, curve=curve, lengths=lengths
     )
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from http import HTTPStatus
 from threading import Lock
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar, cast
 
 from .records import FailedJobForm
 
@@ -442,7 +442,10 @@ def _is_text(value: object) -> bool:
 
 
 def _is_headers(value: object) -> bool:
-    return isinstance(value, Mapping) and all(isinstance(each, str) for item in value.items() for each in item)
+    if not isinstance(value, Mapping):
+        return False
+    headers = cast("Mapping[object, object]", value)
+    return all(map(_is_text, (*headers, *headers.values())))
 
 
 _FORMS = [each.value for each in FailedJobForm]

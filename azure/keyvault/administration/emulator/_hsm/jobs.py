@@ -230,11 +230,7 @@ class Jobs:
         self, job: Job, storage: BackupStorage, target: Target, snapshot: Snapshot, folder: str
     ) -> Finish:
         files = await run_in_thread(
-            archive.pack,
-            snapshot,
-            security_domain=self._security_domain,
-            hsm_name=self._hsm_name,
-            created=job.started,
+            archive.pack, snapshot, security_domain=self._security_domain, hsm_name=self._hsm_name, created=job.started
         )
         await storage.write(folder, files)
         return partial(jobs.succeed, job, folder_url=f"{target.container.url}/{folder}")
