@@ -9,7 +9,6 @@ import pytest
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from azure.keyvault.administration.emulator._state.clock import WakingClock
-from emulator.operator_client import Operator
 
 
 def test_it_shows_the_time_of_its_source() -> None:
@@ -67,20 +66,13 @@ async def test_who_sleeps_wakes_by_itself_when_time_passes() -> None:
 
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), float("inf"), 1e15, 10**400])
-async def test_a_clock_refuses_to_go_where_no_date_is(hsm: ManagedHsmEmulator, seconds: float) -> None:
+async def test_a_clock_cannot_be_advanced_without_limit(hsm: ManagedHsmEmulator, seconds: float) -> None:
     before = hsm.clock.now()
 
-    with pytest.raises(ValueError, match=r"seconds must be a number from 0 that leads to no year after 9000"):
+    with pytest.raises(ValueError, match=r"seconds must be a number from 0 to 1000000000"):
         hsm.clock.advance(seconds)
 
     assert hsm.clock.now() - before < 1000
-
-
-async def test_the_hsm_works_in_the_last_year_of_its_clock(hsm: ManagedHsmEmulator) -> None:
-    operator = Operator(hsm)
-    hsm.clock.advance(221_845_000_000 - hsm.clock.now())
-
-    assert (await operator.finish(await operator.back_up(useManagedIdentity=True))).json["status"] == "Succeeded"
 
 
 @pytest.mark.parametrize("name", ["job_duration", "retry_after", "propagation_delay"])
@@ -88,5 +80,5 @@ async def test_the_hsm_works_in_the_last_year_of_its_clock(hsm: ManagedHsmEmulat
 def test_seconds_that_are_none_are_refused(name: str, value: float) -> None:
     options: dict[str, Any] = {name: value}
 
-    with pytest.raises(ValueError, match=f"{name} must be seconds from 0 to 1000000000"):
+    with pytest.raises(ValueError, match=f"{name} must be a number from 0 to 1000000000"):
         ManagedHsmEmulator(**options)

@@ -447,18 +447,18 @@ async def test_each_of_many_requests_at_once_meets_at_most_one_fault(hsm: Manage
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: faults.Status(99), "status must be from 200 to 599; got 99"),
-        (lambda: faults.Status(500, body=b"x"), "body must be text or an object; got b'x'"),  # type: ignore[arg-type]
-        (lambda: faults.Status(500, headers={"Retry-After": 1}), "headers must be names and values; got"),  # type: ignore[dict-item]
-        (lambda: faults.Status(True), "status must be from 200 to 599; got True"),
-        (lambda: faults.Delay(-1), "seconds must be a number from 0 to 1000000000; got -1"),
-        (lambda: faults.SlowJob(float("nan")), "seconds must be a number from 0 to 1000000000; got nan"),
-        (lambda: faults.PageSize(0), "items must be a whole number from 1; got 0"),
+        (lambda: faults.Status(99), "status must be from 200 to 599, got 99"),
+        (lambda: faults.Status(500, body=b"x"), "body must be text or an object, got b'x'"),  # type: ignore[arg-type]
+        (lambda: faults.Status(500, headers={"Retry-After": 1}), "headers must be names and values, got"),  # type: ignore[dict-item]
+        (lambda: faults.Status(True), "status must be from 200 to 599, got True"),
+        (lambda: faults.Delay(-1), "seconds must be a number from 0 to 1000000000, got -1"),
+        (lambda: faults.SlowJob(float("nan")), "seconds must be a number from 0 to 1000000000, got nan"),
+        (lambda: faults.PageSize(0), "items must be a whole number from 1, got 0"),
         (
             lambda: faults.FailedJob("never"),  # type: ignore[arg-type]
-            "form must be one of error, status details, at once, poll refused, start refused; got 'never'",
+            "form must be one of error, status details, at once, poll refused, start refused, got 'never'",
         ),
-        (lambda: faults.Drop(after_work="no"), "after_work must be true or false; got 'no'"),  # type: ignore[arg-type]
+        (lambda: faults.Drop(after_work="no"), "after_work must be true or false, got 'no'"),  # type: ignore[arg-type]
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(make: Any, message: str) -> None:
@@ -469,11 +469,11 @@ def test_a_fault_that_makes_no_sense_is_refused(make: Any, message: str) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"times": 0}, "times must be a whole number from 1, or None; got 0"),
-        ({"path": 1}, "path must be text; got 1"),
-        ({"skip": -1}, "skip must be a whole number from 0; got -1"),
-        ({"method": 1}, "method must be text; got 1"),
-        ({"anonymous": 1}, "anonymous must be true or false; got 1"),
+        ({"times": 0}, "times must be a whole number from 1, or None, got 0"),
+        ({"path": 1}, "path must be text, got 1"),
+        ({"skip": -1}, "skip must be a whole number from 0, got -1"),
+        ({"method": 1}, "method must be text, got 1"),
+        ({"anonymous": 1}, "anonymous must be true or false, got 1"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:
@@ -481,7 +481,7 @@ def test_a_rule_that_makes_no_sense_is_refused(arguments: dict[str, Any], messag
 
     with pytest.raises(ValueError, match=re.escape(message)):
         hsm.faults.add(faults.Drop(), **arguments)
-    with pytest.raises(ValueError, match="fault must be a fault; got 503"):
+    with pytest.raises(ValueError, match="fault must be a fault, got 503"):
         hsm.faults.add(503)  # type: ignore[arg-type]
     assert list(hsm.faults) == []
 

@@ -126,7 +126,7 @@ async def test_a_token_is_as_old_as_the_clock_of_the_emulator_says(raw: RawClien
     ("changes", "message"),
     [
         ({"api-version": "2017-09-01"}, "The api-version must be 2019-08-01"),
-        ({"resource": ""}, "The query parameter resource says what the token is for, and must be there"),
+        ({"resource": ""}, "The query parameter resource, the audience of the token, is missing"),
         (
             {"client_id": "me"},
             "No User Assigned Managed Identity found: client_id must be the object id of a principal, a GUID; got 'me'",
@@ -178,7 +178,7 @@ async def test_a_secret_that_is_no_text_is_a_wrong_one(hsm: ManagedHsmEmulator) 
 async def test_a_web_page_gets_no_token(hsm: ManagedHsmEmulator, headers: dict[str, str]) -> None:
     status, body = await _get(hsm.environment(), QUERY, headers)
 
-    assert (status, body) == (403, "The emulator answers the programs of this machine only.\n")
+    assert (status, body) == (403, "The emulator serves only programs on this machine.\n")
 
 
 @pytest.mark.parametrize("host", ["localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:80"])

@@ -188,5 +188,5 @@ async def test_a_change_that_a_clock_put_forward_made_is_in_force_after_a_restar
 
 
 def test_a_delay_is_not_negative() -> None:
-    with pytest.raises(ValueError, match="propagation_delay must be seconds from 0 to 1000000000, got -1"):
+    with pytest.raises(ValueError, match="propagation_delay must be a number from 0 to 1000000000, got -1"):
         ManagedHsmEmulator(propagation_delay=-1)

@@ -151,7 +151,7 @@ def test_a_name_that_no_hsm_can_have_is_refused(name: str) -> None:
 
 @pytest.mark.parametrize("option", [{"job_duration": -1}, {"retry_after": -1}], ids=str)
 def test_a_negative_number_is_refused(option: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="must be seconds from 0"):
+    with pytest.raises(ValueError, match="must be a number from 0"):
         ManagedHsmEmulator(**option)
 
 

@@ -1,6 +1,6 @@
 """An embedded Managed HSM: administer, back up and restore an HSM on a laptop.
 
-The emulator speaks the service's protocol over real TLS and knows nothing of the client library.
+The emulator speaks the service's protocol over real TLS, and shares no code with the client library.
 """
 
 import importlib.util

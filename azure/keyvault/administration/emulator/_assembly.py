@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID, uuid4
 
 from ._domain import rbac, sas
+from ._domain.arguments import SECONDS, is_seconds, require
 from ._domain.builtin_roles import ADMINISTRATOR
-from ._domain.faults import MAX_SECONDS
 from ._domain.hosts import is_loopback
 from ._domain.rate_limits import RateLimiter, RateLimits
 from ._domain.records import RoleAssignment
@@ -72,23 +72,21 @@ class Settings:
     rate_limits: RateLimits | None
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or len(self.name) not in _NAME_LENGTH:
-            raise ValueError(f"name must be 3 to 24 letters, digits and single dashes, got {self.name!r}")
+        is_name = _NAME.fullmatch(self.name) is not None and len(self.name) in _NAME_LENGTH
+        require(is_name, "name", self.name, "3 to 24 letters, digits and single dashes")
         object.__setattr__(self, "name", self.name.lower())
         for number in ("job_duration", "retry_after", "propagation_delay"):
             value = getattr(self, number)
-            if not 0 <= value <= MAX_SECONDS:
-                raise ValueError(f"{number} must be seconds from 0 to {MAX_SECONDS:.0f}, got {value!r}")
+            require(is_seconds(value), number, value, SECONDS)
         if not self.host:
             raise ValueError("host must be an address to listen on: an empty one would be every address")
-        if self.port not in PORTS:
-            raise ValueError(f"port must be a number from 0 to {PORTS[-1]}, got {self.port!r}")
+        require(self.port in PORTS, "port", self.port, f"a number from 0 to {PORTS[-1]}")
         object.__setattr__(self, "admin_object_id", parse_guid("admin_object_id", self.admin_object_id))
         if self.identity_object_id is not None:
             object.__setattr__(self, "identity_object_id", parse_guid("identity_object_id", self.identity_object_id))
         if self.advertise is not None:
-            if not HOST_NAME.fullmatch(self.advertise):
-                raise ValueError(f"advertise must be a host name or an IPv4 address, got {self.advertise!r}")
+            is_host = HOST_NAME.fullmatch(self.advertise) is not None
+            require(is_host, "advertise", self.advertise, "a host name or an IPv4 address")
             if is_loopback(self.host):
                 raise ValueError(f"advertise needs a host that other machines can reach, not {self.host!r}")
 

@@ -1,4 +1,4 @@
-"""The ten built-in roles, in the order in which the service lists them, and the data actions it knows."""
+"""The ten built-in roles in the service's order, and all data actions."""
 
 from __future__ import annotations
 

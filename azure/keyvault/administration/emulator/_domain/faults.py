@@ -13,12 +13,10 @@ from http import HTTPStatus
 from threading import Lock
 from typing import Any, ClassVar, TypeAlias, TypeVar, cast
 
+from .arguments import SECONDS, is_integer, is_seconds, require
 from .records import FailedJobForm
 
 _FaultT = TypeVar("_FaultT", bound="Fault")
-
-# Some thirty years: more would lead the clock beyond the years that dates know.
-MAX_SECONDS = 1e9
 
 # Patterns of methods and paths.
 _Requests: TypeAlias = tuple[tuple[str, str], ...]
@@ -248,7 +246,7 @@ def parse(document: Mapping[str, Any]) -> Fault:
     kind = parameters.pop("kind", None)
     cls = _KINDS.get(kind) if isinstance(kind, str) else None
     if cls is None:
-        raise ValueError(f"kind must be one of {', '.join(_KINDS)}; got {kind!r}")
+        raise ValueError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
     try:
         return cls(**parameters)
     except TypeError as error:
@@ -425,14 +423,6 @@ def _matches(pattern: str, text: str) -> bool:
     return fnmatchcase(text, pattern.replace("[", "[[]").replace("?", "[?]"))
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
-
-
-def _is_seconds(value: Any) -> bool:
-    return (_is_integer(value) or isinstance(value, float)) and 0 <= value <= MAX_SECONDS
-
-
 def _is_flag(value: object) -> bool:
     return isinstance(value, bool)
 
@@ -451,24 +441,24 @@ def _is_headers(value: object) -> bool:
 _FORMS = [each.value for each in FailedJobForm]
 _FLAG = (_is_flag, "true or false")
 _TEXT = (_is_text, "text")
-_SECONDS = (_is_seconds, f"a number from 0 to {MAX_SECONDS:.0f}")
+_SECONDS = (is_seconds, SECONDS)
 # What each parameter of a fault or of a rule must be. The control path passes on whatever JSON holds.
 _WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
-    "status": (lambda value: _is_integer(value) and 200 <= value < 600, "from 200 to 599"),  # noqa: PLR2004
+    "status": (lambda value: is_integer(value) and 200 <= value < 600, "from 200 to 599"),  # noqa: PLR2004
     "body": (lambda value: value is None or isinstance(value, str | Mapping), "text or an object"),
     "headers": (_is_headers, "names and values"),
     "after_work": _FLAG,
     "retry_after": _SECONDS,
     "seconds": _SECONDS,
-    "items": (lambda value: _is_integer(value) and value > 0, "a whole number from 1"),
+    "items": (lambda value: is_integer(value) and value > 0, "a whole number from 1"),
     "form": (lambda value: value in _FORMS, f"one of {', '.join(_FORMS)}"),
     "code": _TEXT,
     "message": _TEXT,
     "fault": (lambda value: isinstance(value, Fault), "a fault"),
     "method": _TEXT,
     "path": _TEXT,
-    "times": (lambda value: value is None or (_is_integer(value) and value > 0), "a whole number from 1, or None"),
-    "skip": (lambda value: _is_integer(value) and value >= 0, "a whole number from 0"),
+    "times": (lambda value: value is None or (is_integer(value) and value > 0), "a whole number from 1, or None"),
+    "skip": (lambda value: is_integer(value) and value >= 0, "a whole number from 0"),
     "anonymous": _FLAG,
 }
 
@@ -476,5 +466,4 @@ _WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
 def _check(**parameters: object) -> None:
     for name, value in parameters.items():
         is_valid, wanted = _WANTED[name]
-        if not is_valid(value):
-            raise ValueError(f"{name} must be {wanted}; got {value!r}")
+        require(is_valid(value), name, value, wanted)

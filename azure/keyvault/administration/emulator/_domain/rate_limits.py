@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from . import errors
+from .arguments import SECONDS, is_seconds, require
 
 # A unix time as a float has a resolution of a quarter of a microsecond, by which a full token must not fall short.
 _ROUNDING = 1e-6
@@ -41,10 +42,9 @@ class RateLimits:
         for name in ("rbac_operations", "job_starts"):
             value = getattr(self, name)
             # Less than one a second would never save up a whole request.
-            if not value >= 1:
-                raise ValueError(f"{name} must be a number from 1, got {value!r}")
-        if self.retry_after is not None and not self.retry_after >= 0:
-            raise ValueError(f"retry_after must be seconds from 0, or None, got {self.retry_after!r}")
+            require(value >= 1, name, value, "a number from 1")
+        is_valid = self.retry_after is None or is_seconds(self.retry_after)
+        require(is_valid, "retry_after", self.retry_after, f"{SECONDS}, or None")
 
 
 class RateLimiter:

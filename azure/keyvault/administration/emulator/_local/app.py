@@ -45,7 +45,7 @@ async def refuse_web_pages(request: web.Request, handler: Handler) -> web.Stream
     """
     host = re.sub(r":[0-9]+$", "", request.headers.get(hdrs.HOST, "")).lower()
     if host not in request.app[_OWN_HOSTS] or hdrs.ORIGIN in request.headers:
-        raise web.HTTPForbidden(text="The emulator answers the programs of this machine only.\n")
+        raise web.HTTPForbidden(text="The emulator serves only programs on this machine.\n")
     return await handler(request)
 
 

@@ -46,7 +46,7 @@ async def get_token(request: web.Request) -> web.Response:
         return _failure(400, f"The api-version must be {_API_VERSION}")
     resource = query.get("resource", "")
     if not resource:
-        return _failure(400, "The query parameter resource says what the token is for, and must be there")
+        return _failure(400, "The query parameter resource, the audience of the token, is missing")
     try:
         principal = _principal({name: query[name] for name in _NAMES if name in query}) or identity.principal
     except ValueError as error:

@@ -125,7 +125,7 @@ def _server(runner: web.AppRunner) -> web.Server:
 
 
 def _guard(handler: _Handler) -> _Handler:
-    """Refuse unknown expectations, and tell the connection while a request is being served."""
+    """Refuse unknown expectations, and mark the connection as busy while a request is being served."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         # aiohttp fails to refuse a header that is not UTF-8. HTTP/1.0 has no expectations (RFC 9110, 10.1.1).

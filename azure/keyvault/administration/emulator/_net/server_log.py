@@ -14,7 +14,7 @@ else:  # Python 3.10 cannot subscript it.
 
 
 class ServerLog(_Adapter):
-    """A log in which a malformed request is not an error: the caller is told, and its bytes may hold a token."""
+    """A log without errors for malformed requests: the caller gets a response, and the bytes may hold a token."""
 
     def exception(self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
         """Log an error with its traceback, unless the request was malformed."""

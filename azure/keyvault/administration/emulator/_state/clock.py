@@ -8,8 +8,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
 
-# The year 9000: dates, tokens and the database know no time without end.
-_END = 221_845_392_000.0
+from .._domain.arguments import SECONDS, is_seconds, require
 
 
 class Clock:
@@ -32,10 +31,9 @@ class Clock:
         """Advance the clock: tokens expire and jobs come due without waiting.
 
         :param seconds: By how much; the clock cannot go back.
-        :raises ValueError: if seconds is negative, or would lead beyond the year 9000.
+        :raises ValueError: if seconds is negative, not a number, or more than about thirty years.
         """
-        if not 0 <= seconds <= _END - self.now():
-            raise ValueError(f"seconds must be a number from 0 that leads to no year after 9000, got {seconds!r}")
+        require(is_seconds(seconds), "seconds", seconds, SECONDS)
         with self._lock:
             self._ahead += seconds
             for wake_up, loop in self._sleepers.items():

@@ -183,7 +183,7 @@ class SqliteStore:
     def replace(self, snapshot: Snapshot) -> None:
         """Replace everything that a backup holds; facts and jobs stay."""
         for table in ("role_definitions", "role_assignments", "keys"):
-            self._execute(f"DELETE FROM {table}")  # noqa: S608 - the names stand in the line above
+            self._execute(f"DELETE FROM {table}")  # noqa: S608 - fixed names
         for role in snapshot.role_definitions:
             self.save_role_definition(role)
         for assignment in snapshot.role_assignments:
