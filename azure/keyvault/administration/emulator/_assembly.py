@@ -9,11 +9,11 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from ._domain import rbac, sas
-from ._domain.arguments import SECONDS, is_seconds, require
+from ._domain.arguments import SECONDS, is_seconds, parse_guid, require
 from ._domain.builtin_roles import ADMINISTRATOR
 from ._domain.hosts import is_loopback
 from ._domain.rate_limits import RateLimiter, RateLimits
@@ -42,7 +42,6 @@ if TYPE_CHECKING:
 
     from ._domain.faults import FaultMatcher
     from ._hsm.journal import Recorder
-    from ._state.certificates import Certificates
     from ._state.clock import WakingClock
 
 CONTAINER = "backups"
@@ -113,26 +112,14 @@ class Running:
 
     hsm: Hsm
     administrator: str
-    certificates: Certificates
     directory: Path
     """For files that other programs need."""
     addresses: BoundAddresses
     identity_secret: str = field(repr=False)
     control_key: str = field(repr=False)
-    security_domain: bytes = field(repr=False)
     sas_token: str = field(repr=False)
     transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse]
     resources: AsyncExitStack
-
-
-class _State(NamedTuple):
-    """The persistent state of the HSM."""
-
-    store: SqliteStore
-    storage: Storage
-    security_domain: bytes
-    administrator: str
-    certificates: Certificates
 
 
 async def assemble(
@@ -146,12 +133,42 @@ async def assemble(
     """
     # Absolute, because other programs get paths in it.
     directory = settings.data.absolute() if settings.data else _temporary_directory(resources)
-    state = _open_state(settings, directory, clock, resources)
-    hsm = _build_hsm(settings, state, clock, journal, faults)
-    hsm.jobs.fail_interrupted()
-    resources.push_async_callback(hsm.jobs.close)
-    principal = settings.identity_object_id or state.administrator
-    managed_identity = ManagedIdentity(hsm.authority, clock, principal, secrets.token_hex())
+    data = data_directory.prepare(directory, is_own=settings.data is None)
+    store = _open_store(data.database if settings.data else None, resources)
+    is_new = store.fact("administrator") is None
+    # First, so that there is no state without a security domain.
+    domain = security_domain.load_or_create(data.security_domain, settings.security_domain, is_new=is_new)
+    administrator = _load_or_create_administrator(store, settings.name, settings.admin_object_id)
+    tls = certificates.load_or_create(data.certificates, settings.hsm_host, *cloud.HOSTS)
+    access = Access(store, clock, settings.propagation_delay)
+    jobs = Jobs(
+        hsm_name=settings.name,
+        store=store,
+        access=access,
+        clock=clock,
+        storage=_open_storage(data.storage, settings.storage_host, clock),
+        security_domain=domain,
+        duration=settings.job_duration,
+    )
+    jobs.fail_interrupted()
+    resources.push_async_callback(jobs.close)
+    authority = TokenAuthority(store.fact("signing_key") or "", _TENANT_ID, _load_revocations(store))
+    hsm = Hsm(
+        host=settings.hsm_host,
+        store=store,
+        clock=clock,
+        access=access,
+        authority=authority,
+        jobs=jobs,
+        journal=journal,
+        faults=faults,
+        retry_after=settings.retry_after,
+        security_domain=domain,
+        certificate=tls.authority,
+        rate_limiter=RateLimiter(settings.rate_limits, clock.now()) if settings.rate_limits else None,
+    )
+    principal = settings.identity_object_id or administrator
+    managed_identity = ManagedIdentity(authority, clock, principal, secrets.token_hex())
     control_target = ControlTarget(hsm, secrets.token_hex())
     addresses = await listen(
         make_app(hsm),
@@ -162,37 +179,23 @@ async def assemble(
         port=settings.port,
         local_address=settings.host if settings.advertise else LOOPBACK,
         allowed=settings.allow_hosts,
-        context=state.certificates.server_context(),
+        context=tls.server_context(),
         resources=resources,
     )
-    session = loopback_session(
-        LoopbackResolver(settings.hsm_host, addresses.address, addresses.port), state.certificates.client_context()
-    )
+    resolver = LoopbackResolver(settings.hsm_host, addresses.address, addresses.port)
+    session = loopback_session(resolver, tls.client_context())
     resources.push_async_callback(session.close)
     return Running(
         hsm=hsm,
-        administrator=state.administrator,
-        certificates=state.certificates,
+        administrator=administrator,
         directory=directory,
         addresses=addresses,
         identity_secret=managed_identity.secret,
         control_key=control_target.key,
-        security_domain=state.security_domain,
         sas_token=sas.issue(b64encode(secrets.token_bytes(32)).decode(), clock.now()),
         transport=shared_transport(session),
         resources=resources.pop_all(),
     )
-
-
-def parse_guid(name: str, value: str) -> str:
-    """Return a GUID as the service writes it.
-
-    :raises ValueError: if it is not one.
-    """
-    try:
-        return str(UUID(value))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{name} must be a GUID, got {value!r}") from error
 
 
 def _temporary_directory(resources: AsyncExitStack) -> Path:
@@ -202,23 +205,17 @@ def _temporary_directory(resources: AsyncExitStack) -> Path:
     return directory
 
 
-def _open_state(settings: Settings, directory: Path, clock: WakingClock, resources: AsyncExitStack) -> _State:
-    is_kept = settings.data is not None
-    data = data_directory.prepare(directory, is_own=not is_kept)
-    store = SqliteStore(data.database if is_kept else None)
+def _open_store(path: Path | None, resources: AsyncExitStack) -> SqliteStore:
+    store = SqliteStore(path)
     resources.callback(store.close)
-    is_new = store.fact("administrator") is None
-    # First, so that there is no state without a security domain.
-    domain = security_domain.load_or_create(data.security_domain, settings.security_domain, is_new=is_new)
-    administrator = _load_or_create_administrator(store, settings.name, settings.admin_object_id)
-    storage = Storage(data.storage, settings.storage_host, clock)
+    return store
+
+
+def _open_storage(path: Path, host: str, clock: WakingClock) -> Storage:
+    storage = Storage(path, host, clock)
     storage.remove_partial_folders()
     storage.create_container(CONTAINER)
-    if is_kept:
-        tls = certificates.load_or_create(data.certificates, settings.hsm_host, *cloud.HOSTS)
-    else:
-        tls = certificates.issue(settings.hsm_host, *cloud.HOSTS)
-    return _State(store, storage, domain, administrator, tls)
+    return storage
 
 
 def _load_or_create_administrator(store: SqliteStore, name: str, object_id: str) -> str:
@@ -233,33 +230,6 @@ def _load_or_create_administrator(store: SqliteStore, name: str, object_id: str)
         store.save_fact("signing_key", new_signing_key())
         store.save_role_assignment(RoleAssignment(str(uuid4()), rbac.ROOT, ADMINISTRATOR.name, object_id))
     return object_id
-
-
-def _build_hsm(settings: Settings, state: _State, clock: WakingClock, journal: Recorder, faults: FaultMatcher) -> Hsm:
-    access = Access(state.store, clock, settings.propagation_delay)
-    jobs = Jobs(
-        hsm_name=settings.name,
-        store=state.store,
-        access=access,
-        clock=clock,
-        storage=state.storage,
-        security_domain=state.security_domain,
-        duration=settings.job_duration,
-    )
-    return Hsm(
-        host=settings.hsm_host,
-        store=state.store,
-        clock=clock,
-        access=access,
-        authority=TokenAuthority(state.store.fact("signing_key") or "", _TENANT_ID, _load_revocations(state.store)),
-        jobs=jobs,
-        journal=journal,
-        faults=faults,
-        retry_after=settings.retry_after,
-        security_domain=state.security_domain,
-        certificate=state.certificates.authority,
-        rate_limiter=RateLimiter(settings.rate_limits, clock.now()) if settings.rate_limits else None,
-    )
 
 
 def _load_revocations(store: SqliteStore) -> dict[str, Revocation]:

@@ -13,8 +13,9 @@ from typing import Any
 from typing_extensions import Self
 
 from . import _environment
-from ._assembly import CONTAINER, Running, Settings, assemble, parse_guid
+from ._assembly import CONTAINER, Running, Settings, assemble
 from ._credential import EmulatorCredential, IssuingCredential
+from ._domain.arguments import parse_guid
 from ._domain.faults import FaultMatcher, Faults
 from ._domain.rate_limits import RateLimits
 from ._hsm.journal import Journal, Recorder
@@ -189,7 +190,7 @@ class ManagedHsmEmulator:
     @property
     def ca_certificate(self) -> bytes:
         """Certificate authority that clients must trust, as PEM; ``client_kwargs`` includes it."""
-        return self._run.certificates.authority
+        return self._run.hsm.certificate
 
     @property
     def client_kwargs(self) -> dict[str, Any]:
@@ -199,7 +200,7 @@ class ManagedHsmEmulator:
             # Connections belong to a loop, so each client opens its own in the loop that it is used on.
             return {
                 "proxies": {"https": _environment.proxy_url(self._settings.local_host, run.addresses.proxy_port)},
-                "connection_verify": str(_environment.authority_file(run.directory, run.certificates.authority)),
+                "connection_verify": str(_environment.authority_file(run.directory, run.hsm.certificate)),
             }
         return {"transport": run.transport}
 
@@ -241,7 +242,7 @@ class ManagedHsmEmulator:
     @property
     def security_domain(self) -> bytes:
         """The secret that another emulator needs to restore this one's backups."""
-        return self._run.security_domain
+        return self._run.hsm.security_domain
 
     @property
     def container_url(self) -> str:
@@ -275,7 +276,7 @@ class ManagedHsmEmulator:
         """
         run = self._run
         host, proxy_port = self._settings.local_host, run.addresses.proxy_port
-        authority = run.certificates.authority
+        authority = run.hsm.certificate
         return {
             "AZURE_MANAGEDHSM_URL": self.vault_url,
             "EMULATOR_LOCALHOST_URL": self.localhost_url,

@@ -6,11 +6,11 @@ import json
 import secrets
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
-from uuid import UUID
 
 from aiohttp import web
 
 from .._domain import faults
+from .._domain.arguments import parse_guid
 from .._hsm.hsm import Hsm
 from .._hsm.journal import JournalEntry
 from .._state.sqlite import StoreError
@@ -106,14 +106,12 @@ async def advance_clock(request: web.Request) -> web.Response:
 
 async def revoke_tokens(request: web.Request) -> web.Response:
     """Revoke the tokens of a principal, or of all principals."""
-    body = await _read(request, {"objectId"})
-    principal = body.get("objectId")
+    principal = (await _read(request, {"objectId"})).get("objectId")
     try:
-        object_id = None if principal is None else str(UUID(principal))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise _bad(f"objectId must be a GUID, got {principal!r}") from error
-    try:
+        object_id = None if principal is None else parse_guid("objectId", principal)
         request.app[CONTROL_TARGET].hsm.revoke_tokens(object_id)
+    except ValueError as error:
+        raise _bad(str(error)) from error
     except StoreError as error:
         raise _failure(web.HTTPServiceUnavailable, f"The revocation could not be stored: {error}") from error
     return web.Response(status=204)

@@ -8,9 +8,11 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from aiohttp import web
+
+from .._domain.arguments import parse_guid
 
 if TYPE_CHECKING:
     from .._domain.tokens import TokenAuthority
@@ -73,10 +75,7 @@ def _principal(named: dict[str, str]) -> str | None:
     ((name, value),) = named.items()
     if name == "mi_res_id":
         raise ValueError("the emulator knows no resources; give the object id of a principal as client_id")
-    try:
-        return str(UUID(value))
-    except ValueError as error:
-        raise ValueError(f"{name} must be the object id of a principal, a GUID; got {value!a}") from error
+    return parse_guid(name, value)
 
 
 def _failure(status: int, message: str) -> web.Response:
