@@ -167,7 +167,7 @@ async def test_nothing_is_written_behind_an_emulator_that_was_closed(
 
 
 async def test_the_newest_jobs_are_remembered_and_the_others_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._MEMORY", 3)
+    monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._MAX_JOBS", 3)
     async with ManagedHsmEmulator(job_duration=DURATION) as hsm:
         operator = Operator(hsm)
         started = [await operator.back_up()]

@@ -266,7 +266,7 @@ async def _impatient() -> AsyncIterator[Callable[[bytes], object]]:
     runner = web.AppRunner(web.Application())
     await runner.setup()
     assert runner.server
-    proxy = ConnectProxy(HOST, runner.server, issue(HOST).server_context(), patience=0.05)
+    proxy = ConnectProxy(HOST, runner.server, issue(HOST).server_context(), timeout=0.05)
     port = await proxy.start()
     yield lambda request: _ask(port, request)
     await proxy.close()

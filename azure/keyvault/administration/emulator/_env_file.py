@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
-from ._state.files import write_whole
+from ._state.files import write_atomically
 
 if sys.platform != "win32":
     import fcntl
@@ -49,7 +49,7 @@ def discard_stale(path: Path) -> None:
 def published(path: Path, text: str) -> Generator[None]:
     """Keep an env file, complete and readable for its owner only, while the emulator runs."""
     content = text.encode("utf-8", "surrogateescape")
-    write_whole(path, content)
+    write_atomically(path, content)
     own = path.open("rb")
     try:
         _lock(own)

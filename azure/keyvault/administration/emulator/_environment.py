@@ -14,7 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 
 from ._net.addresses import LOOPBACK, LOOPBACK_IPV6
-from ._state.files import write_whole
+from ._state.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,7 +62,7 @@ def proxy_variables(host: str, port: int) -> dict[str, str]:
 def authority_file(directory: Path, authority: bytes) -> Path:
     """Write the certificate of the emulator's authority, and return the path."""
     path = directory / "ca.pem"
-    write_whole(path, authority, is_public=True)
+    write_atomically(path, authority, is_public=True)
     return path
 
 
@@ -75,7 +75,7 @@ def trust_variables(directory: Path, authority: bytes) -> dict[str, str]:
     alone = authority_file(directory, authority)
     trusted = _trusted_roots() + authority
     bundle = directory / "ca-bundle.pem"
-    write_whole(bundle, trusted, is_public=True)
+    write_atomically(bundle, trusted, is_public=True)
     return {
         "SSL_CERT_FILE": str(bundle),
         "REQUESTS_CA_BUNDLE": str(bundle),
@@ -87,7 +87,7 @@ def trust_variables(directory: Path, authority: bytes) -> dict[str, str]:
 def java_variables(host: str, port: int, directory: Path, authority: bytes) -> dict[str, str]:
     """Return the variable that makes Java use the proxy and trust the emulator's authority: it reads no other."""
     store = directory / "truststore.p12"
-    write_whole(store, _trust_store(_trusted_roots() + authority), is_public=True)
+    write_atomically(store, _trust_store(_trusted_roots() + authority), is_public=True)
     options = [
         # The parent's options stay; ours come later, so they count.
         *filter(None, [os.environ.get(_JAVA_OPTIONS)]),

@@ -69,8 +69,8 @@ class Algorithm:
         for name, size in lengths.items():
             if len(given.get(name, b"")) != size:
                 raise errors.bad_parameter(f"{name} must have {size} bytes for this algorithm")
-        if strangers := given.keys() - lengths.keys() - {"value", "digest", "aad" if self.takes_aad else ""}:
-            raise errors.bad_parameter(f"{min(strangers)} must not be given for this algorithm")
+        if unknown := given.keys() - lengths.keys() - {"value", "digest", "aad" if self.takes_aad else ""}:
+            raise errors.bad_parameter(f"{min(unknown)} must not be given for this algorithm")
 
 
 def choose(name: str, operation: str, family: str, key: PrivateKey) -> Algorithm:

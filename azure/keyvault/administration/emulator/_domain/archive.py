@@ -61,8 +61,8 @@ def unpack(files: Mapping[str, bytes], *, security_domain: bytes) -> Snapshot:
             raise invalid_backup(f"{name} is missing")
         if hashlib.sha256(files[name]).hexdigest() != checksum:
             raise invalid_backup(f"{name} is damaged")
-    if strangers := files.keys() - _FILES - {MANIFEST}:
-        raise invalid_backup(f"{min(strangers)!a} does not belong to it")
+    if unknown := files.keys() - _FILES - {MANIFEST}:
+        raise invalid_backup(f"{min(unknown)!a} does not belong to it")
     return Snapshot(
         role_definitions=tuple(map(documents.role_definition, json.loads(files[_ROLE_DEFINITIONS]))),
         role_assignments=tuple(map(documents.role_assignment, json.loads(files[_ROLE_ASSIGNMENTS]))),

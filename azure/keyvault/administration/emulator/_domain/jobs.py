@@ -106,7 +106,7 @@ def folder_not_found(folder: str) -> JobFailure:
     return invalid_backup(f"{name} does not exist")
 
 
-def check_extent(sizes: Mapping[str, int]) -> None:
+def check_size(sizes: Mapping[str, int]) -> None:
     """Refuse a folder with too many or too large files for a backup, before they are read."""
     if len(sizes) > MAX_BACKUP_FILES:
         raise invalid_backup(f"it has more than {MAX_BACKUP_FILES} files")

@@ -230,7 +230,7 @@ def with_changed_version(key: Key, changed: KeyVersion) -> Key:
     return replace(key, versions=tuple(changed if each.version == changed.version else each for each in key.versions))
 
 
-def parse_last_listed(token: str | None) -> str:
+def parse_name_token(token: str | None) -> str:
     """Return the name after which a list continues; that key may be gone."""
     if token is None:
         return ""

@@ -40,9 +40,5 @@ def check(version: str | None, *, since: str) -> None:
         raise errors.bad_parameter("The query parameter api-version is missing")
     if version not in _RANK or (version in _KEYS_ONLY and since != KEYS_SINCE):
         raise errors.bad_parameter(f"The api-version {version!r} is not supported")
-    if not has(version, since):
+    if _RANK[version] < _RANK[since]:
         raise errors.bad_parameter(f"This operation is not part of api-version {version}; it came with {since}")
-
-
-def has(version: str, since: str) -> bool:
-    return _RANK[version] >= _RANK[since]

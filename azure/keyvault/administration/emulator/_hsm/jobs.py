@@ -29,11 +29,11 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 # The newest jobs are kept.
-_MEMORY = 1000
+_MAX_JOBS = 1000
 # A poll waits for a job that is due this soon, because the client would poll again only seconds later,
-_SOON_SECONDS = 0.25
+_DUE_SOON_SECONDS = 0.25
 # but no longer than this.
-_PATIENCE_SECONDS = 2.0
+_MAX_WAIT_SECONDS = 2.0
 # Before the next attempt to store the end of a job.
 _RETRY_SECONDS = 1.0
 
@@ -111,8 +111,8 @@ class Jobs:
 
     async def wait_if_due_soon(self) -> None:
         """Wait for a job that is about to end."""
-        if self._tasks and self._due - self._clock.now() < _SOON_SECONDS:
-            await asyncio.wait(self._tasks, timeout=_PATIENCE_SECONDS)
+        if self._tasks and self._due - self._clock.now() < _DUE_SOON_SECONDS:
+            await asyncio.wait(self._tasks, timeout=_MAX_WAIT_SECONDS)
 
     def fail_interrupted(self) -> None:
         """Fail the job that was running when the previous process ended."""
@@ -140,7 +140,7 @@ class Jobs:
 
     def _remember(self, job: Job) -> None:
         self._store.save_job(job)
-        self._store.forget_jobs(keep=_MEMORY)
+        self._store.forget_jobs(keep=_MAX_JOBS)
 
     async def _check(self, kind: JobKind, check: Callable[[], Awaitable[object]], fault_match: FaultMatch) -> Job:
         """Return the job as it was at the start, which the response shows; its outcome is saved."""

@@ -11,11 +11,11 @@ from .._domain import errors, versions
 from .._domain.rate_limits import Limit
 from .dispatch import MAX_BODY, dispatcher
 from .exchange import HSM
-from .fault_injection import break_off, inject_fault
+from .fault_injection import break_connection, inject_fault
 from .handlers import access_control as roles
 from .handlers import backup, key_backup, key_rotation, keys, settings
 from .handlers.key_operations import key_operation, random_bytes
-from .headers import stamp
+from .headers import set_headers
 from .middleware import authenticate, record, render_errors
 from .operation import Body, Call, Handler, Operation, Result, Service
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .._hsm.hsm import Hsm
 
 _MIDDLEWARES = (
-    break_off,  # breaks the connection, once the journal has the request, if a fault says so
+    break_connection,  # breaks the connection, once the journal has the request, if a fault says so
     record,  # gives every request an Activity ID and writes the journal
     inject_fault,
     render_errors,  # turns all errors of those below into the service's error shape
@@ -169,5 +169,5 @@ def make_app(hsm: Hsm) -> web.Application:
     app[HSM] = hsm
     operations = _ADMINISTRATION + _KEYS + _SETTINGS + _NOT_EMULATED
     app.router.add_route("*", r"/{path:[\s\S]*}", dispatcher(operations))
-    app.on_response_prepare.append(stamp)
+    app.on_response_prepare.append(set_headers)
     return app

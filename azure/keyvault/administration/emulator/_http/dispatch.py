@@ -10,7 +10,7 @@ from yarl import URL
 
 from .._domain import errors, jobs, keys, rbac, versions
 from . import responses
-from .exchange import HSM, base_url, exchange_of, folded_path
+from .exchange import HSM, base_url, exchange_of, normalized_path
 from .json_body import JsonBody
 from .operation import Body, Call, Operation
 
@@ -35,7 +35,7 @@ def dispatcher(operations: Iterable[Operation]) -> Handler:
 
 
 async def _dispatch(router: web.UrlDispatcher, request: web.Request) -> web.StreamResponse:
-    folded = URL.build(path=folded_path(request), encoded=True)
+    folded = URL.build(path=normalized_path(request), encoded=True)
     match = await router.resolve(request.clone(rel_url=folded))
     refusal = match.http_exception
     if isinstance(refusal, web.HTTPMethodNotAllowed):
@@ -64,7 +64,7 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
 
     exchange.operation = operation
     call = Call(
-        path=folded_path(request),
+        path=normalized_path(request),
         parameters=exchange.parameters,
         query=query,
         api_version=query.get(_VERSION, versions.NEWEST),

@@ -42,7 +42,7 @@ class Exchange:
     """None until the request is admitted; before that, only the front end responds."""
     fault_match: FaultMatch = field(default_factory=FaultMatch)
     is_answered: bool = True
-    break_off: Callable[[web.Request, web.StreamResponse], Awaitable[web.StreamResponse]] | None = None
+    break_connection: Callable[[web.Request, web.StreamResponse], Awaitable[web.StreamResponse]] | None = None
     """Breaks the connection instead of sending the response, or all of it."""
 
     @property
@@ -64,7 +64,7 @@ def exchange_of(request: BaseRequest) -> Exchange:
     return exchange
 
 
-def folded_path(request: BaseRequest) -> str:
+def normalized_path(request: BaseRequest) -> str:
     """Return the path as it was sent, but with single slashes.
 
     Clients write the scope in different ways (///providers, //keys//providers) for the same resource.

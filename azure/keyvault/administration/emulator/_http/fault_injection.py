@@ -25,7 +25,7 @@ from .._domain.faults import (
     TruncatedBody,
 )
 from . import responses
-from .exchange import HSM, exchange_of, folded_path
+from .exchange import HSM, exchange_of, normalized_path
 from .middleware import caller_of
 
 if TYPE_CHECKING:
@@ -35,10 +35,10 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @web.middleware
-async def break_off(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def break_connection(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Break the connection if a fault says so; last of all, so that the journal has it before the client knows."""
     response = await handler(request)
-    act = exchange_of(request).break_off
+    act = exchange_of(request).break_connection
     return response if act is None else await act(request, response)
 
 
@@ -47,7 +47,7 @@ async def inject_fault(request: web.Request, handler: Handler) -> web.StreamResp
     """Inject the fault that matches this request, if any."""
     exchange = exchange_of(request)
     has_token = hdrs.AUTHORIZATION in request.headers
-    match = request.app[HSM].faults.match(request.method, folded_path(request), has_token=has_token)
+    match = request.app[HSM].faults.match(request.method, normalized_path(request), has_token=has_token)
     exchange.fault_match = match
     if match.rule is None or isinstance(match.rule.fault, OperationFault):
         return await handler(request)
@@ -65,7 +65,7 @@ async def _deliver(fault: Fault, request: web.Request, handler: Handler) -> web.
         await clock.sleep_until(clock.now() + fault.seconds)
         return await handler(request) if response is None else response
     if isinstance(fault, TruncatedBody):
-        exchange_of(request).break_off = _send_half
+        exchange_of(request).break_connection = _send_half
         return await handler(request)
     if isinstance(fault, MalformedBody):
         return _with_half_body(await handler(request))
@@ -91,7 +91,7 @@ def _instead(fault: Fault, request: web.Request) -> web.Response:
         return responses.challenge(request.method, hsm.authority.claims_challenge(hsm.clock.now()))
     exchange = exchange_of(request)
     exchange.is_answered = False
-    exchange.break_off = _reset if isinstance(fault, Reset) else _close
+    exchange.break_connection = _reset if isinstance(fault, Reset) else _close
     return web.Response()
 
 

@@ -31,7 +31,7 @@ _BUILD = {"x-ms-build-version": "1.0.20260429-1-emulator"}
 _BACKUP = {"Server": "Kestrel", "api-supported-versions": "20180927, 20211111"}
 
 
-async def stamp(request: Request, response: StreamResponse) -> None:
+async def set_headers(request: Request, response: StreamResponse) -> None:
     """Turn aiohttp's headers into the service's, just before a response is sent."""
     exchange = exchange_of(request)
     is_backup = exchange.service is Service.BACKUP

@@ -40,7 +40,7 @@ class ConnectProxy:
     :param context: The TLS settings of all servers.
     :param others: Servers for other host names.
     :param allowed: Hosts and ports to which a tunnel may leave the emulator.
-    :param patience: Seconds that a client has for its request, and again for the TLS handshake.
+    :param timeout: Seconds that a client has for its request, and again for the TLS handshake.
     """
 
     def __init__(
@@ -51,7 +51,7 @@ class ConnectProxy:
         *,
         others: Mapping[str, _Server] | None = None,
         allowed: Iterable[str] = (),
-        patience: float | None = None,
+        timeout: float | None = None,
     ) -> None:
         self.authority = f"{host}:{_HTTPS}"
         self.context = context
@@ -61,7 +61,7 @@ class ConnectProxy:
             **dict.fromkeys(allowed),
             self.authority: server,
         }
-        self.patience = connections.REQUEST_SECONDS if patience is None else patience
+        self.timeout = connections.REQUEST_SECONDS if timeout is None else timeout
         self.connections = Connections("Proxy")
         self._clients: set[_Client] = set()
         self._listener: Listener | None = None
@@ -110,7 +110,7 @@ class _Client(asyncio.Protocol):
         # Of TCP; asyncio declares a base class.
         self._transport = cast("asyncio.Transport", transport)
         too_long = Refusal(408, "The request took too long.")
-        self._timer = self._loop.call_later(self._proxy.patience, self._refuse, too_long)
+        self._timer = self._loop.call_later(self._proxy.timeout, self._refuse, too_long)
         if not self._proxy.enter(self):
             self.drop()
 
@@ -153,7 +153,7 @@ class _Client(asyncio.Protocol):
         # The proxy does not see what happens in the tunnel, so it never counts as idle.
         self.idle_since = None
         try:
-            await relay(self._transport, target, _ESTABLISHED, self._proxy.patience)
+            await relay(self._transport, target, _ESTABLISHED, self._proxy.timeout)
         # In Python 3.10, asyncio's TimeoutError is not an OSError.
         except (OSError, asyncio.TimeoutError) as error:
             _LOGGER.info("No connection to %s: %s", target, error)
@@ -173,7 +173,7 @@ class _Client(asyncio.Protocol):
                 early,
                 self._proxy.context,
                 server_side=True,
-                ssl_handshake_timeout=self._proxy.patience,
+                ssl_handshake_timeout=self._proxy.timeout,
             )
         except OSError as error:
             _LOGGER.info("No TLS in a tunnel: %s", error)

@@ -22,7 +22,7 @@ REQUEST_SECONDS = 10.0
 """Time for receiving a request, from the connection or the first byte on; and for sending a response."""
 MAX_CONNECTIONS = 1024
 """Connections of a listener, unless the process can open too few files."""
-SPARED_SECONDS = 1.0
+MIN_IDLE_SECONDS = 1.0
 """Time that a connection is idle before it can be closed for another: its client may be about to send."""
 
 _PAUSE_SECONDS = 0.05
@@ -71,7 +71,7 @@ class Connections:
         """Drop the connection that has been idle longest, and return whether there was one."""
         idle = [(each.idle_since, each) for each in self._open if each.idle_since is not None]
         since, longest = min(idle, key=lambda pair: pair[0], default=(0.0, None))
-        if longest is None or asyncio.get_running_loop().time() - since < SPARED_SECONDS:
+        if longest is None or asyncio.get_running_loop().time() - since < MIN_IDLE_SECONDS:
             return False
         self._open.discard(longest)
         longest.drop()

@@ -9,7 +9,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Protocol
 
-from .._domain.jobs import JobFailure, check_extent, folder_not_found, invalid_backup
+from .._domain.jobs import JobFailure, check_size, folder_not_found, invalid_backup
 from .._domain.sas import BACKUP_PERMISSIONS, RESTORE_PERMISSIONS
 from .threads import run_in_thread
 
@@ -139,5 +139,5 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
         if path.is_symlink() or not path.is_file():
             raise invalid_backup(f"{path.name!a} is not a file")
         sizes[path.name] = path.stat().st_size
-        check_extent(sizes)
+        check_size(sizes)
     return {name: (folder / name).read_bytes() for name in sizes}

@@ -14,7 +14,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob.aio import ContainerClient
 
-from .._domain.jobs import MAX_BACKUP_FILES, JobFailure, check_extent, folder_not_found
+from .._domain.jobs import MAX_BACKUP_FILES, JobFailure, check_size, folder_not_found
 from .._domain.sas import redact
 
 if TYPE_CHECKING:
@@ -85,7 +85,7 @@ class BlobContainer:
         async for page in pages:
             async for blob in page:
                 sizes[blob.name.removeprefix(prefix)] = blob.size
-                check_extent(sizes)
+                check_size(sizes)
             left -= 1
             if not left:
                 raise self._unavailable("lists without end")

@@ -13,7 +13,7 @@ import trustme
 from cryptography.x509.verification import PolicyBuilder
 
 from .._net.addresses import LOOPBACK, LOOPBACK_IPV6
-from .files import write_whole
+from .files import write_atomically
 
 # cryptography keeps the first datetime class that it meets, so it meets the real one before a test replaces that.
 PolicyBuilder().time(datetime.now(timezone.utc))
@@ -50,7 +50,7 @@ def load_or_create(path: Path, host: str, *others: str) -> Certificates:
     if path.exists() and (kept := _parse(path.read_bytes())):
         return kept
     certificates = issue(host, *others)
-    write_whole(path, b"".join(astuple(certificates)))
+    write_atomically(path, b"".join(astuple(certificates)))
     return certificates
 
 

@@ -52,7 +52,7 @@ def prepare(path: Path, *, is_own: bool = False) -> DataDirectory:
     if data.database.exists():
         _require_access(data.database, os.R_OK | os.W_OK)
     for each in (*path.glob(f"{_DATABASE}*"), data.security_domain, data.storage, data.certificates):
-        _close_to_others(each)
+        _restrict_access(each)
     return data
 
 
@@ -121,7 +121,7 @@ def _require_access(path: Path, mode: int) -> None:
         raise PermissionError(f"{path} cannot be read and written; make it so, or use another data directory")
 
 
-def _close_to_others(path: Path) -> None:
+def _restrict_access(path: Path) -> None:
     """Restrict access to the owner: the state holds the key that signs tokens."""
     try:
         mode = path.stat().st_mode

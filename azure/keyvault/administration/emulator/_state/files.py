@@ -7,7 +7,7 @@ from pathlib import Path
 from tempfile import mkstemp
 
 
-def write_whole(path: Path, content: bytes, *, is_public: bool = False) -> None:
+def write_atomically(path: Path, content: bytes, *, is_public: bool = False) -> None:
     """Write a file, for its owner only unless it is public; readers see the old content or the new, never a part.
 
     :raises OSError: if it cannot be written.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from .files import write_whole
+from .files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -27,7 +27,7 @@ def load_or_create(path: Path, given: bytes | None, *, is_new: bool) -> bytes:
         if given is None and not is_new:
             raise ValueError(f"{path} is missing: put a copy in its place, or pass its content as security_domain")
         domain = given or secrets.token_bytes(SIZE)
-        write_whole(path, domain.hex().encode())
+        write_atomically(path, domain.hex().encode())
         return domain
     kept = read(path)
     if given is not None and kept != given:

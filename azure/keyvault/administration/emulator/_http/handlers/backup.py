@@ -66,7 +66,7 @@ async def _status(hsm: Hsm, call: Call, *, is_backup: bool) -> Result:
     job = _find(hsm, call, is_backup=is_backup)
     if job.status is JobStatus.FAILED and job.failed_form is FailedJobForm.POLL_REFUSED:
         raise errors.bad_request(job.details or "")
-    return Result(_alphabetical(_job(job)))
+    return Result(_sorted_members(_job(job)))
 
 
 def _find(hsm: Hsm, call: Call, *, is_backup: bool) -> Job:
@@ -129,7 +129,7 @@ def _accepted(hsm: Hsm, call: Call, job: Job) -> Result:
     kind = "backup" if is_backup else "restore"
     return Result(
         # Only the response to the start of a backup has its members in the order of declaration.
-        _job(job) if is_backup else _alphabetical(_job(job)),
+        _job(job) if is_backup else _sorted_members(_job(job)),
         status=202,
         headers={
             "azure-asyncoperation": f"{call.base_url}/{kind}/{job.id}/pending",
@@ -160,6 +160,6 @@ def _error(job: Job) -> dict[str, Any] | None:
     return {"code": job.error_code, "message": job.error_message, "innererror": None}
 
 
-def _alphabetical(body: dict[str, Any]) -> dict[str, Any]:
+def _sorted_members(body: dict[str, Any]) -> dict[str, Any]:
     error = body["error"]
     return dict(sorted({**body, "error": error and dict(sorted(error.items()))}.items()))

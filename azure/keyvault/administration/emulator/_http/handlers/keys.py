@@ -50,7 +50,7 @@ async def import_key(hsm: Hsm, call: Call) -> Result:
             kty = web_key.required_text("kty")
             operations = web_key.texts("key_ops")
             curve = web_key.text("crv")
-            members = _present({name: web_key.binary(name) for name in key_material.WEB_KEY_BYTES})
+            members = _without_none({name: web_key.binary(name) for name in key_material.WEB_KEY_BYTES})
             if web_key.text("key_hsm") is not None:
                 raise errors.not_emulated("Importing a key that another HSM has wrapped")
         family = keys.parse_family(kty)
@@ -198,7 +198,7 @@ def _with_attributes(version: KeyVersion, attributes: JsonBody | None, *, may_ex
             # Fixed at the key's creation.
             "exportable": attributes.flag("exportable") if may_export else None,
         }
-    changed = replace(version, **_present(changes))
+    changed = replace(version, **_without_none(changes))
     keys.check_validity(changed.not_before, changed.expires)
     return changed
 
@@ -237,7 +237,7 @@ def _find_deleted(hsm: Hsm, call: Call) -> Key:
 
 def _list_by_name(hsm: Hsm, call: Call, *, deleted: bool) -> Result:
     size = _page_size(call)
-    after = keys.parse_last_listed(call.query.get("$skiptoken"))
+    after = keys.parse_name_token(call.query.get("$skiptoken"))
     # One more than needed shows whether there is a next page.
     found = hsm.store.keys(deleted=deleted, after=after, limit=size + 1)
     shown = found[:size]
@@ -271,10 +271,10 @@ def bundle(call: Call, name: str, version: KeyVersion, *, is_deleted: bool = Fal
         "kid": _url(call, "keys", f"{name}/{version.version}"),
         "kty": version.kty,
     }
-    return _present(
+    return _without_none(
         {
             "attributes": _attributes(version, size=None if is_deleted else keys.symmetric_size(version)),
-            "key": dict(sorted(_present(web_key).items())),
+            "key": dict(sorted(_without_none(web_key).items())),
             "release_policy": version.release_policy,
             "tags": version.tags or None,
         }
@@ -297,11 +297,13 @@ def _deletion(call: Call, key: Key) -> dict[str, Any]:
 
 
 def _item(call: Call, path: str, version: KeyVersion) -> dict[str, Any]:
-    return _present({"attributes": _attributes(version), "kid": _url(call, "keys", path), "tags": version.tags or None})
+    return _without_none(
+        {"attributes": _attributes(version), "kid": _url(call, "keys", path), "tags": version.tags or None}
+    )
 
 
 def _attributes(version: KeyVersion, *, size: int | None = None) -> dict[str, Any]:
-    return _present(
+    return _without_none(
         {
             "created": version.created,
             "enabled": version.enabled,
@@ -316,7 +318,7 @@ def _attributes(version: KeyVersion, *, size: int | None = None) -> dict[str, An
     )
 
 
-def _present(members: dict[str, Any]) -> dict[str, Any]:
+def _without_none(members: dict[str, Any]) -> dict[str, Any]:
     """Remove unset members: unlike jobs, keys never show null."""
     return {name: value for name, value in members.items() if value is not None}
 
