@@ -1,4 +1,4 @@
-"""An application as somebody else has written it: it knows of the emulator what the environment says, and no more."""
+"""An application that knows the emulator only from the environment."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OURS = (
 
 
 def environment(variables: Mapping[str, str]) -> dict[str, str]:
-    """Return the environment of a process that has nothing else to go by."""
+    """Return the environment of a process without any other proxy, credential or certificate."""
     kept = {
         name: value
         for name, value in os.environ.items()
@@ -69,7 +69,7 @@ async def get_token(variables: Mapping[str, str], **changes: str) -> str:
 async def send(
     variables: Mapping[str, str], method: str, path: str, body: object = None, *, token: str | None = None
 ) -> tuple[int, Any]:
-    """Send one request through the proxy, with strict verification, and return status and body of the answer."""
+    """Send one request through the proxy, with strict verification, and return status and body of the response."""
     context = ssl.create_default_context(cafile=variables["SSL_CERT_FILE"])
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     async with (

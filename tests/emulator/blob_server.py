@@ -1,4 +1,4 @@
-"""As much of a blob service as a backup needs, on loopback: one account, one container, SAS permissions."""
+"""A blob service on loopback with what a backup needs: one account, one container, SAS permissions."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _NEEDED = {"PUT": "w", "DELETE": "d", "GET": "r"}
 
 
 class BlobServer:
-    """Keeps blobs in a dict; a SAS token counts by its ``sp`` alone, a shared key by its account.
+    """Keeps blobs in a dict; of a SAS token it checks ``sp`` alone, of a shared key the account.
 
-    What is in ``sizes`` is said of a blob's size, true or not; every error's message ends with ``quote`` filled with
-    the query of the request. ``lists`` and ``reads`` take the place of the honest responses to such requests.
+    ``sizes`` overrides the size of a blob in lists; every error message ends with ``quote``, filled with the query of
+    the request. ``lists`` and ``reads`` can be replaced by handlers that lie.
     """
 
     def __init__(self) -> None:
@@ -37,7 +37,6 @@ class BlobServer:
         app = web.Application()
         app.router.add_route("*", "/{account}/{container}", self._container)
         app.router.add_route("*", "/{account}/{container}/{blob:.+}", self._blob)
-        # What it logs of its own is no part of any test.
         self._runner = web.AppRunner(app, access_log=None)
 
     async def __aenter__(self) -> Self:

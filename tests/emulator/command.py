@@ -1,4 +1,4 @@
-"""The emulator as a command in a process of its own."""
+"""The emulator as a command in its own process."""
 
 from __future__ import annotations
 
@@ -53,14 +53,14 @@ class Command:
         self.text = text
 
     async def stop(self, number: int = signal.SIGTERM) -> tuple[int | None, str]:
-        """Send a signal, and return the exit code and what was said on stderr."""
+        """Send a signal, and return the exit code and the output on stderr."""
         self.process.send_signal(number)
         _, errors = await self.process.communicate()
         return self.process.returncode, errors.decode()
 
 
 async def start(*arguments: str | Path, variables: Mapping[str, str] | None = None) -> Process:
-    """Start the command in the environment of a machine on which nothing is set but these variables."""
+    """Start the command in an environment with these variables and no other setting."""
     return await asyncio.create_subprocess_exec(
         *(sys.executable, "-W", "error::ResourceWarning", "-m", "azure.keyvault.administration.emulator"),
         *map(str, arguments),
@@ -73,7 +73,7 @@ async def start(*arguments: str | Path, variables: Mapping[str, str] | None = No
 
 @asynccontextmanager
 async def started(*arguments: str | Path) -> AsyncIterator[Command]:
-    """Serve until the block ends, at most."""
+    """Serve until the block ends, or earlier."""
     process = await start("--print-env", "--quiet", *arguments)
     assert process.stdout
     try:

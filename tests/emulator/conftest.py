@@ -1,4 +1,4 @@
-"""An emulator for each test; it starts in a few milliseconds."""
+"""Raw clients of an emulator, and keys whose generation takes as long as a test wants."""
 
 from __future__ import annotations
 
@@ -7,18 +7,13 @@ from typing import TYPE_CHECKING
 import pytest
 import pytest_asyncio
 
-from azure.keyvault.administration.emulator import ManagedHsmEmulator
-from emulator.raw import CRYPTO_OFFICER, CRYPTO_USER, RawClient
+from emulator.raw import RawClient
 from emulator.slow_key import SlowKey
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import Iterator
 
-
-@pytest_asyncio.fixture(name="hsm")
-async def _hsm() -> AsyncIterator[ManagedHsmEmulator]:
-    async with ManagedHsmEmulator() as hsm:
-        yield hsm
+    from azure.keyvault.administration.emulator import ManagedHsmEmulator
 
 
 @pytest.fixture(name="raw")
@@ -28,9 +23,8 @@ def _raw(hsm: ManagedHsmEmulator) -> RawClient:
 
 @pytest_asyncio.fixture(name="user")
 async def _user(raw: RawClient) -> RawClient:
-    """Somebody who may do with keys whatever can be done."""
-    await raw.assign(raw.hsm.admin_object_id, CRYPTO_USER)
-    await raw.assign(raw.hsm.admin_object_id, CRYPTO_OFFICER)
+    """An administrator who may use and manage keys."""
+    await raw.grant_key_roles()
     return raw
 
 

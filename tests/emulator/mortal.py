@@ -1,8 +1,7 @@
 """Serve one emulator after another; each is a process that can be killed by itself.
 
 A fork of a process that has imported everything serves after a few milliseconds; a new interpreter takes a second.
-It is told on its standard input: ``start``, the duration of jobs and the data directory; ``kill``. Each line is
-answered by one of JSON.
+The commands on standard input are ``start DURATION DIRECTORY`` and ``kill``; each is answered by a line of JSON.
 """
 
 from __future__ import annotations
@@ -40,7 +39,7 @@ def start(data: str, duration: float) -> int:
     if not child:
         try:
             asyncio.run(serve(data, duration))
-        except BaseException as error:  # noqa: BLE001 - whatever it is, somebody waits for an answer
+        except BaseException as error:  # noqa: BLE001 - the test waits for an answer
             answer(error=repr(error))
         finally:
             os._exit(1)
@@ -49,7 +48,7 @@ def start(data: str, duration: float) -> int:
 
 def main() -> None:
     child = 0
-    # The end of the input is the end of whoever wanted this.
+    # Ends with the test, which closes the input.
     while line := sys.stdin.readline():
         command, *options = line.rstrip("\n").split(" ", 2)
         if command == "start":

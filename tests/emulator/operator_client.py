@@ -1,21 +1,26 @@
-"""A client that backs up and restores, and never waits."""
+"""A client that backs up and restores, and puts the clock forward instead of waiting."""
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
-from emulator.raw import ACTION, BACKUP_USER, CRYPTO_OFFICER, CRYPTO_USER, ROLE_DEFINITIONS, RawClient
+from azure.keyvault.administration.emulator import ManagedHsmEmulator
+from emulator.raw import ACTION, BACKUP_USER, CRYPTO_USER, ROLE_DEFINITIONS, RawClient
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator
+
     from emulator.raw import Reply
 
 DURATION = 3600.0
 ALICE = "a11ce000-0000-4000-8000-000000000001"
+BOB = "b0b00000-0000-4000-8000-000000000002"
 ROLE = "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
 
 
 class Operator(RawClient):
-    """Somebody who backs up and restores, and does not wait: the clock is put forward until the job is due."""
+    """Backs up and restores; the clock is put forward until the job is due."""
 
     @property
     def storage(self) -> dict[str, Any]:
@@ -42,12 +47,10 @@ class Operator(RawClient):
 
     async def folder(self) -> str:
         """Back up, and return the name of the folder."""
-        reply = await self.finish(await self.back_up())
-        assert reply.json["status"] == "Succeeded", reply.body
-        return str(reply.json["azureStorageBlobContainerUri"]).rpartition("/")[2]
+        return folder_of(await self.finish(await self.back_up()))
 
     async def state(self) -> dict[str, object]:
-        """Everything that a client can see."""
+        """Return everything that a client can see."""
         paths = [
             ROLE_DEFINITIONS,
             *(f"{scope}/providers/Microsoft.Authorization/roleAssignments" for scope in ("", "/keys", "/keys/a")),
@@ -60,9 +63,8 @@ class Operator(RawClient):
         return {path: reply.json if reply.status == 200 else reply.status for path, reply in replies.items()}
 
     async def furnish(self) -> None:
-        """Make an HSM that is worth a backup."""
-        await self.assign(self.principal, CRYPTO_USER)
-        await self.assign(self.principal, CRYPTO_OFFICER)
+        """Create keys, a role and assignments."""
+        await self.grant_key_roles()
         await self.assign(ALICE, BACKUP_USER, "/keys/a")
         permissions = [{"dataActions": [f"{ACTION}/keys/read/action"]}]
         await self.send(
@@ -82,8 +84,21 @@ class Operator(RawClient):
         await self.send("DELETE", "/deletedkeys/gone")
 
 
+@asynccontextmanager
+async def operating(name: str = "emulated-hsm", **options: Any) -> AsyncGenerator[Operator]:
+    """Start an emulator whose jobs are in progress until the clock is put forward."""
+    async with ManagedHsmEmulator(name, job_duration=DURATION, **options) as hsm:
+        yield Operator(hsm)
+
+
+def folder_of(done: Reply) -> str:
+    """Return the name of the folder that a backup has written."""
+    assert done.json["status"] == "Succeeded", done.body
+    return str(done.json["azureStorageBlobContainerUri"]).rpartition("/")[2]
+
+
 def failed(reply: Reply) -> tuple[str, str]:
-    """Return code and message of a failed job, having looked at everything else of it."""
+    """Check the status of a failed job, and return its code and message."""
     body = reply.json
     assert reply.status == 200
     assert body["status"] == "Failed"

@@ -1,4 +1,4 @@
-"""A client that sends exactly what it is told, and keeps every answer whole."""
+"""A client that sends exactly what it is told, and keeps every response whole."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ RESTORE_USER = "6efe6056-5259-49d2-8b3d-d3d73544b20b"
 
 @dataclass(frozen=True)
 class Reply:
-    """One answer."""
+    """One response."""
 
     status: int
     headers: dict[str, str]
@@ -56,7 +56,7 @@ class Reply:
 
     @property
     def error(self) -> tuple[int, str, str]:
-        """Status, code and message of an error that has the shape of the front end, and nothing else."""
+        """Status, code and message of an error in exactly the shape of the front end."""
         assert set(self.json) == {"error"}
         assert list(self.json["error"])[:2] == ["code", "message"]
         message: str = self.json["error"]["message"]
@@ -65,14 +65,14 @@ class Reply:
 
     @property
     def backup_error(self) -> tuple[int, str, str]:
-        """Status, code and message of an error that has the shape of the backup service, and nothing else."""
+        """Status, code and message of an error in exactly the shape of the backup service."""
         error = self.json["error"]
         assert self.json == {"error": {"code": error["code"], "innererror": None, "message": error["message"]}}
         return self.status, error["code"], error["message"]
 
 
 class RawClient:
-    """Talks to one emulator as its administrator, or as somebody else."""
+    """Talks to one emulator as its administrator, or as another principal."""
 
     def __init__(self, hsm: ManagedHsmEmulator, principal: str | None = None) -> None:
         self.hsm = hsm
@@ -95,7 +95,7 @@ class RawClient:
         token: str | None = "",
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
-        """Send a request; a token of None means no Authorization, an empty one the principal's own."""
+        """Send a request; a token of None means no Authorization header, an empty one means the principal's token."""
         sent = dict(headers or {})
         if token is not None:
             sent.setdefault("Authorization", f"Bearer {token or await self.token()}")
@@ -104,7 +104,7 @@ class RawClient:
             sent.setdefault("Content-Type", "application/json")
         parts = [part for part in (f"api-version={version}" if version else "", query) if part]
         url = URL(self.hsm.vault_url + path + ("?" + "&".join(parts) if parts else ""), encoded=True)
-        # The session of the transport that clients get, so that the very TLS of theirs is used here.
+        # The session of the transport that clients get, with its TLS.
         session: ClientSession = self.hsm.client_kwargs["transport"].session
         stream = None if data is None else io.BytesIO(data)
         async with session.request(method, url, data=stream, headers=sent, skip_auto_headers=["Content-Type"]) as reply:
@@ -113,7 +113,7 @@ class RawClient:
         return answer
 
     async def send_bytes(self, request: bytes) -> bytes:
-        """Send what no client would on a connection of its own, and return all that comes back until it closes."""
+        """Send bytes on a new connection, and return everything received until it closes."""
         context = ssl.create_default_context(cadata=self.hsm.ca_certificate.decode())
         reader, writer = await asyncio.open_connection("localhost", self.hsm.port, ssl=context)
         writer.write(request)
@@ -125,6 +125,11 @@ class RawClient:
         name = name or str(uuid5(NAMESPACE_URL, principal + role + scope))
         properties = {"roleDefinitionId": ROLE_ID + role, "principalId": principal}
         return await self.send("PUT", f"{scope}{ROLE_ASSIGNMENTS}/{name}", {"properties": properties})
+
+    async def grant_key_roles(self) -> None:
+        """Let the principal use and manage keys."""
+        for role in (CRYPTO_USER, CRYPTO_OFFICER):
+            await self.assign(self.principal, role)
 
     async def role_definitions(self) -> list[dict[str, Any]]:
         value: list[dict[str, Any]] = (await self.send("GET", ROLE_DEFINITIONS)).json["value"]

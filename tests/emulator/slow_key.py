@@ -1,4 +1,4 @@
-"""An RSA key that takes as long to make as a test wants."""
+"""An RSA key whose generation takes as long as a test wants."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class SlowKey:
-    """Stands in for the making of keys; those of other kinds are made at once."""
+    """Replaces the generation of keys; keys of other kinds are generated immediately."""
 
     def __init__(self) -> None:
         self._begun = threading.Event()
@@ -27,7 +27,7 @@ class SlowKey:
         return generate(spec)
 
     async def begun(self) -> None:
-        """Wait until a key is being made."""
+        """Wait until a key is being generated."""
         await asyncio.to_thread(self._begun.wait)
 
     def end(self) -> None:

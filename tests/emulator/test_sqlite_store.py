@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from typing import TYPE_CHECKING
 
 import pytest
@@ -41,18 +42,22 @@ def key(name: str, *, deleted: int | None = None) -> Key:
     return Key(name, (VERSION,), deleted)
 
 
-def test_records_come_back_as_they_were(store: SqliteStore) -> None:
-    store.save_role_definition(ROLE)
-    store.save_role_assignment(ASSIGNMENT)
-    store.save_key(key("k"))
-    store.save_job(JOB)
-    store.save_fact("f", "x")
+def test_records_come_back_as_they_were(tmp_path: Path) -> None:
+    path = tmp_path / "hsm.sqlite"
+    with closing(SqliteStore(path)) as store:
+        assert [store.key("k"), store.job("j"), store.running_job(), store.fact("f")] == [None] * 4
+        store.save_role_definition(ROLE)
+        store.save_role_assignment(ASSIGNMENT)
+        store.save_key(key("k"))
+        store.save_job(JOB)
+        store.save_fact("f", "x")
 
-    assert store.role_definitions() == [ROLE]
-    assert store.role_assignments() == [ASSIGNMENT]
-    assert store.key("k") == key("k")
-    assert store.job("j") == store.running_job() == JOB
-    assert store.fact("f") == "x"
+    with closing(SqliteStore(path)) as store:
+        assert store.role_definitions() == [ROLE]
+        assert store.role_assignments() == [ASSIGNMENT]
+        assert store.key("k") == key("k")
+        assert store.job("j") == store.running_job() == JOB
+        assert store.fact("f") == "x"
 
 
 def test_a_failed_job_of_an_older_emulator_still_says_why() -> None:
@@ -61,10 +66,6 @@ def test_a_failed_job_of_an_older_emulator_still_says_why() -> None:
     del earlier["error_message"]
 
     assert documents.job(earlier) == failed
-
-
-def test_what_is_not_there_is_none(store: SqliteStore) -> None:
-    assert [store.key("k"), store.job("j"), store.running_job(), store.fact("f")] == [None] * 4
 
 
 def test_a_transaction_that_fails_leaves_nothing(store: SqliteStore) -> None:
@@ -92,7 +93,7 @@ def test_keys_are_listed_by_name_live_and_deleted_apart(store: SqliteStore) -> N
     assert store.key_count() == 4
 
 
-def test_deleted_keys_are_forgotten_when_their_time_is_over(store: SqliteStore) -> None:
+def test_deleted_keys_are_forgotten_at_their_time(store: SqliteStore) -> None:
     for each in (key("live"), key("old", deleted=7), key("new", deleted=8)):
         store.save_key(each)
 
@@ -116,22 +117,10 @@ def test_a_snapshot_replaces_everything_but_facts_and_jobs(store: SqliteStore) -
     assert (store.job("j"), store.fact("f")) == (JOB, "x")
 
 
-def test_a_file_keeps_what_was_written(tmp_path: Path) -> None:
-    path = tmp_path / "hsm.sqlite"
-    first = SqliteStore(path)
-    first.save_role_definition(ROLE)
-    first.close()
-
-    second = SqliteStore(path)
-    assert second.role_definitions() == [ROLE]
-    second.close()
-
-
 def test_a_file_of_a_newer_version_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "hsm.sqlite"
-    store = SqliteStore(path)
-    store._execute("PRAGMA user_version = 99")
-    store.close()
+    with closing(SqliteStore(path)) as store:
+        store._execute("PRAGMA user_version = 99")
 
     with pytest.raises(StoreError, match="newer version of the emulator"):
         SqliteStore(path)
