@@ -211,13 +211,13 @@ def _found_in(operations: list[Operation]) -> list[str]:
 @pytest.mark.parametrize(
     "operations",
     [
-        pytest.param([*RESTORED, _look(a="1", b="2")], id="as it was backed up"),
-        pytest.param([*RESTORED, _write("b", "5"), _look(a="1", b="5")], id="and changed afterwards"),
-        pytest.param([*FAILED, _look(a="3", c="4")], id="failed, and as before"),
-        pytest.param([*UNANSWERED, _look(a="1", b="2")], id="no answer, and done"),
-        pytest.param([*UNANSWERED, _look(a="3", c="4")], id="no answer, and not done"),
-        pytest.param([*KEY_BACK, _look(a="1", b="2")], id="one key back"),
-        pytest.param([*KEY_KEPT, _look(a="3", b="2")], id="one key that was there"),
+        [*RESTORED, _look(a="1", b="2")],
+        [*RESTORED, _write("b", "5"), _look(a="1", b="5")],
+        [*FAILED, _look(a="3", c="4")],
+        [*UNANSWERED, _look(a="1", b="2")],
+        [*UNANSWERED, _look(a="3", c="4")],
+        [*KEY_BACK, _look(a="1", b="2")],
+        [*KEY_KEPT, _look(a="3", b="2")],
     ],
 )
 def test_a_restore_that_brings_back_what_it_is_to_passes(operations: list[Operation]) -> None:
@@ -227,16 +227,16 @@ def test_a_restore_that_brings_back_what_it_is_to_passes(operations: list[Operat
 @pytest.mark.parametrize(
     ("operations", "expected"),
     [
-        pytest.param([*RESTORED, _look(a="3", b="2")], "lost: a was read as 3", id="not everything restored"),
-        pytest.param([*RESTORED, _look(a="1")], "lost: b was read as None", id="something not brought back"),
-        pytest.param([*RESTORED, _look(a="1", b="2", c="4")], "lost: c was read as 4", id="something newer left"),
-        pytest.param([*RESTORED, _look(a="1", b="2", d="7")], "doubled: d was there", id="something unknown"),
-        pytest.param([*FAILED, _look(a="1", b="2")], "lost: a was read as 1", id="failed, and done all the same"),
-        pytest.param([*FAILED, _look(a="3")], "lost: c was read as None", id="failed, and something gone"),
-        pytest.param([*UNANSWERED, _look(a="3", b="9")], "lost: b was read as 9", id="no answer, and neither"),
-        pytest.param([*KEY_BACK, _look(b="2")], "lost: a was read as None", id="the key not brought back"),
-        pytest.param([*KEY_BACK, _look(a="1")], "lost: b was read as None", id="another key gone"),
-        pytest.param([*KEY_KEPT, _look(a="1", b="2")], "lost: a was read as 1", id="a key overwritten"),
+        ([*RESTORED, _look(a="3", b="2")], "lost: a was read as 3"),
+        ([*RESTORED, _look(a="1")], "lost: b was read as None"),
+        ([*RESTORED, _look(a="1", b="2", c="4")], "lost: c was read as 4"),
+        ([*RESTORED, _look(a="1", b="2", d="7")], "doubled: d was there"),
+        ([*FAILED, _look(a="1", b="2")], "lost: a was read as 1"),
+        ([*FAILED, _look(a="3")], "lost: c was read as None"),
+        ([*UNANSWERED, _look(a="3", b="9")], "lost: b was read as 9"),
+        ([*KEY_BACK, _look(b="2")], "lost: a was read as None"),
+        ([*KEY_BACK, _look(a="1")], "lost: b was read as None"),
+        ([*KEY_KEPT, _look(a="1", b="2")], "lost: a was read as 1"),
     ],
 )
 def test_a_restore_that_brings_back_something_else_is_found(operations: list[Operation], expected: str) -> None:

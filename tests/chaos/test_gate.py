@@ -1,4 +1,4 @@
-"""Whoever wants to be alone is alone, and does not wait for ever."""
+"""The gate lets in many, or one alone, without starving the one."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import asyncio
 from chaos.gate import Gate
 
 
-async def test_many_are_inside_at_once_and_who_is_alone_has_nobody_else() -> None:
+async def test_gate_lets_in_many_or_one_alone() -> None:
     gate, story = Gate(), list[str]()
     leave = asyncio.Event()
 

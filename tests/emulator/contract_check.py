@@ -56,4 +56,4 @@ def _body_errors(response: Mapping[str, Any], body: bytes) -> list[str]:
     try:
         return schema_errors(schema, json.loads(body))
     except ValueError:
-        return [f"{body!r} is no JSON"]
+        return [f"{body!r} isn't JSON"]

@@ -1,8 +1,7 @@
-"""What an emulator tells other programs, and whom they trust then."""
+"""The environment for other programs, and the authorities that they trust."""
 
 from __future__ import annotations
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -19,65 +18,32 @@ from emulator import application
 
 _NAMES = {NameOID.COMMON_NAME, NameOID.ORGANIZATION_NAME}
 
-SYNC_APPLICATION = """
-import os, urllib.request
-try:
-    urllib.request.urlopen(os.environ["AZURE_MANAGEDHSM_URL"])
-except urllib.error.HTTPError as error:
-    print(error.code, error.headers["WWW-Authenticate"].partition(" ")[0])
-"""
-
 
 def _authorities(file: str) -> set[str]:
     certificates = x509.load_pem_x509_certificates(Path(file).read_bytes())
     return {str(attribute.value) for each in certificates for attribute in each.subject if attribute.oid in _NAMES}
 
 
-async def test_a_program_that_knows_nothing_but_its_environment_reaches_the_emulator(hsm: ManagedHsmEmulator) -> None:
-    assert await asyncio.to_thread(application.run, SYNC_APPLICATION, hsm.environment()) == "401 Bearer"
-
-
-@pytest.fixture(name="company")
-def _company(tmp_path: Path) -> Path:
-    """An authority that the machine trusts already."""
-    file = tmp_path / "company.pem"
-    trustme.CA(organization_name="A company").cert_pem.write_to_path(str(file))
-    return file
-
-
-async def test_whom_the_machine_trusts_is_still_trusted(
-    hsm: ManagedHsmEmulator, company: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps trusted authorities in its own store")
+@pytest.mark.parametrize("kept_in", ["file", "directory", "nothing"])
+async def test_trusted_authorities_of_the_machine_are_kept(
+    hsm: ManagedHsmEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept_in: str
 ) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(company))
+    company = tmp_path / "0a1b2c3d.0"
+    if kept_in != "nothing":
+        trustme.CA(organization_name="A company").cert_pem.write_to_path(str(company))
+    monkeypatch.setenv("SSL_CERT_FILE", str(company if kept_in == "file" else tmp_path / "none.pem"))
+    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
 
     variables = hsm.environment()
 
+    trusted = {"Managed HSM emulator CA"} | ({"A company"} if kept_in != "nothing" else set())
     for name in ("SSL_CERT_FILE", "REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
-        assert _authorities(variables[name]) == {"A company", "Managed HSM emulator CA"}
+        assert _authorities(variables[name]) == trusted
     assert _authorities(variables["NODE_EXTRA_CA_CERTS"]) == {"Managed HSM emulator CA"}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Windows keeps whom it trusts in a store of its own")
-async def test_a_directory_of_authorities_will_do(
-    hsm: ManagedHsmEmulator, company: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "0a1b2c3d.0").symlink_to(company)
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-
-    assert _authorities(hsm.environment()["SSL_CERT_FILE"]) == {"A company", "Managed HSM emulator CA"}
-
-
-async def test_where_nobody_is_trusted_the_emulator_is(
-    hsm: ManagedHsmEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "none.pem"))
-    monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
-
-    assert _authorities(hsm.environment()["SSL_CERT_FILE"]) == {"Managed HSM emulator CA"}
-
-
-async def test_the_certificates_are_kept_with_the_data_and_the_key_of_the_authority_nowhere(tmp_path: Path) -> None:
+async def test_certificates_are_kept_with_the_data_without_the_key_of_the_ca(tmp_path: Path) -> None:
     async with ManagedHsmEmulator(data=tmp_path) as hsm:
         first = hsm.ca_certificate
         hsm.environment()
@@ -90,7 +56,7 @@ async def test_the_certificates_are_kept_with_the_data_and_the_key_of_the_author
     assert kept.stat().st_mode & 0o777 == 0o600
 
 
-async def test_what_other_programs_read_is_named_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_paths_for_other_programs_are_absolute(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
     async with ManagedHsmEmulator(data="data") as hsm:
@@ -98,10 +64,38 @@ async def test_what_other_programs_read_is_named_in_full(tmp_path: Path, monkeyp
 
 
 @pytest.mark.parametrize("content", ["", "damaged", "-----BEGIN X-----\nAAAA\n-----END X-----\n" * 3])
-async def test_certificates_that_cannot_be_read_are_made_anew(tmp_path: Path, content: str) -> None:
+async def test_unreadable_certificates_are_replaced(tmp_path: Path, content: str) -> None:
     (tmp_path / "certificates.pem").write_text(content)
 
     async with ManagedHsmEmulator(data=tmp_path) as hsm:
+        assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")
+
+
+async def test_damaged_certificates_are_replaced(tmp_path: Path) -> None:
+    async with ManagedHsmEmulator(data=tmp_path):
+        pass
+    kept = tmp_path / "certificates.pem"
+    for part in range(1, 5):
+        texts = kept.read_text().split("-----BEGIN")
+        damaged = texts[part]
+        middle = len(damaged) // 2
+        texts[part] = damaged[:middle] + ("B" if damaged[middle] == "A" else "A") + damaged[middle + 1 :]
+        kept.write_text("-----BEGIN".join(texts))
+
+        async with ManagedHsmEmulator(data=tmp_path) as hsm:
+            assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")
+
+
+@pytest.mark.parametrize(("days", "is_kept"), [(31, True), (29, False)])
+async def test_certificates_are_replaced_before_they_expire(tmp_path: Path, days: int, *, is_kept: bool) -> None:
+    authority = trustme.CA()
+    expiry = datetime.now(timezone.utc) + timedelta(days=days)
+    leaf = authority.issue_cert("emulated-hsm.managedhsm.azure.net", not_after=expiry)
+    pems = [authority.cert_pem, leaf.cert_chain_pems[0], leaf.private_key_pem]
+    (tmp_path / "certificates.pem").write_bytes(b"".join(pem.bytes() for pem in pems))
+
+    async with ManagedHsmEmulator(data=tmp_path) as hsm:
+        assert (hsm.ca_certificate == authority.cert_pem.bytes()) is is_kept
         assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")
 
 
@@ -149,6 +143,7 @@ async def test_the_managed_identity_can_be_another_principal() -> None:
     ("options", "message"),
     [
         ({"identity_object_id": "me"}, "identity_object_id must be a GUID"),
+        ({"allow_hosts": ["exa mple.com"]}, "an allowed host must be a host name"),
         ({"allow_hosts": ["https://example.com"]}, "an allowed host must be a host name"),
         ({"allow_hosts": ["example.com:0"]}, "an allowed host must be a host name"),
         ({"allow_hosts": ["example.com:https"]}, "an allowed host must be a host name"),
@@ -157,7 +152,7 @@ async def test_the_managed_identity_can_be_another_principal() -> None:
     ],
     ids=str,
 )
-def test_what_cannot_be_is_refused_before_the_start(options: dict[str, Any], message: str) -> None:
+def test_invalid_options_are_refused_before_the_start(options: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         ManagedHsmEmulator(**options)
 
@@ -186,6 +181,6 @@ async def test_others_reach_everything_under_the_name_that_is_advertised() -> No
     }
 
 
-def test_in_a_thread_of_its_own_it_is_reached_under_that_name_too() -> None:
+def test_advertised_name_is_used_from_another_thread() -> None:
     with ManagedHsmEmulator(host="0.0.0.0", advertise="127.0.0.2") as hsm:
         assert hsm.client_kwargs["proxies"]["https"] == hsm.environment()["HTTPS_PROXY"]

@@ -59,9 +59,9 @@ async def test_a_put_that_succeeds_does_not_name_the_build(raw: RawClient) -> No
 @pytest.mark.parametrize(
     ("method", "path", "status"),
     [
-        pytest.param("GET", f"{ROLE_ASSIGNMENTS}/{MISSING}", 404, id="not-found"),
-        pytest.param("GET", "/providers", 404, id="unknown-path"),
-        pytest.param("GET", f"/keys/a/b{ROLE_ASSIGNMENTS}", 400, id="bad-scope"),
+        ("GET", f"{ROLE_ASSIGNMENTS}/{MISSING}", 404),
+        ("GET", "/providers", 404),
+        ("GET", f"/keys/a/b{ROLE_ASSIGNMENTS}", 400),
     ],
 )
 async def test_an_error_of_the_front_end_does_not_say_where_it_was_served(
@@ -78,14 +78,14 @@ async def test_a_challenge_to_a_get_has_the_body_ok_that_calls_itself_json(raw: 
     assert (reply.status, reply.body, stable(reply)) == (401, b"OK", {**ALWAYS, **GET, **CHALLENGE})
 
 
-@pytest.mark.parametrize("method", ["PUT", "POST", "DELETE"])
-async def test_a_challenge_to_anything_else_has_no_body(raw: RawClient, method: str) -> None:
-    reply = await raw.send(method, ROLE_DEFINITIONS, token=None)
+async def test_a_challenge_to_anything_else_has_no_body(raw: RawClient) -> None:
+    for method in ("PUT", "POST", "DELETE"):
+        reply = await raw.send(method, ROLE_DEFINITIONS, token=None)
 
-    assert (reply.status, reply.body, stable(reply)) == (401, b"", {**ALWAYS, **CHALLENGE})
+        assert (reply.status, reply.body, stable(reply)) == (401, b"", {**ALWAYS, **CHALLENGE})
 
 
-async def test_every_answer_has_an_activity_id_of_its_own(raw: RawClient) -> None:
+async def test_every_response_has_its_own_activity_id(raw: RawClient) -> None:
     replies = [await raw.send("GET", ROLE_DEFINITIONS) for _ in range(20)]
 
     assert len({reply.headers["x-ms-request-id"] for reply in replies}) == 20

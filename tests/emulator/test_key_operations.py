@@ -19,14 +19,14 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.padding import PKCS7
 
 from azure.keyvault.administration.emulator._domain.algorithms import ALGORITHMS
+from emulator.operator_client import ALICE
 from emulator.raw import CRYPTO_USER, ROLE_ASSIGNMENTS, RawClient
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from emulator.raw import Reply
 
-ALICE = "a11ce000-0000-4000-8000-000000000001"
 _KNOWN = json.loads(Path(__file__).with_name("known_answers.json").read_text(encoding="utf-8"))
 HASHES: dict[str, hashes.HashAlgorithm] = {"256": hashes.SHA256(), "384": hashes.SHA384(), "512": hashes.SHA512()}
 CURVES = {"P-256": ec.SECP256R1(), "P-256K": ec.SECP256K1(), "P-384": ec.SECP384R1(), "P-521": ec.SECP521R1()}
@@ -89,20 +89,18 @@ async def test_published_answer_is_given(user: RawClient, row: dict[str, Any]) -
 # The other half of the key.
 
 
-def _rsa_padding(algorithm: str) -> padding.AsymmetricPadding:
-    hash_ = HASHES[algorithm[2:]]
-    return padding.PKCS1v15() if algorithm.startswith("RS") else padding.PSS(padding.MGF1(hash_), hash_.digest_size)
-
-
-@pytest.mark.parametrize("algorithm", ["RS256", "RS384", "RS512", "PS256", "PS384", "PS512"])
-async def test_rsa_signature_is_verified_with_the_public_key(user: RawClient, algorithm: str) -> None:
-    key = await create(user, kty="RSA", key_size=2048)
-    digest = hashlib.new(f"sha{algorithm[2:]}", b"text").digest()
-
-    signature = (await use(user, "sign", algorithm, digest)).json["value"]
-
+async def test_rsa_signature_is_verified_with_the_public_key(user: RawClient) -> None:
+    key = await create(user, kty="RSA")
     public = rsa.RSAPublicNumbers(number(key["e"]), number(key["n"])).public_key()
-    public.verify(decode(signature), digest, _rsa_padding(algorithm), utils.Prehashed(HASHES[algorithm[2:]]))
+    for bits, hash_ in HASHES.items():
+        digest = hashlib.new(f"sha{bits}", b"text").digest()
+        for kind, scheme in (
+            ("RS", padding.PKCS1v15()),
+            ("PS", padding.PSS(padding.MGF1(hash_), hash_.digest_size)),
+        ):
+            signature = (await use(user, "sign", f"{kind}{bits}", digest)).json["value"]
+
+            public.verify(decode(signature), digest, scheme, utils.Prehashed(hash_))
 
 
 @pytest.mark.parametrize(
@@ -132,9 +130,8 @@ async def test_ed25519_signature_is_verified_with_the_public_key(user: RawClient
     ed25519.Ed25519PublicKey.from_public_bytes(decode(key["x"])).verify(signature, b"a text of any length")
 
 
-@pytest.mark.parametrize("size", [2048, 3072, 4096])
-@pytest.mark.parametrize("operation", ["decrypt", "unwrapKey"])
-async def test_value_encrypted_with_the_public_key_is_decrypted(user: RawClient, operation: str, size: int) -> None:
+@pytest.mark.parametrize("size", [2048, 3072])
+async def test_value_encrypted_with_the_public_key_is_decrypted(user: RawClient, size: int) -> None:
     key = await create(user, kty="RSA", key_size=size)
     public = rsa.RSAPublicNumbers(number(key["e"]), number(key["n"])).public_key()
     for algorithm, scheme in (
@@ -142,23 +139,17 @@ async def test_value_encrypted_with_the_public_key_is_decrypted(user: RawClient,
         ("RSA-OAEP", padding.OAEP(padding.MGF1(hashes.SHA1()), hashes.SHA1(), None)),
         ("RSA-OAEP-256", padding.OAEP(padding.MGF1(hashes.SHA256()), hashes.SHA256(), None)),
     ):
-        reply = await use(user, operation, algorithm, public.encrypt(b"text", scheme))
+        for operation, undone in UNDONE.items():
+            outside = await use(user, undone, algorithm, public.encrypt(b"text", scheme))
+            inside = await use(user, operation, algorithm, b"text")
+            again = await use(user, undone, algorithm, decode(inside.json["value"]))
 
-        assert (reply.status, decode(reply.json["value"])) == (200, b"text")
-
-
-@pytest.mark.parametrize("operation", ["encrypt", "wrapKey"])
-@pytest.mark.parametrize("algorithm", ["RSA1_5", "RSA-OAEP", "RSA-OAEP-256"])
-async def test_value_encrypted_with_a_private_key_is_decrypted(user: RawClient, operation: str, algorithm: str) -> None:
-    await create(user, kty="RSA")
-
-    encrypted = decode((await use(user, operation, algorithm, b"text")).json["value"])
-
-    assert decode((await use(user, UNDONE[operation], algorithm, encrypted)).json["value"]) == b"text"
+            assert (outside.status, decode(outside.json["value"])) == (200, b"text")
+            assert (again.status, decode(again.json["value"])) == (200, b"text")
 
 
 @pytest.mark.parametrize("size", [128, 192, 256])
-async def test_symmetric_encryption_is_undone_by_whoever_has_the_key(user: RawClient, size: int) -> None:
+async def test_symmetric_encryption_is_undone_with_the_same_key(user: RawClient, size: int) -> None:
     key, iv, text = bytes(range(size // 8)), bytes(16), b"x" * 200
     await import_symmetric(user, key)
     cipher = Cipher(algorithms.AES(key), modes.CBC(iv))
@@ -200,15 +191,13 @@ async def test_newest_version_is_used_and_older_ones_stay_usable(user: RawClient
 
 
 @pytest.mark.parametrize("operation", ["encrypt", "decrypt", "sign", "wrapkey", "unwrapkey"])
-@pytest.mark.parametrize(("path", "named"), [("none", "none"), ("none/v", "none"), ("k/v", "k/v")])
-async def test_absent_key_and_absent_version_are_not_found(
-    user: RawClient, operation: str, path: str, named: str
-) -> None:
+async def test_absent_key_and_absent_version_are_not_found(user: RawClient, operation: str) -> None:
     await create(user, kty="oct")
 
-    reply = await user.send("POST", f"/keys/{path}/{operation}", {"alg": "A256KW", "value": ""})
+    for path, named in (("none", "none"), ("none/v", "none"), ("k/v", "k/v")):
+        reply = await user.send("POST", f"/keys/{path}/{operation}", {"alg": "A256KW", "value": ""})
 
-    assert reply.error == (404, "KeyNotFound", f"Key not found: {user.hsm.vault_url}/keys/{named}")
+        assert reply.error == (404, "KeyNotFound", f"Key not found: {user.hsm.vault_url}/keys/{named}")
 
 
 async def test_operation_outside_key_ops_is_forbidden(user: RawClient) -> None:
@@ -230,7 +219,7 @@ _TIMES = {"expired": {"exp": 1_000}, "not yet valid": {"nbf": 32_503_680_000}, "
 
 
 @pytest.mark.parametrize("state", _TIMES)
-async def test_time_and_state_of_a_key_decide_what_it_does(user: RawClient, state: str) -> None:
+async def test_expired_or_disabled_key_is_refused(user: RawClient, state: str) -> None:
     await create(user, kty="oct")
     wrapped = decode((await use(user, "wrapKey", "A256KW", bytes(16))).json["value"])
     signature = decode((await use(user, "sign", "HS256", b"text")).json["value"])
@@ -272,51 +261,53 @@ _KEYS: dict[str, dict[str, object]] = {
 }
 
 
-@pytest.mark.parametrize(
-    ("key", "operation", "algorithm", "sizes"),
-    [
-        ("rsa", "encrypt", "A256GCM", {"value": 5}),
-        ("rsa", "encrypt", "RSA-OAEP-512", {"value": 5}),
-        ("rsa", "encrypt", "rsa-oaep", {"value": 5}),
-        ("rsa", "encrypt", "RS256", {"value": 32}),
-        ("rsa", "encrypt", "RSA1_5", {"value": 246}),
-        ("rsa", "encrypt", "RSA-OAEP", {"value": 5, "iv": 12}),
-        ("rsa", "sign", "RS256", {"value": 31}),
-        ("rsa", "sign", "PS384", {"value": 32}),
-        ("rsa", "sign", "RS512", {"value": 65}),
-        ("rsa", "sign", "RSNULL", {"value": 246}),
-        ("rsa", "sign", "ES256", {"value": 32}),
-        ("rsa", "sign", "RSA1_5", {"value": 32}),
-        ("rsa", "verify", "RS256", {"value": 256, "digest": 33}),
-        ("p256", "sign", "ES384", {"value": 48}),
-        ("p256", "sign", "ES256K", {"value": 32}),
-        ("p256", "sign", "ES256", {"value": 33}),
-        ("p521", "sign", "ES512", {"value": 66}),
-        ("ed25519", "sign", "ES256", {"value": 32}),
-        ("aes128", "encrypt", "A256GCM", {"value": 5}),
-        ("aes256", "encrypt", "A256GCM", {"value": 5, "iv": 12}),
-        ("aes256", "encrypt", "A256GCM", {"value": 5, "tag": 16}),
-        ("aes256", "encrypt", "A256CBC", {"value": 5}),
-        ("aes256", "encrypt", "A256CBCPAD", {"value": 5, "iv": 12}),
-        ("aes256", "encrypt", "A256KW", {"value": 16}),
-        ("aes256", "decrypt", "A256GCM", {"value": 5, "iv": 12}),
-        ("aes256", "decrypt", "A256GCM", {"value": 5, "iv": 12, "tag": 12}),
-        ("aes256", "decrypt", "A256GCM", {"value": 5, "iv": 16, "tag": 16}),
-        ("aes256", "wrapKey", "A256KW", {"value": 17}),
-        ("aes256", "wrapKey", "A256KW", {"value": 8}),
-        ("aes256", "wrapKey", "A256GCM", {"value": 16}),
-        ("aes256", "wrapKey", "A256KW", {"value": 16, "aad": 1}),
-        ("aes256", "sign", "HS1", {"value": 5}),
-    ],
-)
-async def test_wrong_algorithm_or_parameter_is_refused(
-    user: RawClient, key: str, operation: str, algorithm: str, sizes: dict[str, int]
-) -> None:
+# Key, operation, algorithm, and how many bytes are given.
+_REFUSED = """
+    rsa     encrypt A256GCM      value=5
+    rsa     encrypt RSA-OAEP-512 value=5
+    rsa     encrypt rsa-oaep     value=5
+    rsa     encrypt RS256        value=32
+    rsa     encrypt RSA1_5       value=246
+    rsa     encrypt RSA-OAEP     value=5 iv=12
+    rsa     sign    RS256        value=31
+    rsa     sign    PS384        value=32
+    rsa     sign    RS512        value=65
+    rsa     sign    RSNULL       value=246
+    rsa     sign    ES256        value=32
+    rsa     sign    RSA1_5       value=32
+    rsa     verify  RS256        value=256 digest=33
+    p256    sign    ES384        value=48
+    p256    sign    ES256K       value=32
+    p256    sign    ES256        value=33
+    p521    sign    ES512        value=66
+    ed25519 sign    ES256        value=32
+    aes128  encrypt A256GCM      value=5
+    aes256  encrypt A256GCM      value=5 iv=12
+    aes256  encrypt A256GCM      value=5 tag=16
+    aes256  encrypt A256CBC      value=5
+    aes256  encrypt A256CBCPAD   value=5 iv=12
+    aes256  encrypt A256KW       value=16
+    aes256  decrypt A256GCM      value=5 iv=12
+    aes256  decrypt A256GCM      value=5 iv=12 tag=12
+    aes256  decrypt A256GCM      value=5 iv=16 tag=16
+    aes256  wrapKey A256KW       value=17
+    aes256  wrapKey A256KW       value=8
+    aes256  wrapKey A256GCM      value=16
+    aes256  wrapKey A256KW       value=16 aad=1
+    aes256  sign    HS1          value=5
+"""
+
+
+@pytest.mark.parametrize("key", _KEYS)
+async def test_wrong_algorithm_or_parameter_is_refused(user: RawClient, key: str) -> None:
     await create(user, **_KEYS[key])
 
-    reply = await use(user, operation, algorithm, **{name: bytes(size) for name, size in sizes.items()})
+    for name, operation, algorithm, *given in map(str.split, _REFUSED.strip().splitlines()):
+        if name == key:
+            sizes = dict(each.split("=") for each in given)
+            reply = await use(user, operation, algorithm, **{each: bytes(int(size)) for each, size in sizes.items()})
 
-    assert reply.error[:2] == (400, "BadParameter")
+            assert reply.error[:2] == (400, "BadParameter"), (operation, algorithm, given)
 
 
 @pytest.mark.parametrize("value", ["a+/b", "YQ==", "ä", "a", "Y Q", "YQ\n"])
@@ -343,18 +334,11 @@ async def test_every_failed_decryption_has_the_same_error(user: RawClient) -> No
     gcm = (await use(user, "encrypt", "A256GCM", b"text", aad=b"more")).json
     parts = {name: decode(gcm[name]) for name in ("iv", "tag", "aad", "value")}
     assert (await use(user, "decrypt", "A256GCM", **parts)).status == 200
+    unpadded = decode((await use(user, "encrypt", "A256CBC", bytes(16), iv=bytes(16))).json["value"])
     replies = [
         *[await use(user, "decrypt", "A256GCM", **{**parts, name: flipped(parts[name])}) for name in parts],
         await use(user, "decrypt", "A256CBC", bytes(15), iv=bytes(16)),
-        await use(user, "decrypt", "A256CBCPAD", bytes(17), iv=bytes(16)),
-        await use(user, "decrypt", "A256CBCPAD", b"", iv=bytes(16)),
-        await use(
-            user,
-            "decrypt",
-            "A256CBCPAD",
-            decode((await use(user, "encrypt", "A256CBC", bytes(16), iv=bytes(16))).json["value"]),
-            iv=bytes(16),
-        ),
+        *[await use(user, "decrypt", "A256CBCPAD", value, iv=bytes(16)) for value in (bytes(17), b"", unpadded)],
         *[await use(user, "unwrapKey", "A256KW", bytes(size)) for size in (0, 7, 16, 24, 25, 40)],
         *[await use(user, "unwrapKey", "CKM_AES_KEY_WRAP_PAD", bytes(size)) for size in (0, 8, 16, 24)],
     ]
@@ -405,26 +389,26 @@ async def test_value_of_almost_the_whole_body_is_encrypted(user: RawClient) -> N
     )
 
 
-@pytest.mark.parametrize("count", [1, 32, 128])
-async def test_random_bytes_are_as_many_as_asked_for(user: RawClient, count: int) -> None:
-    first, second = [(await user.send("POST", "/rng", {"count": count})).json["value"] for _ in range(2)]
+async def test_random_bytes_are_as_many_as_asked_for(user: RawClient) -> None:
+    for count in (1, 32, 128):
+        first, second = [(await user.send("POST", "/rng", {"count": count})).json["value"] for _ in range(2)]
 
-    assert len(decode(first)) == len(decode(second)) == count
-    assert count == 1 or first != second
-
-
-@pytest.mark.parametrize("count", [-1, 0, 129, None])
-async def test_other_number_of_random_bytes_is_refused(user: RawClient, count: int | None) -> None:
-    reply = await user.send("POST", "/rng", {"count": count})
-
-    message = "GetRandomBytesRequest: count cannot be greater than 128 or less than 1"
-    assert reply.error == (400, "BadParameter", message)
+        assert len(decode(first)) == len(decode(second)) == count
+        assert count == 1 or first != second
 
 
-# Beside other requests.
+async def test_other_number_of_random_bytes_is_refused(user: RawClient) -> None:
+    for count in (-1, 0, 129, None):
+        reply = await user.send("POST", "/rng", {"count": count})
+
+        message = "GetRandomBytesRequest: count cannot be greater than 128 or less than 1"
+        assert reply.error == (400, "BadParameter", message)
 
 
-async def test_large_rsa_key_does_not_hold_up_other_requests_and_asks_again_whether_it_may_sign(
+# Concurrent requests.
+
+
+async def test_large_key_signs_beside_other_requests_and_checks_access_again(
     user: RawClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun, may_end = threading.Event(), threading.Event()
@@ -435,7 +419,7 @@ async def test_large_rsa_key_does_not_hold_up_other_requests_and_asks_again_whet
         return dict(given)
 
     monkeypatch.setitem(ALGORITHMS, "RS256", replace(ALGORITHMS["RS256"], forward=sign_slowly))
-    await create(user, kty="RSA", key_size=4096)
+    await create(user, kty="RSA", key_size=3072)
     assignment = (await user.assign(ALICE, CRYPTO_USER)).json["name"]
     try:
         signing = asyncio.create_task(use(user.as_(ALICE), "sign", "RS256", bytes(32)))
@@ -449,18 +433,7 @@ async def test_large_rsa_key_does_not_hold_up_other_requests_and_asks_again_whet
     assert (await signing).status == 403
 
 
-@pytest.fixture(name="secrets_of")
-def _secrets_of(user: RawClient) -> Callable[[], list[str]]:
-    def read() -> list[str]:
-        store = user.hsm._run.hsm.store
-        return [version.secret or "" for key in store.keys(deleted=False) for version in key.versions]
-
-    return read
-
-
-async def test_private_half_is_shown_nowhere(
-    user: RawClient, secrets_of: Callable[[], list[str]], caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_private_half_is_shown_nowhere(user: RawClient, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("DEBUG")
     seen = [await user.send("POST", f"/keys/{name}/create", body) for name, body in _KEYS.items()]
     for name in _KEYS:
@@ -473,7 +446,7 @@ async def test_private_half_is_shown_nowhere(
     shown = [reply.body.decode() for reply in seen]
     shown += [caplog.text, repr(user.hsm.journal), repr(hsm), repr(hsm.store.keys(deleted=False))]
 
-    secrets = secrets_of()
+    secrets = [version.secret or "" for key in hsm.store.keys(deleted=False) for version in key.versions]
     assert len(secrets) == len(_KEYS)
     assert min(map(len, secrets)) > 20
     # A key in DER begins like all others of its kind.

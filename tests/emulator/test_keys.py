@@ -13,7 +13,8 @@ from yarl import URL
 
 from azure.keyvault.administration.emulator._domain import keys
 from azure.keyvault.administration.emulator._domain.errors import ServiceError
-from emulator.raw import ACTION, CRYPTO_USER, RawClient
+from azure.keyvault.administration.emulator._domain.records import Key, KeyVersion
+from emulator.raw import RawClient
 
 WEEK = 7 * 86400
 EKM_ADMINISTRATOR = "abdd7ec4-a273-4265-bf38-e001014e2d8e"
@@ -37,18 +38,15 @@ async def listed(user: RawClient, path: str) -> list[dict[str, Any]]:
 async def test_an_rsa_key_is_a_real_one(user: RawClient, kty: str) -> None:
     reply = await user.send("POST", "/keys/k/create", {"kty": kty})
 
-    key = reply.json["key"]
-    now = int(user.hsm.clock.now())
-    assert reply.status == 200
-    assert list(reply.json) == ["attributes", "key"]
-    assert reply.json["attributes"]["created"] in {now - 1, now}
-    assert reply.json["attributes"] == {
-        "created": reply.json["attributes"]["created"],
+    key, attributes = reply.json["key"], reply.json["attributes"]
+    assert (reply.status, list(reply.json)) == (200, ["attributes", "key"])
+    assert attributes == {
+        "created": pytest.approx(user.hsm.clock.now(), abs=2),
         "enabled": True,
         "exportable": False,
         "recoverableDays": 7,
         "recoveryLevel": "CustomizedRecoverable+Purgeable",
-        "updated": reply.json["attributes"]["created"],
+        "updated": attributes["created"],
     }
     assert list(key) == ["e", "key_ops", "kid", "kty", "n"]
     assert (key["kty"], key["e"]) == ("RSA-HSM", "AQAB")
@@ -79,16 +77,21 @@ async def test_an_elliptic_curve_key_is_a_point_on_its_curve(
     ec.EllipticCurvePublicNumbers(number(key["x"]), number(key["y"]), curve).public_key()
 
 
-async def test_a_symmetric_key_shows_nothing_of_itself(user: RawClient) -> None:
-    reply = await user.send("POST", "/keys/k/create", {"kty": "oct", "key_size": 256})
+@pytest.mark.parametrize(
+    ("body", "size"), [({"kty": "AES", "public_exponent": 0}, 256), ({"kty": "oct", "key_size": 128}, 128)]
+)
+async def test_symmetric_key_shows_nothing_but_its_size(user: RawClient, body: dict[str, Any], size: int) -> None:
+    created = await user.send("POST", "/keys/k/create", body)
+    deleted = await user.send("DELETE", "/keys/k")
 
-    key = reply.json["key"]
-    assert list(key) == ["key_ops", "kid", "kty"]
-    assert key["kty"] == "oct-HSM"
+    key = created.json["key"]
+    assert (list(key), key["kty"]) == (["key_ops", "kid", "kty"], "oct-HSM")
     assert key["key_ops"] == ["deriveKey", "wrapKey", "verify", "sign", "unwrapKey", "encrypt", "decrypt"]
+    assert created.json["attributes"]["key_size"] == size
+    assert "key_size" not in deleted.json["attributes"]
 
 
-async def test_what_is_asked_for_is_kept(user: RawClient) -> None:
+async def test_key_has_the_requested_properties(user: RawClient) -> None:
     policy = {
         "contentType": "application/json; charset=utf-8",
         "data": encoded('{"version":"1.0.0"}'),
@@ -119,93 +122,57 @@ async def test_what_is_asked_for_is_kept(user: RawClient) -> None:
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        pytest.param({}, "The member kty is required", id="no-kty"),
-        pytest.param({"kty": "DSA"}, "The kty 'DSA' is not supported", id="unknown-kty"),
-        pytest.param({"kty": "RSA", "key_size": 1024}, "key_size must be one of 2048, 3072, 4096", id="small"),
-        pytest.param({"kty": "RSA", "key_size": True}, "key_size must be an integer", id="boolean-size"),
-        pytest.param({"kty": "RSA", "key_size": 2**70}, "key_size must be an integer", id="huge-size"),
-        pytest.param(
-            {"kty": "RSA", "public_exponent": 4}, "public_exponent must be an odd number, 3 or larger", id="exponent"
-        ),
-        pytest.param(
-            {"kty": "RSA", "public_exponent": 1}, "public_exponent must be an odd number, 3 or larger", id="one"
-        ),
-        pytest.param({"kty": "RSA", "crv": "P-256"}, "crv has no meaning for the kty RSA", id="curve-for-rsa"),
-        pytest.param({"kty": "EC", "crv": "P-255"}, "crv must be one of P-256, P-384, P-521, P-256K", id="curve"),
-        pytest.param({"kty": "EC-HSM", "key_size": 256}, "key_size has no meaning for the kty EC-HSM", id="ec-size"),
-        pytest.param({"kty": "oct", "key_size": 8}, "Invalid key size: '8'", id="oct-size"),
-        pytest.param({"kty": "OKP", "crv": "Ed448"}, "crv must be one of Ed25519", id="okp-curve"),
-        pytest.param(
-            {"kty": "EC", "attributes": {"exportable": True}},
-            "Exportable keys must have release policy",
-            id="exportable",
-        ),
-        pytest.param(
+        ({}, "The member kty is required"),
+        ({"kty": "DSA"}, "The kty 'DSA' is not supported"),
+        ({"kty": "RSA", "key_size": 1024}, "key_size must be one of 2048, 3072, 4096"),
+        ({"kty": "RSA", "key_size": True}, "key_size must be an integer"),
+        ({"kty": "RSA", "key_size": 2**70}, "key_size must be an integer"),
+        ({"kty": "RSA", "public_exponent": 4}, "public_exponent must be an odd number, 3 or larger"),
+        ({"kty": "RSA", "public_exponent": 1}, "public_exponent must be an odd number, 3 or larger"),
+        ({"kty": "RSA", "crv": "P-256"}, "crv has no meaning for the kty RSA"),
+        ({"kty": "EC", "crv": "P-255"}, "crv must be one of P-256, P-384, P-521, P-256K"),
+        ({"kty": "EC-HSM", "key_size": 256}, "key_size has no meaning for the kty EC-HSM"),
+        ({"kty": "oct", "key_size": 8}, "Invalid key size: '8'"),
+        ({"kty": "OKP", "crv": "Ed448"}, "crv must be one of Ed25519"),
+        ({"kty": "EC", "attributes": {"exportable": True}}, "Exportable keys must have release policy"),
+        (
             {"kty": "EC", "release_policy": {"data": encoded('{"version":"1"}')}},
             "Non-exportable keys must not have release policy",
-            id="policy",
         ),
-        pytest.param(
-            {"kty": "EC", "release_policy": {"data": encoded("{}")}},
-            "Key Release Policy: missing 'version' property",
-            id="policy-version",
-        ),
-        pytest.param(
+        ({"kty": "EC", "release_policy": {"data": encoded("{}")}}, "Key Release Policy: missing 'version' property"),
+        (
             {"kty": "EC", "release_policy": {"data": encoded("[]")}},
             "Key Release Policy: data is not a JSON object in base64url",
-            id="policy-list",
         ),
-        pytest.param(
+        (
             {"kty": "EC", "tags": {str(number): "" for number in range(16)}},
             "A key has up to 15 tags of up to 256 characters",
-            id="tags",
         ),
-        pytest.param(
-            {"kty": "EC", "tags": {"a": "x" * 257}}, "A key has up to 15 tags of up to 256 characters", id="long-tag"
-        ),
-        pytest.param(
-            {"kty": "EC", "key_ops": ["fly"]},
-            "A key of the kty EC-HSM cannot be used for the key operation 'fly'",
-            id="operation",
-        ),
-        pytest.param(
+        ({"kty": "EC", "tags": {"a": "x" * 257}}, "A key has up to 15 tags of up to 256 characters"),
+        ({"kty": "EC", "key_ops": ["fly"]}, "A key of the kty EC-HSM cannot be used for the key operation 'fly'"),
+        (
             {"kty": "EC-HSM", "key_ops": ["sign", "encrypt"]},
             "A key of the kty EC-HSM cannot be used for the key operation 'encrypt'",
-            id="operation-of-another-kind",
         ),
-        pytest.param(
-            {"kty": "oct", "attributes": {"nbf": 9, "exp": 9}}, "exp must be later than nbf, got 9 and 9", id="no-time"
-        ),
-        pytest.param({"kty": "oct", "attributes": {"nbf": -1}}, "nbf must not be negative, got -1", id="negative-nbf"),
-        pytest.param({"kty": "oct", "attributes": {"exp": -1}}, "exp must not be negative, got -1", id="negative-exp"),
-        pytest.param(
-            {"kty": "oct", "attributes": {"exp": True}}, "attributes.exp must be an integer", id="boolean-exp"
-        ),
-        pytest.param(
-            {"kty": "oct", "attributes": {"exp": 9.5}}, "attributes.exp must be an integer", id="fraction-exp"
-        ),
-        pytest.param(
-            {"kty": "oct", "attributes": {"enabled": 1}},
-            "attributes.enabled must be true or false",
-            id="number-enabled",
-        ),
-        pytest.param({"kty": "EC", "tags": {"a": 1}}, "tags['a'] must be a string", id="tag"),
-        pytest.param(
-            {"kty": "EC", "attributes": {"created": 1}},
-            "The request body has unknown members: 'attributes.created'",
-            id="read-only",
-        ),
-        pytest.param({"kty": "EC", "hsm": True}, "The request body has unknown members: 'hsm'", id="unknown"),
+        ({"kty": "oct", "attributes": {"nbf": 9, "exp": 9}}, "exp must be later than nbf, got 9 and 9"),
+        ({"kty": "oct", "attributes": {"nbf": -1}}, "nbf must not be negative, got -1"),
+        ({"kty": "oct", "attributes": {"exp": -1}}, "exp must not be negative, got -1"),
+        ({"kty": "oct", "attributes": {"exp": True}}, "attributes.exp must be an integer"),
+        ({"kty": "oct", "attributes": {"exp": 9.5}}, "attributes.exp must be an integer"),
+        ({"kty": "oct", "attributes": {"enabled": 1}}, "attributes.enabled must be true or false"),
+        ({"kty": "EC", "tags": {"a": 1}}, "tags['a'] must be a string"),
+        ({"kty": "EC", "attributes": {"created": 1}}, "The request body has unknown members: 'attributes.created'"),
+        ({"kty": "EC", "hsm": True}, "The request body has unknown members: 'hsm'"),
     ],
 )
-async def test_a_key_that_cannot_be_is_refused(user: RawClient, body: dict[str, Any], message: str) -> None:
+async def test_invalid_key_is_refused(user: RawClient, body: dict[str, Any], message: str) -> None:
     reply = await user.send("POST", "/keys/k/create", body)
 
     assert (reply.error[0], reply.error[2]) == (400, message)
     assert await listed(user, "/keys") == []
 
 
-async def test_creating_again_makes_a_new_version_and_the_newest_is_what_the_name_means(user: RawClient) -> None:
+async def test_creating_a_key_again_makes_its_newest_version(user: RawClient) -> None:
     first, second = [(await user.send("POST", "/keys/k/create", {"kty": "EC"})).json for _ in range(2)]
     version = first["key"]["kid"].rpartition("/")[2]
 
@@ -219,18 +186,25 @@ async def test_creating_again_makes_a_new_version_and_the_newest_is_what_the_nam
 
 
 @pytest.mark.parametrize(
-    ("method", "path"),
+    ("method", "path", "named"),
     [
-        ("GET", "/keys/none"),
-        ("GET", "/keys/none/00000000000000000000000000000000"),
-        ("DELETE", "/keys/none"),
-        ("PATCH", "/keys/none/"),
+        ("GET", "/keys/none", "/keys/none"),
+        ("GET", "/keys/none/00000000000000000000000000000000", "/keys/none"),
+        ("GET", "/keys/k/restore", "/keys/k/restore"),
+        ("DELETE", "/keys/none", "/keys/none"),
+        ("PATCH", "/keys/none/", "/keys/none"),
+        ("GET", "/deletedkeys/k", "/deletedkeys/k"),
+        ("POST", "/deletedkeys/none/recover", "/deletedkeys/none"),
+        ("DELETE", "/deletedkeys/k", "/deletedkeys/k"),
     ],
 )
-async def test_a_key_that_is_not_there_is_not_found(user: RawClient, method: str, path: str) -> None:
+async def test_absent_key_is_not_found(user: RawClient, method: str, path: str, named: str) -> None:
+    await user.send("POST", "/keys/k/create", {"kty": "oct"})
+
     reply = await user.send(method, path, {} if method == "PATCH" else None)
 
-    assert reply.error == (404, "KeyNotFound", f"Key not found: {BASE}/keys/none")
+    assert reply.error == (404, "KeyNotFound", f"Key not found: {BASE}{named}")
+    assert len(await listed(user, "/keys")) == 1
 
 
 async def test_absent_key_has_no_versions(user: RawClient) -> None:
@@ -242,14 +216,14 @@ async def test_absent_key_has_no_versions(user: RawClient) -> None:
     assert (absent.status, absent.json) == (deleted.status, deleted.json) == (200, {"value": []})
 
 
-@pytest.mark.parametrize("version", ["7.0", "7.1"])
-async def test_keys_are_served_at_versions_older_than_the_hsm(user: RawClient, version: str) -> None:
-    created = await user.send("POST", "/keys/k/create", {"kty": "oct"}, version=version)
+async def test_keys_are_served_at_versions_older_than_the_hsm(user: RawClient) -> None:
+    for version in ("7.0", "7.1"):
+        created = await user.send("POST", "/keys/k/create", {"kty": "oct"}, version=version)
 
-    assert (await user.send("GET", "/keys/k", version=version)).body == created.body
+        assert (await user.send("GET", "/keys/k", version=version)).body == created.body
 
 
-@pytest.mark.parametrize(("exponent", "shown"), [(0, "AQAB"), (3, "Aw"), (17, "EQ"), (65537, "AQAB")])
+@pytest.mark.parametrize(("exponent", "shown"), [(0, "AQAB"), (17, "EQ")])
 async def test_public_exponent_is_kept(user: RawClient, exponent: int, shown: str) -> None:
     reply = await user.send("POST", "/keys/k/create", {"kty": "RSA", "public_exponent": exponent})
 
@@ -261,20 +235,6 @@ async def test_ed25519_key_signs_and_verifies_only(user: RawClient) -> None:
 
     assert list(key) == ["crv", "key_ops", "kid", "kty", "x"]
     assert (key["kty"], key["crv"], key["key_ops"], len(key["x"])) == ("OKP-HSM", "Ed25519", ["sign", "verify"], 43)
-
-
-@pytest.mark.parametrize(
-    ("body", "size"), [({"kty": "AES", "public_exponent": 0}, 256), ({"kty": "oct", "key_size": 128}, 128)]
-)
-async def test_symmetric_key_shows_its_size_until_it_is_deleted(
-    user: RawClient, body: dict[str, Any], size: int
-) -> None:
-    created = await user.send("POST", "/keys/k/create", body)
-    deleted = await user.send("DELETE", "/keys/k")
-
-    assert created.json["key"]["kty"] == "oct-HSM"
-    assert created.json["attributes"]["key_size"] == size
-    assert "key_size" not in deleted.json["attributes"]
 
 
 async def test_release_policy_is_shown_compact_and_with_its_defaults(user: RawClient) -> None:
@@ -299,9 +259,7 @@ async def test_key_that_wraps_securely_has_a_policy_without_being_exportable(use
 async def test_update_can_take_all_operations_away(user: RawClient) -> None:
     await user.send("POST", "/keys/k/create", {"kty": "EC"})
 
-    reply = await user.send("PATCH", "/keys/k", {"key_ops": []})
-
-    assert "key_ops" not in reply.json["key"]
+    assert "key_ops" not in (await user.send("PATCH", "/keys/k", {"key_ops": []})).json["key"]
 
 
 async def test_attestation_is_stable_and_shown_nowhere_else(user: RawClient) -> None:
@@ -322,40 +280,25 @@ async def test_attestation_is_stable_and_shown_nowhere_else(user: RawClient) -> 
     assert "attestation" not in (await user.send("GET", "/keys/k")).json["attributes"]
 
 
-@pytest.mark.parametrize("name", ["attestation", "sign", "WrapKey", "rotate", "rotationpolicies"])
-async def test_name_of_an_operation_is_not_a_version(user: RawClient, name: str) -> None:
+async def test_name_of_an_operation_is_not_a_version(user: RawClient) -> None:
     await user.send("POST", "/keys/k/create", {"kty": "oct"})
 
-    reply = await user.send("PATCH", f"/keys/k/{name}", {})
+    statuses = {
+        name: (await user.send("PATCH", f"/keys/k/{name}", {})).status
+        for name in ("attestation", "sign", "WrapKey", "rotate", "rotationpolicies")
+    }
 
-    assert reply.status == (404 if name == "rotationpolicies" else 405)
-
-
-async def test_a_version_that_is_not_there_is_not_found(user: RawClient) -> None:
-    await user.send("POST", "/keys/k/create", {"kty": "oct"})
-
-    reply = await user.send("GET", "/keys/k/restore")
-
-    assert reply.error == (404, "KeyNotFound", f"Key not found: {BASE}/keys/k/restore")
+    assert statuses == {"attestation": 405, "sign": 405, "WrapKey": 405, "rotate": 405, "rotationpolicies": 404}
 
 
-@pytest.mark.parametrize("path", ["/deletedkeys/none", "/deletedkeys/none/recover"])
-async def test_a_deleted_key_that_is_not_there_is_not_found(user: RawClient, path: str) -> None:
-    method = "POST" if path.endswith("recover") else "GET"
+async def test_a_name_that_no_key_can_have_is_refused(user: RawClient) -> None:
+    for name in ("under_score", "k.l", "%C3%A4", "a%2Fb", "a" * 128):
+        reply = await user.send("POST", f"/keys/{name}/create", {"kty": "oct"})
 
-    reply = await user.send(method, path)
-
-    assert reply.error == (404, "KeyNotFound", f"Key not found: {BASE}/deletedkeys/none")
+        assert reply.error == (400, "Invalidkeyidentifier", "Invalid key identifier")
 
 
-@pytest.mark.parametrize("name", ["under_score", "k.l", "%C3%A4", "a%2Fb", "a" * 128])
-async def test_a_name_that_no_key_can_have_is_refused(user: RawClient, name: str) -> None:
-    reply = await user.send("POST", f"/keys/{name}/create", {"kty": "oct"})
-
-    assert reply.error == (400, "Invalidkeyidentifier", "Invalid key identifier")
-
-
-async def test_an_update_changes_what_it_names_and_leaves_the_rest(user: RawClient) -> None:
+async def test_update_changes_only_the_given_properties(user: RawClient) -> None:
     wanted = {"kty": "EC", "attributes": {"nbf": 1, "exp": 9}, "tags": {"a": "1"}}
     created = (await user.send("POST", "/keys/k/create", wanted)).json
     user.hsm.clock.advance(100)
@@ -383,7 +326,7 @@ async def test_an_update_changes_what_it_names_and_leaves_the_rest(user: RawClie
     ],
     ids=["exp", "nbf", "exportable", "operation"],
 )
-async def test_an_update_that_makes_no_sense_is_refused_and_changes_nothing(
+async def test_invalid_update_is_refused_and_changes_nothing(
     user: RawClient, change: dict[str, Any], message: str
 ) -> None:
     created = await user.send("POST", "/keys/k/create", {"kty": "EC", "attributes": {"nbf": 5, "exp": 9}})
@@ -394,7 +337,7 @@ async def test_an_update_that_makes_no_sense_is_refused_and_changes_nothing(
     assert (await user.send("GET", "/keys/k")).body == created.body
 
 
-async def test_the_life_of_a_deleted_key(user: RawClient) -> None:
+async def test_deleted_key_is_shown_and_recovered(user: RawClient) -> None:
     created = (await user.send("POST", "/keys/k/create", {"kty": "EC"})).json
 
     deleted = await user.send("DELETE", "/keys/k")
@@ -404,11 +347,7 @@ async def test_the_life_of_a_deleted_key(user: RawClient) -> None:
     recovered = await user.send("POST", "/deletedkeys/k/recover")
 
     date = deleted.json["deletedDate"]
-    deletion = {
-        "deletedDate": date,
-        "recoveryId": f"{BASE}/deletedkeys/k",
-        "scheduledPurgeDate": date + WEEK,
-    }
+    deletion = {"deletedDate": date, "recoveryId": f"{BASE}/deletedkeys/k", "scheduledPurgeDate": date + WEEK}
     assert abs(date - user.hsm.clock.now()) < 5
     assert list(deleted.json) == ["attributes", "deletedDate", "key", "recoveryId", "scheduledPurgeDate"]
     assert (deleted.status, deleted.json) == (200, {**created, **deletion})
@@ -440,15 +379,6 @@ async def test_a_purged_key_is_gone_and_its_name_free(user: RawClient) -> None:
     assert len(await listed(user, "/keys/k/versions")) == 1
 
 
-async def test_a_live_key_cannot_be_purged(user: RawClient) -> None:
-    await user.send("POST", "/keys/k/create", {"kty": "EC"})
-
-    reply = await user.send("DELETE", "/deletedkeys/k")
-
-    assert reply.status == 404
-    assert len(await listed(user, "/keys")) == 1
-
-
 async def test_a_deleted_key_is_purged_when_its_week_is_over(user: RawClient) -> None:
     await user.send("POST", "/keys/k/create", {"kty": "EC"})
     await user.send("DELETE", "/keys/k")
@@ -461,56 +391,41 @@ async def test_a_deleted_key_is_purged_when_its_week_is_over(user: RawClient) ->
     assert (len(before), after) == (1, [])
 
 
-@pytest.mark.parametrize("kind", ["keys", "deletedkeys", "versions"])
-async def test_a_list_comes_in_pages_of_the_size_that_is_asked_for(user: RawClient, kind: str) -> None:
-    for number_ in range(7):
-        name = "k" if kind == "versions" else f"k{number_}"
+@pytest.mark.parametrize("path", ["/keys", "/deletedkeys", "/keys/k/versions"])
+async def test_a_list_comes_in_pages_of_the_size_that_is_asked_for(user: RawClient, path: str) -> None:
+    for index in range(7):
+        name = "k" if path == "/keys/k/versions" else f"k{index}"
         await user.send("POST", f"/keys/{name}/create", {"kty": "oct"})
-        if kind == "deletedkeys":
+        if path == "/deletedkeys":
             await user.send("DELETE", f"/keys/{name}")
-    path = "/keys/k/versions" if kind == "versions" else f"/{kind}"
 
-    whole = (await user.send("GET", path)).json
+    whole = (await user.send("GET", path, query="maxresults=7")).json
     pages = [(await user.send("GET", path, query="maxresults=3")).json]
     while link := pages[-1].get("nextLink"):
         url = URL(link)
         assert link.startswith(f"{BASE}{path}?")
         pages.append((await user.send("GET", url.path, version=None, query=url.raw_query_string)).json)
+    elsewhere = await user.send("GET", path, query="$skiptoken=a/b")
 
+    # A list that fills its page exactly has no next page.
     assert list(whole) == ["value"]
     assert [len(page["value"]) for page in pages] == [3, 3, 1]
     assert [item for page in pages for item in page["value"]] == whole["value"]
     assert len({item["kid"] for item in whole["value"]}) == 7
+    assert elsewhere.error == (400, "BadParameter", "The $skiptoken is not one of this list")
 
 
-async def test_a_list_that_fills_its_page_exactly_has_no_next_page(user: RawClient) -> None:
-    for name in ("a", "b"):
-        await user.send("POST", f"/keys/{name}/create", {"kty": "oct"})
+async def test_a_page_size_out_of_range_is_refused(user: RawClient) -> None:
+    for size in ("0", "26", "-1", "x", "", "%D9%A3", "1e1", "9" * 5000):
+        reply = await user.send("GET", "/keys", query=f"maxresults={size}")
 
-    assert "nextLink" not in (await user.send("GET", "/keys", query="maxresults=2")).json
-
-
-@pytest.mark.parametrize("size", ["0", "26", "-1", "x", "", "%D9%A3", "1e1", "9" * 5000])
-async def test_a_page_size_out_of_range_is_refused(user: RawClient, size: str) -> None:
-    reply = await user.send("GET", "/keys", query=f"maxresults={size}")
-
-    assert reply.error == (400, "BadParameter", "maxresults must be a number from 1 to 25")
+        assert reply.error == (400, "BadParameter", "maxresults must be a number from 1 to 25")
 
 
-async def test_a_page_of_versions_that_does_not_exist_is_refused(user: RawClient) -> None:
-    await user.send("POST", "/keys/k/create", {"kty": "oct"})
-
-    reply = await user.send("GET", "/keys/k/versions", query="$skiptoken=x")
-
-    assert reply.error == (400, "BadParameter", "The $skiptoken is not one of this list")
-
-
-@pytest.mark.parametrize("token", ["", "a%0A", "a%00", "a/b", "k" * 128, "%C3%A4"])
-@pytest.mark.parametrize("path", ["/keys", "/deletedkeys"])
-async def test_a_page_of_keys_that_cannot_exist_is_refused(user: RawClient, path: str, token: str) -> None:
-    reply = await user.send("GET", path, query=f"$skiptoken={token}")
-
-    assert reply.error == (400, "BadParameter", "The $skiptoken is not one of this list")
+@pytest.mark.parametrize("token", ["", "a\n", "a\0", "a/b", "k" * 128, "ä"])
+def test_a_page_of_keys_that_cannot_exist_is_refused(token: str) -> None:
+    with pytest.raises(ServiceError, match=r"The \$skiptoken is not one of this list"):
+        keys.parse_last_listed(token)
 
 
 async def test_a_list_goes_on_after_a_key_that_is_gone(user: RawClient) -> None:
@@ -524,20 +439,20 @@ async def test_a_list_goes_on_after_a_key_that_is_gone(user: RawClient) -> None:
     assert [item["kid"] for item in rest.json["value"]] == [f"{BASE}/keys/c"]
 
 
-async def test_five_thousand_keys_are_the_limit() -> None:
+def test_five_thousand_keys_are_the_limit() -> None:
     keys.check_room("k", None, 4999)
 
     with pytest.raises(ServiceError, match="No more than 5000 keys are allowed"):
         keys.check_room("k", None, 5000)
 
 
-async def test_a_hundred_versions_are_the_limit(user: RawClient) -> None:
-    for _ in range(100):
-        await user.send("POST", "/keys/k/create", {"kty": "oct"})
+def test_a_hundred_versions_are_the_limit() -> None:
+    version = KeyVersion("v", "oct-HSM", {}, (), 0, 0)
+    keys.check_room("k", Key("k", (version,) * 99), 1)
 
-    reply = await user.send("POST", "/keys/k/create", {"kty": "oct"})
-
-    assert reply.error == (400, "KeyLimitExceeded", "No more than 100 versions of a key are allowed")
+    with pytest.raises(ServiceError, match="No more than 100 versions of a key are allowed") as caught:
+        keys.check_room("k", Key("k", (version,) * 100), 1)
+    assert (caught.value.status, caught.value.code) == (400, "KeyLimitExceeded")
 
 
 async def test_keys_that_are_made_at_the_same_time_all_become_versions(user: RawClient) -> None:
@@ -546,44 +461,6 @@ async def test_keys_that_are_made_at_the_same_time_all_become_versions(user: Raw
     kids = {reply.json["key"]["kid"] for reply in replies}
     assert {each["kid"] for each in await listed(user, "/keys/k/versions")} == kids
     assert len(kids) == 5
-
-
-@pytest.mark.parametrize(
-    ("method", "path", "action", "scope"),
-    [
-        ("POST", "/keys/k/create", "/keys/create", "/keys"),
-        ("GET", "/keys", "/keys/read/action", "/keys"),
-        ("GET", "/keys/k", "/keys/read/action", "/keys/k"),
-        ("GET", "/keys/k/v", "/keys/read/action", "/keys/k"),
-        ("GET", "/keys/k/versions", "/keys/read/action", "/keys/k"),
-        ("PATCH", "/keys/k/v", "/keys/write/action", "/keys/k"),
-        ("DELETE", "/keys/k", "/keys/delete", "/keys/k"),
-        ("GET", "/deletedkeys", "/keys/deletedKeys/read/action", "/keys"),
-        ("GET", "/deletedkeys/k", "/keys/deletedKeys/read/action", "/keys/k"),
-        ("POST", "/deletedkeys/k/recover", "/keys/deletedKeys/recover/action", "/keys/k"),
-        ("DELETE", "/deletedkeys/k", "/keys/deletedKeys/delete", "/keys/k"),
-        ("PUT", "/keys/k", "/keys/import/action", "/keys"),
-        ("POST", "/keys/k/v/sign", "/keys/sign/action", "/keys/k"),
-        ("POST", "/rng", "/rng/action", "/"),
-    ],
-)
-async def test_an_administrator_needs_a_crypto_role_for_keys(
-    raw: RawClient, method: str, path: str, action: str, scope: str
-) -> None:
-    reply = await raw.send(method, path, b"{}" if method in {"POST", "PATCH"} else None)
-
-    assert reply.error == (403, "AccessDenied", f"Not authorized to access {ACTION}{action} on {scope}")
-
-
-async def test_a_user_of_one_key_sees_that_key_only(user: RawClient) -> None:
-    alice = user.as_("a11ce000-0000-4000-8000-000000000001")
-    for name in ("mine", "other"):
-        await user.send("POST", f"/keys/{name}/create", {"kty": "oct"})
-    await user.assign(alice.principal, CRYPTO_USER, "/keys/mine")
-
-    replies = [await alice.send("GET", path) for path in ("/keys/mine", "/keys/other", "/keys")]
-
-    assert [reply.status for reply in replies] == [200, 403, 403]
 
 
 @pytest.mark.parametrize(
@@ -599,7 +476,7 @@ async def test_a_user_of_one_key_sees_that_key_only(user: RawClient) -> None:
         ("POST", "/securitydomain/download", "Download or upload of the security domain"),
     ],
 )
-async def test_what_is_not_emulated_says_so(user: RawClient, method: str, path: str, what: str) -> None:
+async def test_operation_that_is_not_emulated_is_501(user: RawClient, method: str, path: str, what: str) -> None:
     await user.assign(user.principal, EKM_ADMINISTRATOR)
 
     reply = await user.send(method, path, b"whatever" if method != "GET" else None)

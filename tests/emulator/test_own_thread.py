@@ -1,4 +1,4 @@
-"""With a plain ``with``, the emulator runs in a thread of its own, and serves clients on any loop."""
+"""With a plain ``with``, the emulator runs in its own thread, and serves clients on any loop."""
 
 from __future__ import annotations
 
@@ -16,11 +16,10 @@ from azure.core.exceptions import HttpResponseError, ServiceResponseError
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator, faults
 from emulator import application
+from emulator.operator_client import ALICE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-ALICE = "a11ce000-0000-4000-8000-000000000001"
 
 
 @pytest.fixture(name="hsm")
@@ -95,7 +94,7 @@ async def test_when_a_client_knows_of_a_fault_the_journal_does(
     assert rule.delivered == len(seen)
 
 
-async def test_the_clock_wakes_what_waits_in_the_other_thread(hsm: ManagedHsmEmulator) -> None:
+async def test_clock_wakes_waits_in_the_other_thread(hsm: ManagedHsmEmulator) -> None:
     hsm.faults.add(faults.SlowJob(1_000_000))
     hsm.faults.add(faults.Delay(1_000_000), method="GET", path="/backup/*")
     async with (
@@ -143,29 +142,24 @@ async def test_faults_come_and_go_while_requests_meet_them(hsm: ManagedHsmEmulat
 
 def test_leaving_the_block_leaves_nothing() -> None:
     before = set(threading.enumerate())
-
-    with ManagedHsmEmulator() as hsm:
-        url = urlsplit(hsm.control_url)
-        client = HTTPConnection(url.netloc)
-        client.request("GET", f"{url.path}/clock")
-        assert client.getresponse().read()
-        assert [each.name for each in set(threading.enumerate()) - before] == ["emulated-hsm"]
-
-    assert set(threading.enumerate()) <= before
-    assert client.sock.recv(1) == b""
-    client.close()
-    with pytest.raises(RuntimeError, match="not running"):
-        _ = hsm.port
-
-
-def test_it_can_be_entered_again() -> None:
     hsm = ManagedHsmEmulator()
+
     for _ in range(2):
         with hsm:
-            assert hsm.port
+            url = urlsplit(hsm.control_url)
+            client = HTTPConnection(url.netloc)
+            client.request("GET", f"{url.path}/clock")
+            assert client.getresponse().read()
+            assert [each.name for each in set(threading.enumerate()) - before] == ["emulated-hsm"]
+
+        assert set(threading.enumerate()) <= before
+        assert client.sock.recv(1) == b""
+        client.close()
+        with pytest.raises(RuntimeError, match="not running"):
+            _ = hsm.port
 
 
-def test_what_keeps_it_from_starting_is_said_here(hsm: ManagedHsmEmulator) -> None:
+def test_failed_start_raises_in_the_caller(hsm: ManagedHsmEmulator) -> None:
     before = set(threading.enumerate())
 
     with pytest.raises(OSError, match="in use"), ManagedHsmEmulator(port=hsm.port):

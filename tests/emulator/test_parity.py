@@ -7,6 +7,7 @@ import dataclasses
 import json
 import re
 import urllib.request
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -27,6 +28,7 @@ def _rows(text: str) -> list[list[str]]:
     return [re.split(r" \| ", row.replace("| |", "|  |")) for row in rows]
 
 
+@cache
 def _tests(path: str) -> set[str]:
     module = ast.parse((_ROOT / path).read_text(encoding="utf-8"))
     return {
@@ -52,7 +54,7 @@ def test_each_behaviour_has_its_source_and_its_test() -> None:
     assert [row for row in rows if not re.search(sources, row[1])] == []
 
 
-def test_what_is_not_covered_is_said() -> None:
+def test_uncovered_behaviours_are_listed() -> None:
     rows = _rows(_NOT_COVERED)
 
     assert len(rows) > 10

@@ -17,12 +17,13 @@ import pytest_asyncio
 from aiohttp import web
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
+from azure.keyvault.administration.emulator._net.connect import Refusal, read_target
 from azure.keyvault.administration.emulator._net.connect_proxy import ConnectProxy
 from azure.keyvault.administration.emulator._state.certificates import issue
 from emulator import application
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator
     from pathlib import Path
 
 HOST = "emulated-hsm.managedhsm.azure.net"
@@ -144,16 +145,31 @@ async def test_a_request_that_comes_with_the_end_of_the_handshake_is_served(hsm:
         (f"CONNECT {HOST}:443 HTTP/1.1\r\na: b\r\n folded: c", 400, NO_REQUEST),
         (f"CONNECT {HOST}:443 HTTP/1.1\r\na: b\nc: d", 400, NO_REQUEST),
         (f"CONNECT {HOST}:443 HTTP/1.1\r\na: \0", 400, NO_REQUEST),
+        (f"CONNECT {HOST}:443 HTTP/1.1\r\n\r\n\x16\x03\x01", 400, "Nothing may be sent before the tunnel is open."),
+        ("x" * 20_000, 431, "The head of a request may have 16384 bytes."),
+        (f"CONNECT {HOST}:443 HTTP/1.1\r\na: {'x' * 20_000}", 431, "The head of a request may have 16384 bytes."),
     ],
-    ids=str,
+    ids=lambda value: ascii(value)[:60],
 )
-async def test_anything_else_is_refused_with_the_reason(
-    hsm: ManagedHsmEmulator, request_line: str, status: int, reason: str
-) -> None:
-    answer = await _ask(_port(hsm), request_line.encode("latin-1") + b"\r\n\r\n")
+def test_proxy_refuses_anything_else_with_the_reason(request_line: str, status: int, reason: str) -> None:
+    with pytest.raises(Refusal) as caught:
+        read_target(request_line.encode("latin-1") + b"\r\n\r\n", f"{HOST}:443", [f"{HOST}:443"])
 
-    head, _, body = answer.decode().partition("\r\n\r\n")
-    allow = ["Allow: CONNECT"] if status == 405 else []
+    assert (caught.value.status, caught.value.reason) == (status, reason)
+
+
+@pytest.mark.parametrize(
+    ("request_bytes", "status", "reason", "allow"),
+    [
+        (b"GET / HTTP/1.1\r\n\r\n", 405, ONLY_CONNECT, ["Allow: CONNECT"]),
+        pytest.param(b"x" * 2_000_000, 431, "The head of a request may have 16384 bytes.", [], id="endless"),
+    ],
+)
+async def test_refusal_is_sent_whole(
+    hsm: ManagedHsmEmulator, request_bytes: bytes, status: int, reason: str, allow: list[str]
+) -> None:
+    head, _, body = (await _ask(_port(hsm), request_bytes)).decode().partition("\r\n\r\n")
+
     assert body == reason + "\n"
     assert head.split("\r\n") == [
         f"HTTP/1.1 {status} {reason}",
@@ -162,24 +178,6 @@ async def test_anything_else_is_refused_with_the_reason(
         f"Content-Length: {len(body)}",
         "Connection: close",
     ]
-
-
-@pytest.mark.parametrize(
-    "request_bytes",
-    [b"x" * 20_000, CONNECT[:-2] + b"a: " + b"x" * 20_000 + b"\r\n\r\n", b"x" * 2_000_000],
-    ids=["unfinished", "finished", "endless"],
-)
-async def test_a_head_that_is_too_long_is_refused(hsm: ManagedHsmEmulator, request_bytes: bytes) -> None:
-    answer = await _ask(_port(hsm), request_bytes)
-
-    assert answer.startswith(b"HTTP/1.1 431 ")
-
-
-async def test_what_is_sent_before_the_tunnel_is_open_is_refused(hsm: ManagedHsmEmulator) -> None:
-    answer = await _ask(_port(hsm), CONNECT + b"\x16\x03\x01")
-
-    assert answer.startswith(b"HTTP/1.1 400 ")
-    assert answer.endswith(b"Nothing may be sent before the tunnel is open.\n")
 
 
 async def test_the_host_name_may_be_written_in_any_case_and_the_head_sent_in_pieces(hsm: ManagedHsmEmulator) -> None:
@@ -219,12 +217,12 @@ async def test_a_client_that_does_not_trust_the_authority_is_not_served(hsm: Man
 
 
 @pytest.mark.parametrize("sent", [b"", b"CONNECT", b"GET / HTTP/1.1\r\n\r\n", CONNECT], ids=str)
-async def test_closing_the_emulator_drops_who_is_still_at_the_door(sent: bytes) -> None:
+async def test_closing_drops_clients_without_a_tunnel(sent: bytes) -> None:
     hsm = ManagedHsmEmulator()
     await hsm.start()
     reader, writer = await asyncio.open_connection("127.0.0.1", _port(hsm))
     writer.write(sent)
-    # Who comes later is answered, so the first one is inside.
+    # A later client gets its response, so the first one is inside.
     await _ask(_port(hsm), b"\r\n\r\n")
 
     await hsm.close()
@@ -261,50 +259,48 @@ async def test_closing_the_emulator_ends_its_tunnels(hsm: ManagedHsmEmulator) ->
             await session.get(hsm.vault_url, proxy=proxy, ssl=context)
 
 
-@pytest_asyncio.fixture(name="impatient")
-async def _impatient() -> AsyncIterator[Callable[[bytes], object]]:
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (b"", b"HTTP/1.1 408 The request took too long.\r\n"),
+        (CONNECT[:-1], b"HTTP/1.1 408 The request took too long.\r\n"),
+        # In the handshake of TLS, it is dropped.
+        (CONNECT, b"HTTP/1.1 200 Connection established\r\n\r\n"),
+    ],
+    ids=["nothing", "almost all", "no handshake"],
+)
+async def test_a_client_that_takes_too_long_is_told_so(sent: bytes, said: bytes) -> None:
     runner = web.AppRunner(web.Application())
     await runner.setup()
     assert runner.server
     proxy = ConnectProxy(HOST, runner.server, issue(HOST).server_context(), timeout=0.05)
     port = await proxy.start()
-    yield lambda request: _ask(port, request)
+    answer = await _ask(port, sent)
     await proxy.close()
     await proxy.close()
     await runner.cleanup()
 
-
-@pytest.mark.parametrize("sent", [b"", CONNECT[:-1]], ids=["nothing", "almost all"])
-async def test_a_client_that_takes_too_long_is_told_so(
-    impatient: Callable[[bytes], asyncio.Future[bytes]], sent: bytes
-) -> None:
-    answer = await impatient(sent)
-
-    assert answer.startswith(b"HTTP/1.1 408 The request took too long.\r\n")
-
-
-async def test_a_client_that_takes_too_long_over_tls_is_dropped(
-    impatient: Callable[[bytes], asyncio.Future[bytes]],
-) -> None:
-    assert await impatient(CONNECT) == b"HTTP/1.1 200 Connection established\r\n\r\n"
-
-
-def _context(hsm: ManagedHsmEmulator) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=hsm.environment()["SSL_CERT_FILE"])
+    assert answer.startswith(said)
+    assert b"200" not in said or answer == said
 
 
 async def _request(hsm: ManagedHsmEmulator, method: str, url: str) -> tuple[int, Any]:
-    proxy = hsm.environment()["HTTPS_PROXY"]
+    variables = hsm.environment()
+    context = ssl.create_default_context(cafile=variables["SSL_CERT_FILE"])
     async with (
         aiohttp.ClientSession() as session,
-        session.request(method, url, proxy=proxy, ssl=_context(hsm)) as reply,
+        session.request(method, url, proxy=variables["HTTPS_PROXY"], ssl=context) as reply,
     ):
         return reply.status, await reply.json()
 
 
-@pytest.mark.parametrize("query", ["", "?api-version=2022-12-01", "?api-version=2016-06-01"])
-async def test_there_are_no_subscriptions(hsm: ManagedHsmEmulator, query: str) -> None:
-    assert await _request(hsm, "GET", f"https://management.azure.com/subscriptions{query}") == (200, {"value": []})
+async def test_the_resource_manager_has_no_subscriptions_and_nothing_else(hsm: ManagedHsmEmulator) -> None:
+    url = "https://management.azure.com"
+    for query in ("", "?api-version=2022-12-01"):
+        assert await _request(hsm, "GET", f"{url}/subscriptions{query}") == (200, {"value": []})
+    for method, path in (("POST", "/subscriptions"), ("GET", "/tenants"), ("GET", "/")):
+        status, body = await _request(hsm, method, url + path)
+        assert (status, body["error"]["code"]) == (404, "NotFound")
     assert hsm.journal == []
 
 
@@ -314,29 +310,20 @@ async def test_the_certificate_of_the_resource_manager_is_kept_with_the_data(tmp
             assert await _request(hsm, "GET", "https://management.azure.com/subscriptions") == (200, {"value": []})
 
 
-@pytest.mark.parametrize(("method", "path"), [("POST", "/subscriptions"), ("GET", "/tenants"), ("GET", "/")])
-async def test_there_is_no_more_of_the_resource_manager(hsm: ManagedHsmEmulator, method: str, path: str) -> None:
-    status, body = await _request(hsm, method, f"https://management.azure.com{path}")
+async def test_the_directory_tells_nothing_in_its_own_words(hsm: ManagedHsmEmulator) -> None:
+    for method, path in (("GET", "/v1.0/me"), ("POST", "/v1.0/directoryObjects/getByIds"), ("GET", "/")):
+        status, body = await _request(hsm, method, f"https://graph.microsoft.com{path}")
 
-    assert (status, body["error"]["code"]) == (404, "NotFound")
-
-
-@pytest.mark.parametrize(
-    ("method", "path"), [("GET", "/v1.0/me"), ("POST", "/v1.0/directoryObjects/getByIds"), ("GET", "/")]
-)
-async def test_the_directory_tells_nothing_in_its_own_words(hsm: ManagedHsmEmulator, method: str, path: str) -> None:
-    status, body = await _request(hsm, method, f"https://graph.microsoft.com{path}")
-
-    error = body["error"]
-    assert (status, list(body)) == (403, ["error"])
-    assert error["code"] == "Authorization_RequestDenied"
-    assert error["message"] == "Insufficient privileges to complete the operation."
-    assert list(error["innerError"]) == ["date", "request-id", "client-request-id"]
+        error = body["error"]
+        assert (status, list(body)) == (403, ["error"])
+        assert error["code"] == "Authorization_RequestDenied"
+        assert error["message"] == "Insufficient privileges to complete the operation."
+        assert list(error["innerError"]) == ["date", "request-id", "client-request-id"]
 
 
 @pytest_asyncio.fixture(name="elsewhere")
 async def _elsewhere() -> AsyncIterator[int]:
-    """The port of a program of somebody else on this machine: it says how it is called."""
+    """The port of another program on this machine; it responds with the host that it was asked for."""
 
     async def handle(request: web.Request) -> web.Response:
         return web.Response(text=f"{request.host} {len(await request.read())}")
@@ -402,6 +389,6 @@ async def test_closing_the_emulator_ends_tunnels_that_lead_out(elsewhere: int) -
     writer.close()
 
 
-async def test_the_hsm_stays_this_one_whoever_allows_its_name() -> None:
+async def test_allowing_the_name_of_the_hsm_changes_nothing() -> None:
     async with ManagedHsmEmulator(allow_hosts=[HOST]) as hsm:
         assert await application.send(hsm.environment(), "GET", "/") == (401, "OK")

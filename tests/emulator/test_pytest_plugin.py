@@ -1,7 +1,8 @@
-"""The fixture ``managed_hsm`` in projects of their own: every way of running async tests, and none."""
+"""The fixture ``managed_hsm`` in separate projects: with every way of running async tests, and with none."""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -18,8 +19,7 @@ CONFTEST = f'pytest_plugins = ["{pytest_plugin.__name__}"]\n'
 ASYNC_TESTS = """
 import pytest
 
-from azure.core.exceptions import HttpResponseError
-from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
+from azure.keyvault.administration.aio import KeyVaultAccessControlClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator, faults
 
 @pytest.fixture
@@ -40,17 +40,6 @@ async def test_with_a_fault(managed_hsm, options):
     async with KeyVaultAccessControlClient(**options) as client:
         assert len([role async for role in client.list_role_definitions("/")]) == 10
     assert fault.delivered == 2
-
-async def test_with_a_backup(managed_hsm, options):
-    async with KeyVaultBackupClient(**options) as client:
-        poller = await client.begin_backup(managed_hsm.container_url, managed_hsm.sas_token, polling_interval=0.01)
-        managed_hsm.clock.advance(60)
-        folder = (await poller.result()).folder_url
-        managed_hsm.faults.add(faults.FailedJob(message="No such backup"))
-        failing = await client.begin_restore(folder, managed_hsm.sas_token, polling_interval=0.01)
-        managed_hsm.clock.advance(60)
-        with pytest.raises(HttpResponseError, match="No such backup"):
-            await failing.result()
 """
 
 SYNC_TESTS = """
@@ -96,7 +85,10 @@ def test_that_does_nothing(managed_hsm):
     pass
 """
 
-ANYIO = """
+MARKED_FOR_ASYNCIO = f"{ASYNC_TESTS}\npytestmark = pytest.mark.asyncio\n"
+MARKED_FOR_ANYIO = f"""{ASYNC_TESTS}
+pytestmark = pytest.mark.anyio
+
 @pytest.fixture
 def anyio_backend():
     return "asyncio"
@@ -104,38 +96,43 @@ def anyio_backend():
 
 
 @pytest.mark.parametrize(
-    ("source", "options", "passed"),
+    ("plugins", "settings", "sources", "passed"),
     [
-        (f"{ASYNC_TESTS}\npytestmark = pytest.mark.asyncio\n", ["-o", "asyncio_mode=strict"], 4),
-        (ASYNC_TESTS, ["-o", "asyncio_mode=auto"], 4),
-        (f"{ASYNC_TESTS}\npytestmark = pytest.mark.anyio\n{ANYIO}", ["-p", "no:asyncio"], 4),
-        (SYNC_TESTS, ["-p", "no:asyncio", "-p", "no:anyio"], 4),
+        (
+            ["pytest_asyncio.plugin", "anyio.pytest_plugin"],
+            "asyncio_mode = strict",
+            [MARKED_FOR_ASYNCIO, MARKED_FOR_ANYIO],
+            6,
+        ),
+        (["pytest_asyncio.plugin"], "asyncio_mode = auto", [ASYNC_TESTS], 3),
+        ([], "", [SYNC_TESTS], 4),
     ],
-    ids=["pytest-asyncio-strict", "pytest-asyncio-auto", "anyio", "neither"],
+    ids=["pytest-asyncio-strict-and-anyio", "pytest-asyncio-auto", "neither"],
 )
-def test_the_fixture_works_with(source: str, options: list[str], passed: int, tmp_path: Path) -> None:
+def test_the_fixture_works_with(
+    plugins: list[str], settings: str, sources: list[str], passed: int, tmp_path: Path
+) -> None:
     (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
-    (tmp_path / "test_project.py").write_text(source, encoding="utf-8")
     # pytest-asyncio warns of a default that it is about to change.
-    settings = "" if "no:asyncio" in options else "asyncio_default_fixture_loop_scope = function\n"
+    settings += "\nasyncio_default_fixture_loop_scope = function\n" if plugins else ""
     (tmp_path / "pytest.ini").write_text(f"[pytest]\n{settings}", encoding="utf-8")
+    for index, source in enumerate(sources):
+        (tmp_path / f"test_project_{index}.py").write_text(source, encoding="utf-8")
 
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *options, tmp_path],
+        [
+            *(sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider"),
+            *(part for plugin in plugins for part in ("-p", plugin)),
+            tmp_path,
+        ],
         cwd=tmp_path,
+        # Nothing else that is installed here.
+        env={**os.environ, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
         check=False,
         capture_output=True,
         text=True,
         timeout=60,
     )
 
-    assert f"{passed} passed in" in done.stdout, done.stdout + done.stderr
+    assert done.stdout.splitlines()[-1].startswith(f"{passed} passed in"), done.stdout + done.stderr
     assert done.returncode == 0
-
-
-def test_nothing_else_of_the_emulator_needs_pytest() -> None:
-    code = "import sys; import azure.keyvault.administration.emulator._command_line; print('pytest' in sys.modules)"
-
-    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
-
-    assert done.stdout == "False\n"

@@ -58,10 +58,10 @@ class Model:
 
     def allows(self, principal: str, action: str, scope: str) -> bool:
         return any(
-            who == principal
+            holder == principal
             and action in self.roles.get(role, set())
             and (where in {"/", scope} or scope.startswith(f"{where}/"))
-            for who, role, where in self.assignments.values()
+            for holder, role, where in self.assignments.values()
         )
 
 
@@ -106,7 +106,7 @@ def some_step(random: Random) -> tuple[str, tuple[Any, ...]]:
     )
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(2))
 async def test_any_sequence_of_changes_ends_where_the_model_does(raw: RawClient, seed: int) -> None:
     random, model, hsm = Random(seed), Model(), Hsm(raw)
     (administrator,) = await raw.role_assignments()

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
+from emulator.operator_client import ALICE
 from emulator.raw import ACTION, BACKUP_USER, CRYPTO_USER, ROLE_ASSIGNMENTS, ROLE_DEFINITIONS, ROLE_ID, RawClient
 
 NAME = "ff388517-2e5c-4d0f-8a0b-0d6f5c3b7a01"
 OTHER_NAME = "ff388517-2e5c-4d0f-8a0b-0d6f5c3b7a02"
-ALICE = "a11ce000-0000-4000-8000-000000000001"
 BOB = "b0b00000-0000-4000-8000-000000000002"
+EXISTS = (400, "RoleAssignmentExists", "The role assignment already exists.")
 NOT_FOUND = (404, "RoleAssignmentNotFound", "Requested role assignment not found")
 
 
@@ -31,18 +32,9 @@ async def test_a_new_hsm_has_one_assignment_which_makes_its_administrator(raw: R
 
 
 @pytest.mark.parametrize(
-    ("path", "scope"),
-    [
-        pytest.param("", "/", id="root"),
-        pytest.param("//", "/", id="root-by-substitution"),
-        pytest.param("///", "/", id="root-by-terraform"),
-        pytest.param("/keys", "/keys", id="all-keys"),
-        pytest.param("//keys/", "/keys", id="all-keys-by-substitution"),
-        pytest.param("/keys/1743899349", "/keys/1743899349", id="one-key"),
-        pytest.param("//keys//1743899349/", "/keys/1743899349", id="one-key-by-terraform"),
-    ],
+    ("path", "scope"), [("", "/"), ("//keys/", "/keys"), ("//keys//1743899349/", "/keys/1743899349")]
 )
-async def test_the_life_of_an_assignment(raw: RawClient, path: str, scope: str) -> None:
+async def test_assignment_is_created_read_listed_and_deleted(raw: RawClient, path: str, scope: str) -> None:
     url = f"{path}{ROLE_ASSIGNMENTS}/{NAME}"
     before = await raw.role_assignments(path)
     expected = assignment(NAME, ALICE, CRYPTO_USER, scope)
@@ -57,8 +49,7 @@ async def test_the_life_of_an_assignment(raw: RawClient, path: str, scope: str) 
     assert listed == [expected, *before]
     assert (deleted.status, deleted.body) == (200, created.body)
     assert await raw.role_assignments(path) == before
-    assert (await raw.send("GET", url)).error == NOT_FOUND
-    assert (await raw.send("DELETE", url)).error == NOT_FOUND
+    assert (await raw.send("GET", url)).error == (await raw.send("DELETE", url)).error == NOT_FOUND
 
 
 async def test_a_new_assignment_is_byte_for_byte_as_the_service_shows_it(raw: RawClient) -> None:
@@ -95,15 +86,10 @@ async def test_the_same_assignment_under_another_name_is_refused_and_the_first_o
     assert await raw.role_assignments() == before
 
 
-EXISTS = (400, "RoleAssignmentExists", "The role assignment already exists.")
-
-
 async def test_the_same_assignment_under_the_same_name_exists(raw: RawClient) -> None:
     await raw.assign(ALICE, CRYPTO_USER, name=NAME)
 
-    reply = await raw.assign(ALICE, CRYPTO_USER, name=NAME)
-
-    assert reply.error == EXISTS
+    assert (await raw.assign(ALICE, CRYPTO_USER, name=NAME)).error == EXISTS
 
 
 @pytest.mark.parametrize(
@@ -115,8 +101,8 @@ async def test_another_assignment_under_a_name_that_is_taken_exists_too(
     raw: RawClient, principal: str, role: str, scope: str
 ) -> None:
     await raw.assign(ALICE, CRYPTO_USER, name=NAME)
-    # Even where it would match a third one.
-    await raw.assign(principal, role, scope, name=OTHER_NAME)
+    # It is another assignment, so another name will do; and where it then matches, the name is refused first.
+    assert (await raw.assign(principal, role, scope, name=OTHER_NAME)).status == 201
     before = await raw.role_assignments(), await raw.role_assignments("/keys")
 
     reply = await raw.assign(principal, role, scope, name=NAME)
@@ -133,16 +119,6 @@ async def test_a_list_begins_with_the_newest_assignment(raw: RawClient) -> None:
     assert [each["name"] for each in await raw.role_assignments()] == [OTHER_NAME, NAME, administrator]
 
 
-async def test_the_same_principal_and_role_at_another_scope_is_another_assignment(raw: RawClient) -> None:
-    replies = [
-        await raw.assign(ALICE, CRYPTO_USER, name=NAME),
-        await raw.assign(ALICE, CRYPTO_USER, "/keys", OTHER_NAME),
-        await raw.assign(ALICE, CRYPTO_USER, "/keys/k"),
-    ]
-
-    assert [reply.status for reply in replies] == [201, 201, 201]
-
-
 async def test_an_assignment_is_found_at_its_own_scope_only(raw: RawClient) -> None:
     await raw.assign(ALICE, CRYPTO_USER, "/keys/k", NAME)
 
@@ -154,30 +130,17 @@ async def test_an_assignment_is_found_at_its_own_scope_only(raw: RawClient) -> N
 @pytest.mark.parametrize(
     ("properties", "message"),
     [
-        pytest.param({}, "The member properties.roleDefinitionId is required", id="nothing"),
-        pytest.param(
-            {"roleDefinitionId": ROLE_ID + CRYPTO_USER},
-            "The member properties.principalId is required",
-            id="no-principal",
-        ),
-        pytest.param(
-            {"roleDefinitionId": ROLE_ID + CRYPTO_USER, "principalId": "alice"},
-            "principalId must be a GUID",
-            id="principal-no-guid",
-        ),
-        pytest.param(
+        ({}, "The member properties.roleDefinitionId is required"),
+        ({"roleDefinitionId": ROLE_ID + CRYPTO_USER}, "The member properties.principalId is required"),
+        ({"roleDefinitionId": ROLE_ID + CRYPTO_USER, "principalId": "alice"}, "principalId must be a GUID"),
+        (
             {"roleDefinitionId": ROLE_ID + CRYPTO_USER, "principalId": ALICE, "scope": "/"},
             "The request body has unknown members: 'properties.scope'",
-            id="scope-in-the-body",
         ),
-        pytest.param(
-            {"roleDefinitionId": [], "principalId": ALICE},
-            "properties.roleDefinitionId must be a string",
-            id="role-list",
-        ),
+        ({"roleDefinitionId": [], "principalId": ALICE}, "properties.roleDefinitionId must be a string"),
     ],
 )
-async def test_an_assignment_that_is_not_right_is_refused_and_changes_nothing(
+async def test_invalid_assignment_is_refused_and_changes_nothing(
     raw: RawClient, properties: dict[str, Any], message: str
 ) -> None:
     before = await raw.role_assignments()
@@ -197,17 +160,7 @@ async def test_an_assignment_is_named_by_a_guid(raw: RawClient) -> None:
     assert [get.error, delete.error] == [NOT_FOUND] * 2
 
 
-@pytest.mark.parametrize(
-    "role_definition_id",
-    [
-        pytest.param(ROLE_ID + OTHER_NAME, id="deleted-or-never-made"),
-        pytest.param(f"/{ROLE_ID}{CRYPTO_USER}", id="leading-slash"),
-        pytest.param(f"/{ROLE_ID}{OTHER_NAME}", id="leading-slash-and-unknown"),
-        pytest.param(CRYPTO_USER, id="name-alone"),
-        pytest.param(f"{ROLE_ID}mine", id="no-guid"),
-        pytest.param("", id="empty"),
-    ],
-)
+@pytest.mark.parametrize("role_definition_id", [ROLE_ID + OTHER_NAME, f"/{ROLE_ID}{CRYPTO_USER}"])
 async def test_a_role_that_does_not_exist_cannot_be_assigned(raw: RawClient, role_definition_id: str) -> None:
     before = await raw.role_assignments()
     properties = {"roleDefinitionId": role_definition_id, "principalId": ALICE}
@@ -222,15 +175,13 @@ async def test_a_role_that_does_not_exist_cannot_be_assigned(raw: RawClient, rol
 @pytest.mark.parametrize(
     "scope", ["/secrets", "/keys/a/b", "/keys/under_score", "/https:/x.managedhsm.azure.net/keys/k"]
 )
-async def test_what_is_no_scope_is_refused(raw: RawClient, scope: str) -> None:
+async def test_invalid_scope_is_refused(raw: RawClient, scope: str) -> None:
     reply = await raw.assign(ALICE, CRYPTO_USER, scope, NAME)
 
     assert reply.error == (400, "Invalidkeyidentifier", "Invalid key identifier")
 
 
-async def test_a_role_may_be_deleted_while_assigned_and_its_assignments_stay_but_grant_nothing(
-    raw: RawClient,
-) -> None:
+async def test_assignments_of_a_deleted_role_stay_and_grant_nothing(raw: RawClient) -> None:
     custom = f"{ROLE_DEFINITIONS}/{OTHER_NAME}"
     permissions = [{"dataActions": [f"{ACTION}/roleAssignments/read/action"]}]
     await raw.send("PUT", custom, {"properties": {"permissions": permissions}})
@@ -245,85 +196,25 @@ async def test_a_role_may_be_deleted_while_assigned_and_its_assignments_stay_but
     assert await raw.role_assignments() == before
 
 
-async def test_fifty_assignments_are_the_limit_for_the_hsm_and_its_keys_together(raw: RawClient) -> None:
-    for number in range(49):
-        scope = "/keys" if number % 2 else ""
-        await raw.assign(ALICE[:-2] + f"{number:02}", CRYPTO_USER, scope, NAME[:-2] + f"{number:02}")
+async def test_list_is_limited_to_its_scope_and_filter(raw: RawClient) -> None:
+    (administrator,) = await raw.role_assignments()
+    scopes = ("", "/keys", "/keys/a", "/keys/b")
+    made = {path: (await raw.assign(BOB, CRYPTO_USER, path)).json for path in scopes}
 
-    refused = await raw.assign(BOB, CRYPTO_USER, "/keys", OTHER_NAME[:-2] + "99")
-    single = await raw.assign(BOB, CRYPTO_USER, "/keys/k", OTHER_NAME[:-2] + "99")
+    for scope, filter_, expected in (
+        *((scope, "", [scope]) for scope in scopes),
+        ("", "atScope()", [""]),
+        ("/keys", "atScope()", ["", "/keys"]),
+        ("/keys/a", "atScope()", ["", "/keys", "/keys/a"]),
+        ("", f"principalId eq '{BOB}'", [*scopes]),
+        ("/keys", f"principalId eq {BOB}", [*scopes]),
+        ("/keys/a", f"principalId eq '{BOB.upper()}'", ["", "/keys", "/keys/a"]),
+        ("", f"principalId eq '{ALICE}'", []),
+    ):
+        query = f"$filter={filter_.replace(' ', '%20')}" if filter_ else ""
+        reply = await raw.send("GET", scope + ROLE_ASSIGNMENTS, query=query)
 
-    message = "No more than 50 role assignments are allowed in scope '/keys'"
-    assert refused.error == (400, "RoleAssignmentLimitExceeded", message)
-    assert single.status == 201
-
-
-async def test_ten_assignments_are_the_limit_for_a_key(raw: RawClient) -> None:
-    for number in range(10):
-        await raw.assign(ALICE[:-2] + f"{number:02}", CRYPTO_USER, "/keys/k", NAME[:-2] + f"{number:02}")
-
-    refused = await raw.assign(BOB, CRYPTO_USER, "/keys/k", NAME[:-2] + "99")
-    other = await raw.assign(BOB, CRYPTO_USER, "/keys/l", NAME[:-2] + "99")
-
-    message = "No more than 10 role assignments are allowed in scope '/keys/k'"
-    assert refused.error == (400, "RoleAssignmentLimitExceeded", message)
-    assert other.status == 201
-
-
-@pytest.mark.parametrize(
-    ("scope", "filter_", "expected"),
-    [
-        pytest.param("", "", ["root"], id="root"),
-        pytest.param("/keys", "", ["keys"], id="keys"),
-        pytest.param("/keys/a", "", ["a"], id="key"),
-        pytest.param("", "atScope()", ["root"], id="at-root"),
-        pytest.param("/keys", "atScope()", ["root", "keys"], id="at-keys"),
-        pytest.param("/keys/a", "atScope()", ["root", "keys", "a"], id="at-key"),
-        pytest.param("", f"principalId eq '{BOB}'", ["root", "keys", "a", "b"], id="principal-at-root"),
-        pytest.param("/keys", f"principalId eq {BOB}", ["root", "keys", "a", "b"], id="principal-at-keys"),
-        pytest.param("/keys/a", f"principalId eq '{BOB.upper()}'", ["root", "keys", "a"], id="principal-at-key"),
-        pytest.param("", f"principalId eq '{ALICE}'", [], id="somebody-else"),
-    ],
-)
-async def test_a_list_shows_what_its_scope_and_its_filter_ask_for(
-    raw: RawClient, scope: str, filter_: str, expected: list[str]
-) -> None:
-    scopes = {"root": "", "keys": "/keys", "a": "/keys/a", "b": "/keys/b"}
-    everything: dict[str, Any] = {}
-    for number, (label, path) in enumerate(scopes.items()):
-        everything[label] = (await raw.assign(BOB, CRYPTO_USER, path, NAME[:-1] + str(number))).json
-    administrator = (await raw.send("GET", ROLE_ASSIGNMENTS)).json["value"][-1]
-
-    query = f"$filter={filter_.replace(' ', '%20')}" if filter_ else ""
-    reply = await raw.send("GET", scope + ROLE_ASSIGNMENTS, query=query)
-
-    shown = [each for each in reply.json["value"] if each != administrator]
-    assert (reply.status, set(reply.json)) == (200, {"value"})
-    # Newest first.
-    assert shown[::-1] == [everything[label] for label in expected]
-
-
-@pytest.mark.parametrize(
-    "filter_",
-    [
-        "",
-        "atScope",
-        "atscope()",
-        "principalId eq",
-        "principalId eq 'x",
-        "principalId eq 'x'",
-        "principalId eq ''",
-        f"principalId eq {BOB} or true",
-        f"principalId eq '{BOB}",
-        f"principalId eq {BOB}'",
-        f"principalid eq '{BOB}'",
-        f"principalId eq '{BOB}'%0A",
-        f"principalId eq '{BOB[:-1]}%D9%A4'",
-        "roleName eq 'x'",
-    ],
-)
-async def test_a_filter_that_is_not_understood_is_refused(raw: RawClient, filter_: str) -> None:
-    reply = await raw.send("GET", ROLE_ASSIGNMENTS, query=f"$filter={filter_.replace(' ', '%20')}")
-
-    message = "The $filter must be atScope() or principalId eq '<object id>'"
-    assert reply.error == (400, "BadParameter", message)
+        shown = [each for each in reply.json["value"] if each != administrator]
+        assert (reply.status, set(reply.json)) == (200, {"value"})
+        # Newest first.
+        assert shown[::-1] == [made[path] for path in expected], (scope, filter_)

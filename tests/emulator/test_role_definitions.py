@@ -6,14 +6,7 @@ from typing import Any
 
 import pytest
 
-from emulator.raw import (
-    ACTION,
-    ADMINISTRATOR,
-    CRYPTO_USER,
-    ROLE_DEFINITIONS,
-    ROLE_ID,
-    RawClient,
-)
+from emulator.raw import ACTION, ADMINISTRATOR, CRYPTO_USER, ROLE_DEFINITIONS, ROLE_ID, RawClient
 
 NAME = "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
 URL = f"{ROLE_DEFINITIONS}/{NAME}"
@@ -70,14 +63,14 @@ async def test_a_built_in_role_is_shown_byte_for_byte_as_the_service_shows_it(ra
     )
 
 
-@pytest.mark.parametrize("scope", ["", "//", "///", "/keys", "//keys/", "/keys/some-key", "//keys//some-key/"])
-async def test_every_scope_and_every_way_of_writing_it_shows_the_same_list(raw: RawClient, scope: str) -> None:
-    reply = await raw.send("GET", scope + ROLE_DEFINITIONS)
+async def test_every_scope_and_every_way_of_writing_it_shows_the_same_list(raw: RawClient) -> None:
+    shown = {"value": await raw.role_definitions()}
 
-    assert reply.json == {"value": await raw.role_definitions()}
+    for scope in ("//", "///", "/keys", "//keys/", "/keys/some-key", "//keys//some-key/"):
+        assert (await raw.send("GET", scope + ROLE_DEFINITIONS)).json == shown
 
 
-async def test_the_life_of_a_custom_role(raw: RawClient) -> None:
+async def test_custom_role_is_created_read_listed_and_deleted(raw: RawClient) -> None:
     before = await raw.role_definitions()
     expected = role([permission(data_actions=[READ])], description="test", roleName="mine")
 
@@ -106,10 +99,9 @@ async def test_a_put_replaces_and_answers_201_again(raw: RawClient) -> None:
 
 async def test_a_replaced_role_keeps_its_place_in_the_list(raw: RawClient) -> None:
     other = NAME[:-1] + "2"
-    await raw.send("PUT", URL, create())
-    await raw.send("PUT", f"{ROLE_DEFINITIONS}/{other}", create())
-
-    await raw.send("PUT", URL, create(roleName="new"))
+    for name in (NAME, other, NAME):
+        # All have the same role name.
+        await raw.send("PUT", f"{ROLE_DEFINITIONS}/{name}", create(roleName="same"))
 
     assert [each["name"] for each in await raw.role_definitions()][10:] == [NAME, other]
 
@@ -136,19 +128,13 @@ async def test_text_beyond_ascii_comes_back_as_it_was(raw: RawClient) -> None:
     assert "Schlüssel 🔑".encode() in reply.body
 
 
-@pytest.mark.parametrize("scopes", [["/"], ["/keys"], ["/keys/k", "/"], []], ids=str)
-async def test_assignable_scopes_always_become_the_root(raw: RawClient, scopes: list[str]) -> None:
-    reply = await raw.send("PUT", URL, create(assignableScopes=scopes))
+async def test_assignable_scopes_always_become_the_root(raw: RawClient) -> None:
+    for scopes in (["/"], ["/keys"], ["/keys/k", "/"], []):
+        reply = await raw.send("PUT", URL, create(assignableScopes=scopes))
 
-    assert (reply.status, reply.json["properties"]["assignableScopes"]) == (201, ["/"])
-
-
-async def test_two_roles_may_have_the_same_role_name(raw: RawClient) -> None:
-    await raw.send("PUT", URL, create(roleName="same"))
-
-    reply = await raw.send("PUT", f"{ROLE_DEFINITIONS}/{NAME[:-1]}2", create(roleName="same"))
-
-    assert reply.status == 201
+        assert (reply.status, reply.json["properties"]["assignableScopes"]) == (201, ["/"])
+    invalid = await raw.send("PUT", URL, create(assignableScopes=["/secrets"]))
+    assert invalid.error == (400, "Invalidkeyidentifier", "Invalid key identifier")
 
 
 @pytest.mark.parametrize("body", [{"properties": {}}, create(permissions=[])], ids=["none", "empty"])
@@ -162,56 +148,38 @@ async def test_a_role_without_permissions_grants_nothing(raw: RawClient, body: A
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        pytest.param({}, "The member properties is required", id="no-properties"),
-        pytest.param(create(permissions={}), "properties.permissions must be an array", id="permissions-object"),
-        pytest.param(create(permissions=["x"]), "properties.permissions[0] must be an object", id="permission-text"),
-        pytest.param(
+        ({}, "The member properties is required"),
+        (create(permissions={}), "properties.permissions must be an array"),
+        (create(permissions=["x"]), "properties.permissions[0] must be an object"),
+        (
             create(permissions=[{}, {"dataActions": ["x", 1]}]),
             "properties.permissions[1].dataActions[1] must be a string",
-            id="number-as-action",
         ),
-        pytest.param(
+        (
             create(permissions=[{"dataActions": ["Microsoft.KeyVault/managedHsm/keys/fly/action"]}]),
             "The data action 'Microsoft.KeyVault/managedHsm/keys/fly/action' does not exist",
-            id="unknown-data-action",
         ),
-        pytest.param(
+        (
             create(permissions=[{"notDataActions": [f"{ACTION}/*"]}]),
             "The data action 'Microsoft.KeyVault/managedHsm/*' does not exist",
-            id="wildcard",
         ),
-        pytest.param(
-            create(type="AKVBuiltInRole"),
-            "The type of a role definition can only be CustomRole",
-            id="pretends-to-be-built-in",
-        ),
-        pytest.param(create(roleName=5), "properties.roleName must be a string", id="number-as-name"),
-        pytest.param(
-            create(rolename="x"), "The request body has unknown members: 'properties.rolename'", id="unknown-property"
-        ),
-        pytest.param(
+        (create(type="AKVBuiltInRole"), "The type of a role definition can only be CustomRole"),
+        (create(roleName=5), "properties.roleName must be a string"),
+        (create(rolename="x"), "The request body has unknown members: 'properties.rolename'"),
+        (
             create(permissions=[{"dataAction": []}]),
             "The request body has unknown members: 'properties.permissions[0].dataAction'",
-            id="unknown-in-permission",
         ),
-        pytest.param({**create(), "id": "x"}, "The request body has unknown members: 'id'", id="unknown-at-the-top"),
+        ({**create(), "id": "x"}, "The request body has unknown members: 'id'"),
     ],
 )
-async def test_a_role_that_is_not_right_is_refused_and_changes_nothing(
-    raw: RawClient, body: dict[str, Any], message: str
-) -> None:
+async def test_invalid_role_is_refused_and_changes_nothing(raw: RawClient, body: dict[str, Any], message: str) -> None:
     before = await raw.role_definitions()
 
     reply = await raw.send("PUT", URL, body)
 
     assert reply.error == (400, "BadRequest", message)
     assert await raw.role_definitions() == before
-
-
-async def test_an_assignable_scope_must_be_a_scope(raw: RawClient) -> None:
-    reply = await raw.send("PUT", URL, create(assignableScopes=["/secrets"]))
-
-    assert reply.error == (400, "Invalidkeyidentifier", "Invalid key identifier")
 
 
 @pytest.mark.parametrize("name", ["mine", NAME[:-1], NAME.replace("-", ""), f"{NAME}%20"])
@@ -224,7 +192,7 @@ async def test_a_role_is_named_by_a_guid(raw: RawClient, name: str) -> None:
     assert [reply.error for reply in replies] == [not_a_guid, NOT_FOUND, NOT_FOUND]
 
 
-@pytest.mark.parametrize("name", [ADMINISTRATOR, ADMINISTRATOR.upper(), CRYPTO_USER])
+@pytest.mark.parametrize("name", [ADMINISTRATOR, CRYPTO_USER.upper()])
 @pytest.mark.parametrize("method", ["PUT", "DELETE"])
 async def test_a_built_in_role_cannot_be_changed(raw: RawClient, method: str, name: str) -> None:
     before = await raw.role_definitions()
@@ -245,43 +213,15 @@ async def test_a_single_role_is_addressed_at_the_root_only(raw: RawClient, metho
     assert reply.error == (400, "BadRequest", "Role definitions exist only at the scope '/'")
 
 
-async def test_the_fifty_first_custom_role_is_refused_but_a_replacement_is_not(raw: RawClient) -> None:
-    for number in range(50):
-        await raw.send("PUT", f"{ROLE_DEFINITIONS}/{NAME[:-2]}{number:02}", create())
-    before = await raw.role_definitions()
+async def test_a_filter_chooses_roles(raw: RawClient) -> None:
+    created = await raw.send("PUT", URL, create(roleName="Alice's"))
 
-    refused = await raw.send("PUT", f"{ROLE_DEFINITIONS}/{NAME[:-2]}99", create())
-    replaced = await raw.send("PUT", f"{ROLE_DEFINITIONS}/{NAME[:-2]}07", create())
+    chosen = await raw.send("GET", ROLE_DEFINITIONS, query="$filter=roleName%20eq%20'Alice''s'")
+    refused = await raw.send("GET", ROLE_DEFINITIONS, query="$filter=roleName%20eq%20Alice")
 
-    message = "No more than 50 custom role definitions are allowed"
-    assert refused.error == (400, "RoleDefinitionLimitExceeded", message)
-    assert replaced.status == 201
-    assert await raw.role_definitions() == before
-
-
-@pytest.mark.parametrize(
-    ("filter_", "names"),
-    [
-        pytest.param("atScopeAndBelow", None, id="at-scope-and-below"),
-        pytest.param("atScopeAndBelow()", None, id="at-scope-and-below-called"),
-        pytest.param("roleName eq 'Managed HSM Crypto User'", [CRYPTO_USER], id="one-role"),
-        pytest.param("roleName eq 'nothing'", [], id="no-role"),
-        pytest.param("roleName eq ''", [], id="empty-name"),
-    ],
-)
-async def test_a_filter_chooses_roles(raw: RawClient, filter_: str, names: list[str] | None) -> None:
-    reply = await raw.send("GET", ROLE_DEFINITIONS, query=f"$filter={filter_.replace(' ', '%20')}")
-
-    expected = await raw.role_definitions()
-    assert reply.json == {"value": [each for each in expected if names is None or each["name"] in names]}
-
-
-async def test_a_quote_in_a_filter_is_written_twice(raw: RawClient) -> None:
-    created = await raw.send("PUT", URL, create(roleName="Alice's 'own'"))
-
-    reply = await raw.send("GET", ROLE_DEFINITIONS, query="$filter=roleName%20eq%20'Alice''s%20''own'''")
-
-    assert reply.json == {"value": [created.json]}
+    assert chosen.json == {"value": [created.json]}
+    message = "The $filter must be atScopeAndBelow() or roleName eq '<name>'"
+    assert refused.error == (400, "BadParameter", message)
 
 
 async def test_a_data_action_of_a_role_of_the_past_is_accepted(raw: RawClient) -> None:
@@ -290,22 +230,3 @@ async def test_a_data_action_of_a_role_of_the_past_is_accepted(raw: RawClient) -
     reply = await raw.send("PUT", URL, create(permissions=[{"dataActions": actions}]))
 
     assert reply.json == role([permission(data_actions=actions)])
-
-
-@pytest.mark.parametrize(
-    "filter_",
-    [
-        "",
-        "roleName eq x",
-        "roleName eq 'it's'",
-        "roleName eq x y",
-        "rolename eq 'x'",
-        "principalId eq 'x'",
-        "atScope()",
-    ],
-)
-async def test_a_filter_that_is_not_understood_is_refused(raw: RawClient, filter_: str) -> None:
-    reply = await raw.send("GET", ROLE_DEFINITIONS, query=f"$filter={filter_.replace(' ', '%20')}")
-
-    message = "The $filter must be atScopeAndBelow() or roleName eq '<name>'"
-    assert reply.error == (400, "BadParameter", message)

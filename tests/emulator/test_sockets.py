@@ -116,7 +116,7 @@ async def test_no_socket_leads_to_another_machine(tmp_path: Path) -> None:
     ],
     ids=str,
 )
-def test_the_watch_tells_what_would_leave(event: tuple[str, list[Any]]) -> None:
+def test_watch_notices_addresses_elsewhere(event: tuple[str, list[Any]]) -> None:
     here: list[tuple[str, list[Any]]] = [
         ("socket.connect", [("127.0.0.1", 1)]),
         ("socket.getaddrinfo", ["localhost"]),

@@ -1,4 +1,4 @@
-"""Threads that nobody leaves behind."""
+"""Work in threads that outlives no caller."""
 
 from __future__ import annotations
 
@@ -10,17 +10,13 @@ import pytest
 from azure.keyvault.administration.emulator._state.threads import run_in_thread
 
 
-async def test_it_returns_what_the_work_returns() -> None:
+async def test_thread_returns_the_result_or_raises_the_error() -> None:
     assert await run_in_thread(divmod, 7, 2) == (3, 1)
-
-
-async def test_it_raises_what_the_work_raises() -> None:
     with pytest.raises(ValueError, match="invalid literal"):
         await run_in_thread(int, "x")
 
 
-@pytest.mark.parametrize("times", [1, 3])
-async def test_however_often_it_is_cancelled_it_ends_after_the_work_and_as_cancelled(times: int) -> None:
+async def test_however_often_it_is_cancelled_it_ends_after_the_work_and_as_cancelled() -> None:
     begun, may_end, ended = threading.Event(), threading.Event(), threading.Event()
 
     def work() -> None:
@@ -30,7 +26,7 @@ async def test_however_often_it_is_cancelled_it_ends_after_the_work_and_as_cance
 
     task = asyncio.create_task(run_in_thread(work))
     await asyncio.to_thread(begun.wait, 10)
-    for _ in range(times):
+    for _ in range(3):
         task.cancel()
         await asyncio.sleep(0)
         await asyncio.sleep(0)
@@ -42,7 +38,7 @@ async def test_however_often_it_is_cancelled_it_ends_after_the_work_and_as_cance
     assert ended.is_set()
 
 
-async def test_an_error_of_work_that_nobody_waits_for_is_of_no_interest() -> None:
+async def test_error_of_cancelled_work_is_ignored() -> None:
     begun, may_end = threading.Event(), threading.Event()
 
     def work() -> None:

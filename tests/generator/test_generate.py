@@ -83,7 +83,7 @@ def test_writing_removes_what_is_no_longer_generated(document: Path, target: Pat
     assert sorted(path.name for path in target.iterdir()) == ["__init__.py", "operations.py", "types.py"]
 
 
-def test_the_command_says_what_differs(document: Path, target: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_command_lists_the_differences(document: Path, target: Path, capsys: pytest.CaptureFixture[str]) -> None:
     main(["--check"], document=document, target=target)
 
     assert capsys.readouterr().out.splitlines() == [

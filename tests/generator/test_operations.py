@@ -19,7 +19,7 @@ def test_every_file_says_where_it_comes_from(small: dict[str, Any]) -> None:
     assert first_lines == dict.fromkeys(["__init__.py", "types.py", "operations.py"], header)
 
 
-def test_an_operation_at_several_scopes_is_one_and_a_polled_one_is_none(small: dict[str, Any]) -> None:
+def test_scoped_paths_become_one_operation_and_polled_ones_none(small: dict[str, Any]) -> None:
     assert [operation.builder for operation in read(small).operations] == ["pets_list", "baths_start"]
 
 

@@ -21,53 +21,28 @@ OBJECT = {"application/json": {"schema": {"$ref": "#/components/schemas/Soap"}}}
 @pytest.mark.parametrize(
     ("place", "value", "message"),
     [
-        pytest.param(("webhooks",), {}, "document: the generator doesn't know webhooks", id="section"),
-        pytest.param(("openapi",), "3.0.3", "document: is OpenAPI 3.0.3, not 3.1", id="version-of-openapi"),
-        pytest.param(
-            ("components", "pathItems"),
-            {},
-            "components: the generator doesn't know pathItems",
-            id="section-of-components",
-        ),
-        pytest.param(
+        (("webhooks",), {}, "document: the generator doesn't know webhooks"),
+        (("openapi",), "3.0.3", "document: is OpenAPI 3.0.3, not 3.1"),
+        (("components", "pathItems"), {}, "components: the generator doesn't know pathItems"),
+        (
             ("components", "parameters"),
             {},
             "#/components/parameters/ApiVersion is none of the parameters of this document",
-            id="no-api-version-parameter",
         ),
-        pytest.param(
-            ("components", "parameters", "ApiVersion", "schema"),
-            TEXT,
-            "has no enum of the api-versions",
-            id="no-versions",
-        ),
-        pytest.param(("paths", "/pets", "head"), {}, "/pets: the generator doesn't know head", id="method"),
-        pytest.param(
-            ("paths", "/pets", "x-scope"),
-            "/rooms",
-            "/pets: doesn't begin with its x-scope /rooms",
-            id="scope-elsewhere",
-        ),
-        pytest.param(
-            (*LIST, "callbacks"), {}, "GET /pets: the generator doesn't know callbacks", id="key-of-operation"
-        ),
-        pytest.param(
-            (*LIST, "x-added-in"), "3", "GET /pets: x-added-in is '3', none of the api-versions", id="version"
-        ),
-        pytest.param(
-            (*LIST, "operationId"), "listPets", "GET /pets: needs one tag and an operationId", id="operation-id"
-        ),
-        pytest.param((*LIST, "tags"), ["Pets", "Homes"], "GET /pets: needs one tag and an operationId", id="two-tags"),
-        pytest.param(
-            (*LIST, "summary"), "List.", "GET /pets: summary must be one line without a full stop", id="summary"
-        ),
-        pytest.param(
+        (("components", "parameters", "ApiVersion", "schema"), TEXT, "has no enum of the api-versions"),
+        (("paths", "/pets", "head"), {}, "/pets: the generator doesn't know head"),
+        (("paths", "/pets", "x-scope"), "/rooms", "/pets: doesn't begin with its x-scope /rooms"),
+        ((*LIST, "callbacks"), {}, "GET /pets: the generator doesn't know callbacks"),
+        ((*LIST, "x-added-in"), "3", "GET /pets: x-added-in is '3', none of the api-versions"),
+        ((*LIST, "operationId"), "listPets", "GET /pets: needs one tag and an operationId"),
+        ((*LIST, "tags"), ["Pets", "Homes"], "GET /pets: needs one tag and an operationId"),
+        ((*LIST, "summary"), "List.", "GET /pets: summary must be one line without a full stop"),
+        (
             (*LIST_IN_ROOM, "x-added-in"),
             "2",
             "GET /rooms/{roomName}/pets: isn't the operation that stands at the scope /",
-            id="other-operation-at-another-scope",
         ),
-        pytest.param(
+        (
             ("paths", "/rooms/{roomName}/pets", "put"),
             {
                 "operationId": "Pets_Write",
@@ -77,126 +52,77 @@ OBJECT = {"application/json": {"schema": {"$ref": "#/components/schemas/Soap"}}}
                 "responses": {"200": {"description": "So.", "content": OBJECT}},
             },
             "PUT /rooms/{roomName}/pets: isn't the operation that stands at the scope /",
-            id="operation-at-another-scope-only",
         ),
-        pytest.param(
+        (
             (*LIST, "parameters"),
             [{"name": "top", "in": "query", "required": True, "schema": TEXT}],
             "GET /pets: no query parameter but api-version can be required",
-            id="required-query-parameter",
         ),
-        pytest.param(
+        (
             (*LIST, "parameters"),
             [{"name": "top", "in": "query", "schema": {"type": "integer"}}],
             "GET /pets top: a parameter can only be a string in the path or the query",
-            id="parameter-of-another-type",
         ),
-        pytest.param(
+        (
             (*LIST, "parameters"),
             [{"name": "If-Match", "in": "header", "schema": TEXT}],
             "GET /pets If-Match: a parameter can only be a string in the path or the query",
-            id="header-parameter",
         ),
-        pytest.param(
+        (
             (*LIST, "parameters"),
             [{"name": "sort", "in": "query", "schema": {"type": "string", "enum": ["up"]}}],
             "GET /pets sort: the generator doesn't know enum",
-            id="closed-parameter",
         ),
-        pytest.param(
+        (
             (*LIST, "parameters"),
             [{"name": "tag", "in": "query", "schema": TEXT, "explode": True}],
             "GET /pets: the generator doesn't know explode",
-            id="style-of-parameter",
         ),
-        pytest.param(
+        (
             (*START, "parameters"),
             [{"name": "tub", "in": "path", "required": True, "schema": TEXT}],
             "POST /baths/{petName}: path parameters don't match the path",
-            id="parameter-not-in-path",
         ),
-        pytest.param(
-            ("paths", "/pets", "parameters"), [], "GET /pets: has no api-version", id="operation-without-api-version"
-        ),
-        pytest.param(
-            (*START, "requestBody", "required"),
-            False,
-            "POST /baths/{petName}: a body can't be optional",
-            id="optional-body",
-        ),
-        pytest.param(
+        (("paths", "/pets", "parameters"), [], "GET /pets: has no api-version"),
+        ((*START, "requestBody", "required"), False, "POST /baths/{petName}: a body can't be optional"),
+        (
             (*START, "requestBody", "content"),
             {**OBJECT, "text/xml": {}},
             "POST /baths/{petName}: the generator doesn't know text/xml",
-            id="body-that-is-no-json",
         ),
-        pytest.param(
+        (
             (*START, "requestBody", "content", "application/json", "schema"),
             {"$ref": "#/components/schemas/Status"},
             "POST /baths/{petName}: a body can only be JSON, a named object",
-            id="body-that-is-no-object",
         ),
-        pytest.param(
+        (
             (*START, "requestBody"),
             {"$ref": "elsewhere.yaml#/Soap"},
             "elsewhere.yaml#/Soap is none of the requestBodies of this document",
-            id="reference-to-another-document",
         ),
-        pytest.param(
-            (*LIST, "responses", "204"),
-            {"description": "None."},
-            "GET /pets: needs one success, has 200, 204",
-            id="two-successes",
-        ),
-        pytest.param((*START, "responses"), {}, "POST /baths/{petName}: needs one success, has none", id="no-success"),
-        pytest.param(
+        ((*LIST, "responses", "204"), {"description": "None."}, "GET /pets: needs one success, has 200, 204"),
+        ((*START, "responses"), {}, "POST /baths/{petName}: needs one success, has none"),
+        (
             (*START, "responses"),
             {"2XX": {"description": "So.", "content": OBJECT}},
             "POST /baths/{petName}: needs one success, has 2XX",
-            id="range-of-successes",
         ),
-        pytest.param(
-            (*SCHEMAS, "Status", "enum"),
-            ["Filling"],
-            "schema Status: the generator doesn't know enum",
-            id="closed-enumeration",
-        ),
-        pytest.param(
-            (*SCHEMAS, "Status", "type"),
-            "tuple",
-            "schema Status: the generator doesn't know type 'tuple'",
-            id="unknown-type",
-        ),
-        pytest.param(
-            (*SCHEMAS, "Bath", "allOf"), [], "schema Bath: the generator doesn't know allOf", id="composition"
-        ),
-        pytest.param(
-            (*SCHEMAS, "Bath", "additionalProperties"),
-            TEXT,
-            "schema Bath: additionalProperties can only be false",
-            id="map",
-        ),
-        pytest.param(
-            (*SCHEMAS, "Bath", "required"),
-            ["status", "size"],
-            "schema Bath: requires size, which it doesn't declare",
-            id="required-but-not-declared",
-        ),
-        pytest.param(
-            (*SCHEMAS, "Bath", "title"), None, "schema Bath: title must be one line", id="object-without-title"
-        ),
-        pytest.param(STATUS, TEXT, "schema Bath.status: x-added-in is None", id="member-without-version"),
-        pytest.param(
+        ((*SCHEMAS, "Status", "enum"), ["Filling"], "schema Status: the generator doesn't know enum"),
+        ((*SCHEMAS, "Status", "type"), "tuple", "schema Status: the generator doesn't know type 'tuple'"),
+        ((*SCHEMAS, "Bath", "allOf"), [], "schema Bath: the generator doesn't know allOf"),
+        ((*SCHEMAS, "Bath", "additionalProperties"), TEXT, "schema Bath: additionalProperties can only be false"),
+        ((*SCHEMAS, "Bath", "required"), ["status", "size"], "schema Bath: requires size, which it doesn't declare"),
+        ((*SCHEMAS, "Bath", "title"), None, "schema Bath: title must be one line"),
+        (STATUS, TEXT, "schema Bath.status: x-added-in is None"),
+        (
             STATUS,
             {"type": "object", "x-added-in": "1"},
             "schema Bath.status: an object needs a name of its own among the schemas",
-            id="object-without-name",
         ),
-        pytest.param(
+        (
             STATUS,
             {"anyOf": [TEXT, {"type": "integer"}], "x-added-in": "1"},
             "schema Bath.status: anyOf can only be one schema and null",
-            id="union",
         ),
     ],
 )

@@ -13,27 +13,17 @@ from generator import generate, read
 @pytest.mark.parametrize(
     ("schema", "annotation"),
     [
-        pytest.param({"type": "string"}, "str", id="string"),
-        pytest.param({"type": "integer"}, "int", id="integer"),
-        pytest.param({"type": "number"}, "float", id="number"),
-        pytest.param({"type": "boolean"}, "bool", id="boolean"),
-        pytest.param({"type": ["integer", "null"]}, "int | None", id="nullable"),
-        pytest.param({"type": "array", "items": {"type": "string"}}, "list[str]", id="array"),
-        pytest.param({"$ref": "#/components/schemas/Soap"}, "SoapWire", id="reference-to-an-object"),
-        pytest.param({"$ref": "#/components/schemas/Status"}, "str", id="reference-to-an-open-enumeration"),
-        pytest.param(
-            {"type": "array", "items": {"$ref": "#/components/schemas/Soap"}}, "list[SoapWire]", id="array-of-objects"
-        ),
-        pytest.param(
-            {"anyOf": [{"$ref": "#/components/schemas/Soap"}, {"type": "null"}]},
-            "SoapWire | None",
-            id="nullable-object",
-        ),
-        pytest.param(
-            {"type": "string", "format": "uuid", "pattern": "^x$", "readOnly": True, "x-known-values": ["x"]},
-            "str",
-            id="annotations-change-nothing",
-        ),
+        ({"type": "string"}, "str"),
+        ({"type": "integer"}, "int"),
+        ({"type": "number"}, "float"),
+        ({"type": "boolean"}, "bool"),
+        ({"type": ["integer", "null"]}, "int | None"),
+        ({"type": "array", "items": {"type": "string"}}, "list[str]"),
+        ({"$ref": "#/components/schemas/Soap"}, "SoapWire"),
+        ({"$ref": "#/components/schemas/Status"}, "str"),
+        ({"type": "array", "items": {"$ref": "#/components/schemas/Soap"}}, "list[SoapWire]"),
+        ({"anyOf": [{"$ref": "#/components/schemas/Soap"}, {"type": "null"}]}, "SoapWire | None"),
+        ({"type": "string", "format": "uuid", "pattern": "^x$", "readOnly": True, "x-known-values": ["x"]}, "str"),
     ],
 )
 def test_a_schema_becomes_a_python_type(small: dict[str, Any], schema: dict[str, Any], annotation: str) -> None:

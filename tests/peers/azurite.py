@@ -1,4 +1,4 @@
-"""A storage service in a process of its own, and what a test needs to use it."""
+"""A storage service in its own process, and the means to use it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Programs that know nothing of this project, beside an emulator: each in a process of its own."""
+"""Programs that know nothing of this project, with an emulator: each in its own process."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def _published_python(home: Path) -> Path:
 
 @pytest.fixture(scope="session", name="azurite")
 def _azurite(node_packages: Path) -> Iterator[Azurite]:
-    """A storage service on this machine, for all tests; each makes containers of its own."""
+    """A storage service on this machine, for all tests; each makes its own containers."""
     with azurite.running(node_packages) as service:
         yield service
 

@@ -1,4 +1,4 @@
-"""What the peers need beside this environment: made once by their own installers, from pinned lists, and kept."""
+"""What the peers need besides this environment: made once by their own installers, from pinned lists, and kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _TIMEOUT = 240
 
 
 def make_python(home: Path) -> Path:
-    """Return the interpreter of an environment of its own that holds the published packages."""
+    """Return the interpreter of a separate environment that holds the published packages."""
     wanted = (_HERE / "python" / "requirements.txt").read_text(encoding="utf-8")
     home = home / "python"
     # Not resolved: the link is what makes it the environment's interpreter.
@@ -49,10 +49,10 @@ def make_node(home: Path) -> Path:
         for name in ("package.json", "package-lock.json"):
             shutil.copy(_HERE / "node" / name, home)
         npm = _NODE_ROOT / "lib" / "node_modules" / "npm" / "bin" / "npm-cli.js"
-        # Node brings certificates of its own; the registry may be behind what this machine trusts.
+        # Node brings its own certificates; the registry may be behind what this machine trusts.
         _install([node(), "--use-system-ca", npm, "ci", *_NPM_OPTIONS], cwd=home)
         _made(home, wanted)
-    # A program finds the packages beside itself.
+    # A program finds packages in its own folder.
     for program in (_HERE / "node").glob("*.mjs"):
         shutil.copy(program, home)
     return home

@@ -28,7 +28,7 @@ ROLE = {
 
 
 class AzureCli:
-    """The CLI with a profile of its own, in the environment that the emulator gives."""
+    """The CLI with its own profile, in the environment that the emulator gives."""
 
     def __init__(self, emulator: dict[str, str], folder: Path) -> None:
         assert _HOME
@@ -93,7 +93,7 @@ def test_role_assignments(az: AzureCli, emulator: dict[str, str]) -> None:
         *(*assignment, "create", user, "--scope=/keys"),
         *(f"--assignee-object-id={PRINCIPAL}", "--assignee-principal-type=User"),
     )
-    # A name that has to be looked up, which nobody may.
+    # A name that would have to be looked up, which is forbidden.
     by_name = az.keyvault(*assignment, "create", officer, "--scope=/", f"--assignee={OTHER}")
     of_one = az.keyvault(*assignment, "list", "--scope=/keys", f"--assignee-object-id={PRINCIPAL}")
     az.keyvault(*assignment, "delete", user, "--scope=/keys", f"--assignee-object-id={PRINCIPAL}")

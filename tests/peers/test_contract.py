@@ -1,4 +1,4 @@
-"""The emulator keeps the contract, whatever schemathesis thinks of sending."""
+"""The emulator keeps the contract under all requests of schemathesis."""
 
 from __future__ import annotations
 

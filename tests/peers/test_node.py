@@ -1,4 +1,4 @@
-"""Node programs, in a process of their own, find everything in the env file."""
+"""Node programs, in their own process, find everything in the env file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The published Python packages, in a process of their own, find everything in the env file and notice nothing."""
+"""The published Python packages, in their own process, find everything in the env file and notice no difference."""
 
 from __future__ import annotations
 

@@ -99,7 +99,7 @@ def test_the_same_faults_cost_no_more_and_are_told_better(
         assert bool(theirs.faults) == bool(own.faults) == ("faults" in case), case
         # Never more on the wire; the one request more reads back what an earlier try has made.
         assert own.requests <= theirs.requests + (case["do"] == "assign"), case
-        # Whatever is raised is azure-core's, and what the published package copes with, so does this one.
+        # Every error is azure-core's, and this library succeeds wherever the published one does.
         assert own.is_azure_error is not False, case
         assert theirs.error or not own.error, case
 
@@ -117,7 +117,7 @@ def test_no_start_that_may_have_been_accepted_is_sent_again(outcomes: Outcomes) 
     assert published["a restore: every start is dropped"].requests == 8
 
 
-def test_a_failed_job_says_why_whatever_form_the_service_chooses(outcomes: Outcomes) -> None:
+def test_failed_job_says_why_in_every_form_of_the_service(outcomes: Outcomes) -> None:
     published, ours = outcomes
     failures = [each["case"] for each in _CASES if each["case"].startswith("a backup fails")]
 
