@@ -191,7 +191,7 @@ async def test_backups_of_one_moment_have_different_folders(monkeypatch: pytest.
 
 
 async def test_only_the_newest_jobs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._MEMORY", 3)
+    monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._MAX_JOBS", 3)
     async with operating() as operator:
         started = [await operator.back_up()]
         for _ in range(3):

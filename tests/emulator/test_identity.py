@@ -167,7 +167,7 @@ async def test_a_web_page_gets_no_token_but_a_program_of_this_machine_does(hsm: 
         {"Origin": "null"},
     ):
         refused = await _get(hsm.environment(), QUERY, headers)
-        assert refused == (403, "The emulator answers the programs of this machine only.\n"), headers
+        assert refused == (403, "The emulator serves only programs on this machine.\n"), headers
     for host in ("localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:80"):
         status, _ = await _get(hsm.environment(), QUERY, {"Host": host})
         assert status == 200
