@@ -46,9 +46,13 @@ class HsmProcess:
         self._process: Process | None = None
         self._errors = folder / "hsm.errors"
         self.variables: Mapping[str, str] = {}
+        self.is_serving = False
 
-    async def start(self) -> None:
-        """Start it, or start it again where it was before, and wait until it serves."""
+    async def start(self, *arguments: str) -> None:
+        """Start it, or start it again where it was before, and wait until it serves.
+
+        :param arguments: More arguments for the command line, until it ends.
+        """
         port = self.variables["EMULATOR_LOCALHOST_URL"].rpartition(":")[2] if self.variables else "0"
         env_file = self._folder / "hsm.env"
         env_file.unlink(missing_ok=True)
@@ -57,6 +61,7 @@ class HsmProcess:
                 *(sys.executable, *_WARNINGS, "-m", "azure.keyvault.administration.emulator"),
                 *("--quiet", "--data", str(self._folder / "data"), "--env-file", str(env_file), "--port", port),
                 *self._arguments,
+                *arguments,
                 env=application.environment({}),
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=errors,
@@ -67,10 +72,12 @@ class HsmProcess:
             assert not ended.done(), f"the emulator did not start: {self._errors.read_text()}"
         ended.cancel()
         self.variables = parse(env_file.read_text())
+        self.is_serving = True
 
     async def kill(self) -> None:
         """End it as ``kill -9`` does."""
         assert self._process
+        self.is_serving = False
         self._process.kill()
         await self._process.wait()
         self._process = None

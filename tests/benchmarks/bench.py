@@ -1,4 +1,4 @@
-"""Runs the steps: beside this package, beside the published one, and the floor, in turn."""
+"""Runs the steps: with this package, with the published one, and the floor, in turn."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import sys
 import time
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
-from . import steps
+from . import emulator_costs, steps
 from .environments import PUBLISHED, Process, here
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
     from types import TracebackType
 
@@ -21,12 +22,14 @@ if TYPE_CHECKING:
 
     from .steps import Arguments, Crowd, Step
 
+T = TypeVar("T")
+
 Measurements = dict[str, float]
 
 
 @dataclass(frozen=True)
 class Row:
-    """What came of a step: medians of its rounds."""
+    """The results of a step: medians of its rounds."""
 
     step: Step
     ours: Measurements
@@ -35,13 +38,13 @@ class Row:
 
     @property
     def ratio(self) -> float:
-        """What this package takes of what the published one takes."""
+        """The cost of this package, as a share of the published one's."""
         return self.ours[self.step.value] / self.published[self.step.value]
 
 
 @dataclass(frozen=True)
 class CrowdRow:
-    """What came of many calls at once at an HSM with rate limits."""
+    """The results of many calls at once to an HSM with rate limits."""
 
     crowd: Crowd
     ours: Measurements
@@ -49,8 +52,21 @@ class CrowdRow:
 
 
 @dataclass(frozen=True)
+class EmulatorCosts:
+    """The costs of the emulator, in seconds."""
+
+    command_start: float
+    """Until the command after ``managed-hsm-emulator --`` begins."""
+    first_fixture: float
+    """For the first test of a session, imports included."""
+    further_fixture: float
+    requests: list[tuple[int, float, float]]
+    """How many requests are sent at a time, the emulator's CPU time for each, and how many it serves in a second."""
+
+
+@dataclass(frozen=True)
 class Outcome:
-    """All that was measured."""
+    """All results."""
 
     rows: list[Row]
     bursts: list[Row]
@@ -61,10 +77,15 @@ class Outcome:
     json_growth: dict[int, float]
     """The same for its JSON alone."""
     crowds: list[CrowdRow]
+    against_aiohttp: dict[str, Measurements]
+    """A call over TLS against aiohttp alone, by package."""
+    emulator: EmulatorCosts
+    seconds: dict[str, float]
+    """The duration of each part."""
 
 
 class Bench:
-    """The processes that are needed all the time: one worker beside each package, and the emulator.
+    """The processes that are always needed: one worker with each package, and the emulator.
 
     :param published: The interpreter with the published package.
     :param folder: A folder for temporary files.
@@ -75,9 +96,10 @@ class Bench:
         self._folder = folder
         self._ca_file = folder / "ca.pem"
         self._resources = ExitStack()
-        # Two rows may show two sides of one long measurement.
+        # Two rows may show two results of one long measurement.
         self._measured: dict[str, Measurements] = {}
-        # aiohttp reads the authorities to trust when it is imported.
+        self._seconds: dict[str, float] = {}
+        # aiohttp reads the CAs to trust when it is imported.
         self._environment = {"SSL_CERT_FILE": str(self._ca_file)}
 
     def __enter__(self) -> Self:
@@ -102,23 +124,60 @@ class Bench:
     def run(self, *, patient: bool) -> Outcome:
         """Measure everything.
 
-        :keyword patient: Whether to measure what takes minutes, too.
+        :keyword patient: Whether to include what takes minutes.
         """
+        self._seconds.clear()
         return Outcome(
-            rows=[self._row(step) for step in steps.STEPS],
-            bursts=[self._row(step) for step in steps.BURSTS],
-            call_growth={calls: self._growth("get", calls=calls) for calls in steps.GROWTH},
-            item_growth={items: self._growth("list_assignments", items=items) for items in steps.GROWTH},
+            rows=self._part("calls, lists and memory", lambda: [self._row(step) for step in steps.STEPS]),
+            bursts=self._part("calls without a token", lambda: [self._row(step) for step in steps.BURSTS]),
+            call_growth=self._part(
+                "growth", lambda: {calls: self._growth("get", calls=calls) for calls in steps.GROWTH}
+            ),
+            item_growth=self._part(
+                "growth of lists",
+                lambda: {items: self._growth("list_assignments", items=items) for items in steps.GROWTH},
+            ),
             json_growth={
                 items: self._growth("floor_json", collection="roleAssignments", items=items) for items in steps.GROWTH
             },
-            crowds=self.crowds(patient=patient),
+            crowds=self._part("calls under rate limits", lambda: self.crowds(patient=patient)),
+            against_aiohttp=self._part("a call against aiohttp", self._against_aiohttp),
+            emulator=self._part("the emulator", self._emulator_costs),
+            seconds=self._seconds,
         )
 
-    def crowds(self, *, patient: bool) -> list[CrowdRow]:
-        """Measure many calls at once at an HSM with rate limits.
+    def _part(self, name: str, measure: Callable[[], T]) -> T:
+        started = time.monotonic()
+        result = measure()
+        self._seconds[name] = time.monotonic() - started
+        print(f"{self._seconds[name]:6.1f} s  in all: {name}", file=sys.stderr, flush=True)
+        return result
 
-        :keyword patient: Whether to measure what takes minutes, too.
+    def _against_aiohttp(self) -> dict[str, Measurements]:
+        arguments = {**steps.AGAINST_AIOHTTP, "hsm": self._address}
+        return {who: worker.work("tls_against_aiohttp", arguments) for who, worker in self._workers.items()}
+
+    def _emulator_costs(self) -> EmulatorCosts:
+        first, further = emulator_costs.fixture(self._folder)
+        return EmulatorCosts(
+            emulator_costs.command_start(), first, further, [self._request_cost(each) for each in steps.CONCURRENCY]
+        )
+
+    def _request_cost(self, concurrency: int) -> tuple[int, float, float]:
+        arguments = {"hsm": self._address, "calls": 1_000, "concurrency": concurrency}
+        results: list[Measurements] = []
+        for _ in range(3):
+            self._hsm.ask("forget what was before")
+            result = self._workers["ours"].work("floor_aiohttp", arguments)
+            seen = self._hsm.ask("what was sent?")
+            results.append({**result, "cpu": seen["hsm_cpu"] / seen["requests"]})
+        medians = _medians(results)
+        return concurrency, medians["cpu"], medians["per_second"]
+
+    def crowds(self, *, patient: bool) -> list[CrowdRow]:
+        """Measure many calls at once to an HSM with rate limits.
+
+        :keyword patient: Whether to include what takes minutes.
         """
         return [
             CrowdRow(
@@ -131,7 +190,7 @@ class Bench:
         ]
 
     def _crowd(self, who: str, calls: int) -> Measurements:
-        # An HSM of its own, which nobody has asked for anything yet.
+        # A separate HSM, which has served no request yet.
         ca_file = str(self._folder / "limited.pem")
         with Process(here(), "hsm", ca_file, "--rate-limits") as hsm:
             address = hsm.hear()

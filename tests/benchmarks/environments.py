@@ -1,4 +1,4 @@
-"""The two environments, and the processes that work in them."""
+"""The two environments, and the processes that run in them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 PUBLISHED = "4.7.2"
 
-# Installed in the published package's environment in the same versions as here: only the package may differ.
+# Installed in the published package's environment in the same versions as here: only the package differs.
 _SHARED = (
     *("azure-core", "isodate", "psutil", "typing-extensions"),
     *("aiohttp", "aiohappyeyeballs", "aiosignal", "attrs", "frozenlist", "multidict", "propcache", "yarl"),
@@ -26,7 +26,7 @@ _SHARED = (
 
 
 def published_python(folder: Path) -> str:
-    """Return the interpreter of an environment with the published package, which is made if it is not there.
+    """Return the interpreter of an environment with the published package; create the environment if it is missing.
 
     :param folder: Where the environment is or will be.
     """
@@ -40,7 +40,7 @@ def published_python(folder: Path) -> str:
 
 
 class Process:
-    """A process of ours: a line of JSON in, a line of JSON out.
+    """A process that reads and writes lines of JSON.
 
     :param python: The interpreter of the environment to run in.
     :param module: The module to run.
@@ -49,7 +49,7 @@ class Process:
     """
 
     def __init__(self, python: str, module: str, *arguments: str, environment: dict[str, str] | None = None) -> None:
-        # What makes Python slower for everybody, such as not caching bytecode, would be measured as imports.
+        # Settings that slow Python down, such as not caching bytecode, would be measured as imports.
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("PYTHON")}
         tests = str(Path(__file__).parent.parent)
         self._module = module
@@ -63,7 +63,7 @@ class Process:
         )
 
     def ask(self, question: object) -> Any:
-        """Return what the process answers to a question.
+        """Return the response of the process to a question.
 
         :param question: What can be said in JSON.
         """
@@ -74,7 +74,7 @@ class Process:
         return self.hear()
 
     def hear(self) -> Any:
-        """Return what the process says of its own accord."""
+        """Return the next line of the process."""
         if self._process.stdout is None:
             raise RuntimeError("The process has no output")
         line = self._process.stdout.readline()
@@ -83,7 +83,7 @@ class Process:
         return json.loads(line)
 
     def work(self, name: str, arguments: dict[str, Any]) -> dict[str, float]:
-        """Return what came of a work.
+        """Return the results of a work.
 
         :param name: Name of a function of :mod:`benchmarks.works`.
         :param arguments: Its arguments.
@@ -99,7 +99,7 @@ class Process:
         exc_value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        # Without input, each of them ends by itself.
+        # Each ends when its input does.
         self._process.communicate()
 
 

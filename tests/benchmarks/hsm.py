@@ -1,10 +1,11 @@
-"""An emulator in a process of its own. Its first line says how to reach it; each line of input asks what it saw."""
+"""An emulator in its own process. Its first line says how to reach it; each line of input asks what it did since."""
 
 from __future__ import annotations
 
 import asyncio
 import json
 import sys
+import time
 from pathlib import Path
 
 from azure.core.rest import HttpRequest
@@ -20,9 +21,17 @@ async def main(ca_file: str, *, rate_limits: bool = False) -> None:
         assignment = await _administrators_assignment(hsm)
         await _make_signing_keys(hsm)
         _tell({"url": hsm.localhost_url, "token": token.token, "assignment": assignment})
+        cpu = time.process_time()
         while await asyncio.to_thread(sys.stdin.readline):
-            _tell({"requests": len(hsm.journal), "authorized": sum(1 for entry in hsm.journal if entry.principal)})
+            _tell(
+                {
+                    "requests": len(hsm.journal),
+                    "authorized": sum(1 for entry in hsm.journal if entry.principal),
+                    "hsm_cpu": time.process_time() - cpu,
+                }
+            )
             hsm.journal.clear()
+            cpu = time.process_time()
 
 
 async def _administrators_assignment(hsm: ManagedHsmEmulator) -> str:

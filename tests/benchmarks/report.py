@@ -1,16 +1,23 @@
-"""What was measured, for people and for programs, and which aims were missed."""
+"""The results as Markdown, JSON and a plot, and the missed aims.
+
+The Markdown is the tables of the performance page.
+"""
 
 from __future__ import annotations
 
 import itertools
 import os
+from dataclasses import asdict
+from datetime import datetime, timezone
 from importlib import metadata
 from platform import python_implementation, python_version, system
 from typing import TYPE_CHECKING, Any
 
+from . import steps
 from .environments import PUBLISHED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from .bench import CrowdRow, Outcome, Row
@@ -18,11 +25,21 @@ if TYPE_CHECKING:
 # Even json.loads takes nearly twice as long for an item once a page outgrows the processor's caches.
 _FLAT = 2
 
+# Ratios below this are shown with one more digit.
+_SMALL = 0.1
+_SCALES = {"ms": 1e-3}
+_FLOORS = {
+    "floor_pipeline": "azure-core's default pipeline",
+    "floor_json": "`json.loads`",
+    "floor_memory": "`json.loads`",
+    "floor_aiohttp": "aiohttp",
+}
+
 
 def missed(outcome: Outcome) -> list[str]:
     """Return the aims that were missed, in words.
 
-    :param outcome: What was measured.
+    :param outcome: The results.
     """
     problems = [
         f"{row.step.title}: {row.ratio:.3f} of the published package, {row.step.aim} was the aim"
@@ -47,69 +64,141 @@ def missed(outcome: Outcome) -> list[str]:
 
 
 def as_markdown(outcome: Outcome) -> str:
-    """Return the tables.
+    """Return the tables of the performance page.
 
-    :param outcome: What was measured.
+    :param outcome: The results.
     """
-    return "\n".join(
+    return "\n\n".join("\n".join(part(outcome)) for part in _parts().values())
+
+
+def fill(page: str, outcome: Outcome) -> str:
+    """Return the performance page with new figures: each paragraph after a comment that names a part is replaced.
+
+    :param page: The page.
+    :param outcome: The results.
+    """
+    for name, part in _parts().items():
+        before = f"<!-- figures: {name} -->\n\n"
+        head, mark, rest = page.partition(before)
+        if not mark:
+            raise ValueError(f"the page has no comment that names the figures of {name}")
+        _, blank, tail = rest.partition("\n\n")
+        page = head + mark + "\n".join(part(outcome)) + blank + tail
+    return page
+
+
+def _parts() -> dict[str, Callable[[Outcome], list[str]]]:
+    """Return the parts of the page by the names that its comments bear."""
+    return {
+        "costs": _costs,
+        "against aiohttp": _against_aiohttp,
+        "rates": _rates,
+        "calls without a token": _bursts,
+        "calls at once": lambda outcome: crowds(outcome.crowds),
+        "growth": _growth,
+        "emulator": _emulator,
+        "measured": _measured,
+    }
+
+
+def _measured(outcome: Outcome) -> list[str]:
+    minutes = sum(outcome.seconds.values()) / 60
+    return [
+        f"Measured on {datetime.now(timezone.utc):%Y-%m-%d} in {minutes:.0f} minutes:",
+        f"{_machine()}.",
+    ]
+
+
+def _costs(outcome: Outcome) -> list[str]:
+    return _table(
+        ("work", f"published {PUBLISHED}", "here", "ratio", "aim", "floor"),
         [
-            *_table(
-                ("work", f"published {PUBLISHED}", "here", "ratio", "aim", "floor"),
-                [
-                    (
-                        row.step.title,
-                        _figure(row.published[row.step.value]),
-                        _figure(row.ours[row.step.value]),
-                        f"{row.ratio:.3f}",
-                        "" if row.step.aim is None else f"{row.step.aim:.2f}",
-                        _figure(row.floor[row.step.value]) if row.floor else "",
-                    )
-                    for row in outcome.rows
-                ],
+            (
+                row.step.title,
+                _amount(row.published[row.step.value], row.step.unit),
+                _amount(row.ours[row.step.value], row.step.unit),
+                f"{row.ratio:.2f}" if row.ratio >= _SMALL else f"{row.ratio:.3f}",
+                "" if row.step.aim is None else f"{row.step.aim:.2f}",
+                _floor(row),
+            )
+            for row in outcome.rows
+        ],
+    )
+
+
+def _floor(row: Row) -> str:
+    if not (row.floor and row.step.floor):
+        return ""
+    return f"{_FLOORS[row.step.floor[0]]}: {_amount(row.floor[row.step.value], row.step.unit)}"
+
+
+def _against_aiohttp(outcome: Outcome) -> list[str]:
+    ours, published = outcome.against_aiohttp["ours"], outcome.against_aiohttp["published"]
+    aim = f"{steps.AIM_OVER_AIOHTTP} ({'held' if ours['ratio'] <= steps.AIM_OVER_AIOHTTP else 'missed'})"
+    return _table(
+        ("`get_role_assignment` over TLS and aiohttp alone, in turn", f"published {PUBLISHED}", "here", "aim"),
+        [
+            ("CPU time of a call", _amount(published["us"], "µs"), _amount(ours["us"], "µs"), ""),
+            ("of aiohttp alone", _amount(published["aiohttp_us"], "µs"), _amount(ours["aiohttp_us"], "µs"), ""),
+            ("ratio, median of pairs", f"{published['ratio']:.2f}", f"{ours['ratio']:.2f}", aim),
+        ],
+    )
+
+
+def _emulator(outcome: Outcome) -> list[str]:
+    costs = outcome.emulator
+    return _table(
+        ("emulator", "time", "requests a second"),
+        [
+            ("`managed-hsm-emulator -- COMMAND`, until the command begins", f"{costs.command_start:.2f} s", ""),
+            ("fixture `managed_hsm`, first test of a session, with imports", f"{costs.first_fixture:.2f} s", ""),
+            ("fixture `managed_hsm`, each further test", f"{costs.further_fixture * 1e3:.0f} ms", ""),
+            *(
+                (f"CPU time of a request over TLS, {at_once} at a time", _amount(cpu * 1e6, "µs"), f"{rate:,.0f}")
+                for at_once, cpu, rate in costs.requests
             ),
-            "",
-            "Microseconds of the client's CPU per call or item, unless the row says otherwise. Floors: azure-core's",
-            "default pipeline, json.loads, aiohttp itself.",
-            "",
-            *_table(
-                ("over TLS", "who", "requests/s", "p50 ms", "p99 ms"),
-                [
-                    (row.step.title, who, f"{result['per_second']:.0f}", *_percentiles(result))
-                    for row in outcome.rows
-                    if row.step.tls
-                    for who, result in _contestants(row)
-                ],
-            ),
-            "",
-            *_table(
-                ("calls at once without a token", f"published {PUBLISHED}", "here"),
-                [(row.step.title, _sent(row.published), _sent(row.ours)) for row in outcome.bursts],
-            ),
-            "",
-            *crowds(outcome.crowds),
-            "",
-            *_table(
-                ("growth: CPU here, microseconds", *(f"{number:,}" for number in outcome.call_growth)),
-                [
-                    ("per call, by the number of calls", *map(_figure, outcome.call_growth.values())),
-                    ("per item, by the length of the list", *map(_figure, outcome.item_growth.values())),
-                    ("per further item", "", *map(_figure, _marginal(outcome.item_growth).values())),
-                    ("per item, json.loads alone", *map(_figure, outcome.json_growth.values())),
-                ],
-            ),
-            "",
-            _machine(),
-        ]
+        ],
+    )
+
+
+def _bursts(outcome: Outcome) -> list[str]:
+    return _table(
+        ("calls without a token", f"published {PUBLISHED}", "here"),
+        [(row.step.title, _sent(row.published), _sent(row.ours)) for row in outcome.bursts],
+    )
+
+
+def _rates(outcome: Outcome) -> list[str]:
+    return _table(
+        ("over TLS", "", "requests/s", "p50 ms", "p99 ms"),
+        [
+            (row.step.title, who, f"{result['per_second']:.0f}", *_percentiles(result))
+            for row in outcome.rows
+            if row.step.tls
+            for who, result in _contestants(row)
+        ],
+    )
+
+
+def _growth(outcome: Outcome) -> list[str]:
+    return _table(
+        ("CPU time here, in µs", *(f"{number:,}" for number in outcome.call_growth)),
+        [
+            ("of a call, by the number of calls", *map(_figure, outcome.call_growth.values())),
+            ("of an item, by the length of the list", *map(_figure, outcome.item_growth.values())),
+            ("of a further item", "", *map(_figure, _marginal(outcome.item_growth).values())),
+            ("of an item, `json.loads` alone", *map(_figure, outcome.json_growth.values())),
+        ],
     )
 
 
 def crowds(rows: list[CrowdRow]) -> list[str]:
-    """Return the table of calls at once at an HSM that takes 5 in a second.
+    """Return the table of calls at once to an HSM that accepts five a second.
 
-    :param rows: What was measured.
+    :param rows: The results.
     """
     return _table(
-        ("calls at once, 5 a second allowed", "who", "failed", "requests", "seconds"),
+        ("calls at once", "", "calls that failed", "requests", "seconds"),
         [
             (
                 f"{row.crowd.calls:,}",
@@ -119,7 +208,7 @@ def crowds(rows: list[CrowdRow]) -> list[str]:
                 f"{result['seconds']:.1f}",
             )
             for row in rows
-            for who, result in (("published", row.published), ("here", row.ours))
+            for who, result in ((f"published {PUBLISHED}", row.published), ("here", row.ours))
             if result
         ],
     )
@@ -128,7 +217,7 @@ def crowds(rows: list[CrowdRow]) -> list[str]:
 def as_json(outcome: Outcome) -> dict[str, Any]:
     """Return the numbers.
 
-    :param outcome: What was measured.
+    :param outcome: The results.
     """
     return {
         "machine": _machine(),
@@ -151,6 +240,10 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
         "item_growth": outcome.item_growth,
         "json_growth": outcome.json_growth,
         "crowds": [{"calls": row.crowd.calls, "ours": row.ours, "published": row.published} for row in outcome.crowds],
+        "against_aiohttp": outcome.against_aiohttp,
+        "aim_over_aiohttp": steps.AIM_OVER_AIOHTTP,
+        "emulator": asdict(outcome.emulator),
+        "seconds": outcome.seconds,
         "missed": missed(outcome),
     }
 
@@ -158,7 +251,7 @@ def as_json(outcome: Outcome) -> dict[str, Any]:
 def plot(outcome: Outcome, file: Path) -> None:
     """Draw the ratios, and the growth.
 
-    :param outcome: What was measured.
+    :param outcome: The results.
     :param file: The PNG to write.
     """
     import matplotlib as mpl
@@ -168,11 +261,11 @@ def plot(outcome: Outcome, file: Path) -> None:
 
     figure, (ratios, growth) = plt.subplots(1, 2, figsize=(15, 7), width_ratios=(3, 2))
     rows = outcome.rows[::-1]
-    ratios.barh([row.step.title for row in rows], [row.ratio for row in rows], color="#0078d4")
+    ratios.barh([row.step.title.replace("`", "") for row in rows], [row.ratio for row in rows], color="#0078d4")
     aims = [(row.step.aim, place) for place, row in enumerate(rows) if row.step.aim is not None]
     ratios.plot(*zip(*aims, strict=True), "|", color="#d13438", markersize=18, markeredgewidth=3, label="aim: at most")
     ratios.axvline(1, color="gray", linewidth=1)
-    ratios.set_xlabel(f"share of what the published {PUBLISHED} takes")
+    ratios.set_xlabel(f"share of the cost of the published {PUBLISHED}")
     ratios.legend(loc="lower right")
     for unit, costs in (
         ("call", outcome.call_growth),
@@ -191,12 +284,16 @@ def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> list[str]:
     return [f"| {' | '.join(line)} |" for line in lines]
 
 
+def _amount(value: float, unit: str) -> str:
+    return f"{_figure(value * _SCALES.get(unit, 1))} {unit}"
+
+
 def _figure(value: float) -> str:
     return f"{value:,.0f}" if value >= 1_000 else f"{value:.3g}"
 
 
 def _contestants(row: Row) -> list[tuple[str, dict[str, float]]]:
-    shown = [("published", row.published), ("here", row.ours)]
+    shown = [(f"published {PUBLISHED}", row.published), ("here", row.ours)]
     return [*shown, ("aiohttp", row.floor)] if row.floor else shown
 
 
@@ -205,11 +302,12 @@ def _percentiles(result: dict[str, float]) -> tuple[str, str]:
 
 
 def _sent(result: dict[str, float]) -> str:
-    return f"{result['requests']:.0f} requests, {result['tokens']:.0f} tokens, {result['us']:.0f} us a call"
+    requests, tokens = f"{result['requests']:,.0f} requests", f"{result['tokens']:,.0f} token"
+    return f"{requests}, {tokens}{'' if result['tokens'] == 1 else 's'}, {_amount(result['us'], 'µs')} a call"
 
 
 def _marginal(growth: dict[int, float]) -> dict[int, float]:
-    """Return what each further item of a list costs, once the call itself is paid for."""
+    """Return the cost of each further item of a list, without that of the call."""
     totals = {items: items * each for items, each in growth.items()}
     pairs = itertools.pairwise(totals)
     return {more: (totals[more] - totals[fewer]) / (more - fewer) for fewer, more in pairs}

@@ -1,4 +1,4 @@
-"""A Managed HSM without a network: answers from ready-made bytes, so that what is measured is the client."""
+"""A Managed HSM without a network: its responses are ready-made bytes, so that only the client is measured."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ JOB = "6d2f8f4d4c0c4b0f9c4d8f6e51f2f4c7"
 
 _ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
 _DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
-# The Crypto User's own: what a definition of the service looks like.
+# The Crypto User's, as an example of the service's definitions.
 _DATA_ACTIONS = [
     f"Microsoft.KeyVault/managedHsm/keys/{action}"
     for action in (
@@ -59,7 +59,7 @@ def name(number: int) -> str:
 
 
 def assignment(number: int) -> dict[str, Any]:
-    """Return a role assignment as the service writes it. An HSM has many where each principal is let into ten keys."""
+    """Return a role assignment as the service writes it, one of many that let each principal use ten keys."""
     principal, key = divmod(number, 10)
     return {
         "id": f"{_ASSIGNMENTS}/{name(number)}",
@@ -115,7 +115,7 @@ class Service(ScriptedTransport):
         del kwargs
         self.count += 1
         if "Authorization" not in request.headers:
-            # Every call that starts now comes before the first one has its answer, as it does with a real HSM.
+            # Calls that start together all come before the first response, as with a real HSM.
             await yield_to_loop()
             return FakeResponse(request, CHALLENGE)
         return _Response(request, *self._answer(request))
@@ -162,7 +162,7 @@ def page_bodies(collection: str, items: int, pages: int) -> list[bytes]:
 
 
 def _page(link: str | None, values: Iterable[object]) -> bytes:
-    # Written piece by piece, so that a long page leaves no trace in the memory that is measured later.
+    # Written piece by piece, so that a long page leaves no memory behind that is measured later.
     body = bytearray(f'{{"nextLink": {json.dumps(link)}, "value": ['.encode())
     for value in values:
         body += json.dumps(value).encode() + b","
@@ -171,7 +171,7 @@ def _page(link: str | None, values: Iterable[object]) -> bytes:
 
 
 class _Response(FakeResponse):
-    """A response that is made as cheaply as can be."""
+    """A response that costs as little as possible."""
 
     def __init__(self, request: HttpRequest, answer: Answer, headers: CaseInsensitiveDict) -> None:
         self._request = request
@@ -183,7 +183,7 @@ class _Response(FakeResponse):
 
 
 class GivenToken(FakeCredential):
-    """A credential with a token that somebody else made.
+    """A credential with a given token.
 
     :param token: The token.
     """

@@ -1,4 +1,4 @@
-"""Runs works beside one package: a line of JSON says which, a line of JSON tells what came of it."""
+"""Runs works with one package: reads a line of JSON that names a work, and writes its results as another."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from benchmarks import works
 
 
 def main() -> None:
-    """Work until there is no more."""
+    """Work until the input ends."""
     for line in sys.stdin:
         work, arguments = json.loads(line)
         result = administration.__version__ if work == "version" else _run(getattr(works, work), arguments)

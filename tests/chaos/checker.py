@@ -1,8 +1,8 @@
 """Compare what the clients were told with what the service did. Pure, and tested with planted violations.
 
-Each resource has one writer, whose operations never overlap, or one who restores while all others wait. So at each
-moment it is known in which states a resource may be (see ``possible``). A read, and a look at all that is there, must
-find one of them.
+Each resource has one writer, whose operations never overlap; a full restore runs while all writers, in all processes,
+are paused. So the states in which a resource may be are known at each moment (see ``possible``), and a read, or a look
+at everything, must find one of them.
 """
 
 from __future__ import annotations
@@ -10,28 +10,46 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
 
-from chaos.history import SUCCEEDED, Action, Operation, Outcome, Record, job_kind
+from chaos.history import (
+    INTERRUPTED,
+    SUCCEEDED,
+    Action,
+    Event,
+    FailedJob,
+    JobKind,
+    Operation,
+    Outcome,
+    Record,
+    Seen,
+    job_kind,
+)
 from chaos.possible import Possible
 
 _ACCEPTED = 202
 _SERVER_ERROR = 500
-_NOT_TAKEN = frozenset({401, 429})
+_TOO_MANY_REQUESTS = 429
+_NOT_TAKEN = frozenset({401, _TOO_MANY_REQUESTS})
+_ENDED = frozenset({SUCCEEDED, "Failed"})
+# Times of jobs are whole seconds.
+_ROUNDING = 1.0
 
 
 def violations(record: Record) -> list[str]:
-    """Return what should not have happened, in words; nothing if all is well."""
+    """Return what must not happen and did, in words."""
     return [
-        *_unkept_manners(record),
-        *_failures_of_its_own(record),
+        *_wrong_outcomes(record),
+        *_service_failures(record),
         *_lost_writes(record),
         *_doubled_jobs(record),
         *_lost_jobs(record),
+        *_unexplained_jobs(record),
         *_missing_faults(record),
         *_missing_jobs(record),
+        *_missing_events(record),
     ]
 
 
-def _unkept_manners(record: Record) -> Iterator[str]:
+def _wrong_outcomes(record: Record) -> Iterator[str]:
     for operation in record.operations:
         if operation.outcome is Outcome.FOREIGN:
             yield f"foreign: {operation.action.value} of {operation.resource} raised {operation.error}"
@@ -39,8 +57,8 @@ def _unkept_manners(record: Record) -> Iterator[str]:
             yield f"hung: {operation.action.value} of {operation.resource} took longer than its deadline"
 
 
-def _failures_of_its_own(record: Record) -> Iterator[str]:
-    """The service fails as it is told to, and in no other way."""
+def _service_failures(record: Record) -> Iterator[str]:
+    """The service fails only where a fault was injected."""
     for seen in record.journal:
         if seen.fault is None and seen.status is not None and seen.status >= _SERVER_ERROR:
             yield f"failed: {seen.method} {seen.path} was answered {seen.status}, and no fault was asked for"
@@ -53,6 +71,8 @@ def _lost_writes(record: Record) -> Iterator[str]:
             yield from _impossible(operation.resource, operation.value, possible)
         if operation.outcome is Outcome.DONE and operation.action is Action.LOOK:
             yield from _impossible_things(operation.found, possible)
+            if mixed := possible.mixed(dict(operation.found)):
+                yield f"mixed: a restore brought back {mixed[1]} and left {mixed[0]} as it was"
         possible.follow(operation)
     yield from _impossible_things(record.remaining, possible)
 
@@ -81,23 +101,27 @@ def _doubled_jobs(record: Record) -> Iterator[str]:
     for job, count in told.items():
         if count > 1:
             yield f"doubled: the job {job} was given to {count} callers"
-    unanswered = sum(start.outcome is not Outcome.DONE for start in starts)
+    # A throttled start was refused, so it isn't one that may have run.
+    unanswered = sum(start.outcome not in {Outcome.DONE, Outcome.THROTTLED} for start in starts)
     if len(record.jobs) > len(told) + unanswered:
         yield f"doubled: {len(record.jobs)} jobs ran for {len(told)} answers and {unanswered} starts without one"
 
 
 def _starts_in_journal(record: Record, starts: list[Operation]) -> Iterator[str]:
-    """A start goes out once, unless the service did not take it beyond doubt: only then is it sent again."""
-    sent: dict[str, list[float]] = defaultdict(list)
-    for seen in record.journal:
-        if seen.authorized and seen.status not in _NOT_TAKEN:
-            sent[f"{seen.method} {seen.path}"].append(seen.time)
+    """A start is sent again only if the service certainly did not take it, and never after it did."""
+    sent: dict[str, list[Seen]] = defaultdict(list)
+    for seen in sorted(record.journal, key=lambda seen: seen.time):
+        if seen.authorized:
+            sent[f"{seen.method} {seen.path}"].append(seen)
     for start in starts:
-        times = [time for time in sent[start.resource] if start.began <= time <= start.ended]
-        if len(times) > 1:
-            yield f"doubled: {start.resource} was sent {len(times)} times for {start.value or 'no answer'}"
+        during = [seen for seen in sent[start.resource] if start.began <= seen.time <= start.ended]
+        taken = [seen.status not in _NOT_TAKEN for seen in during]
+        if True in taken and (count := len(taken) - taken.index(True)) > 1:
+            yield f"doubled: {start.resource} was sent {count} times for {start.value or 'no answer'}"
+        if True in taken and start.outcome is Outcome.THROTTLED:
+            yield f"doubled: {start.resource} was taken, and its caller was told that it was throttled"
         was_seen = not any(start.began <= blind.until and blind.since <= start.ended for blind in record.blind)
-        if not times and start.outcome is Outcome.DONE and was_seen:
+        if True not in taken and start.outcome is Outcome.DONE and was_seen:
             yield f"lost: {start.resource} said that it started {start.value}, and the journal does not know"
     known = {start.resource for start in starts}
     for seen in record.journal:
@@ -117,6 +141,30 @@ def _lost_jobs(record: Record) -> Iterator[str]:
             ended = record.jobs.get(operation.resource)
             if ended != operation.value:
                 yield f"lost: the job {operation.resource} was told to be {operation.value}, and is {ended}"
+
+
+def _unexplained_jobs(record: Record) -> Iterator[str]:
+    """A job ends, and one that failed says why; only a kill interrupts one."""
+    for job, status in record.jobs.items():
+        if status not in _ENDED:
+            yield f"unfinished: the job {job} is still {status}"
+    reasons = {job.id: job.message for job in record.failed_jobs}
+    for failed in record.failed_jobs:
+        if not (failed.code and failed.message):
+            yield f"unexplained: the {failed.kind.value} {failed.id} failed without a reason"
+        if failed.code == INTERRUPTED and not _was_killed(record, failed):
+            yield f"unexplained: the {failed.kind.value} {failed.id} was interrupted, and the service was not killed"
+    for each in record.operations:
+        if each.action is Action.FOLLOW and each.outcome is Outcome.DONE and each.value != SUCCEEDED:
+            reason = reasons.get(each.resource, "")
+            if reason not in each.error:
+                yield f"unexplained: {each.resource} failed because {reason!r}, and its caller was told {each.error!r}"
+
+
+def _was_killed(record: Record, job: FailedJob) -> bool:
+    return any(
+        job.started - _ROUNDING <= blind.until and blind.since <= job.ended + _ROUNDING for blind in record.blind
+    )
 
 
 def _missing_faults(record: Record) -> Iterator[str]:
@@ -141,6 +189,27 @@ def _missing_jobs(record: Record) -> Iterator[str]:
     }
     for kind in sorted(record.expected_jobs - succeeded, key=lambda kind: kind.value):
         yield f"unproven: no {kind.value} succeeded"
+
+
+def _missing_events(record: Record) -> Iterator[str]:
+    starts = {each.resource for each in record.operations if each.action is Action.START}
+    limited = [
+        f"{seen.method} {seen.path}"
+        for seen in record.journal
+        if seen.status == _TOO_MANY_REQUESTS and seen.fault is None
+    ]
+    happened = {
+        Event.THROTTLED_ROLES: any("/role" in request for request in limited),
+        Event.THROTTLED_OPERATION: any(each.outcome is Outcome.THROTTLED for each in record.operations),
+        Event.THROTTLED_START: any(request in starts for request in limited),
+        Event.INTERRUPTED_RESTORE: any(
+            job.code == INTERRUPTED and job.kind is JobKind.RESTORE for job in record.failed_jobs
+        ),
+        Event.SECOND_PROCESS: any(each.process and each.outcome is Outcome.DONE for each in record.operations),
+    }
+    for event in sorted(record.expected_events, key=lambda event: event.value):
+        if not happened[event]:
+            yield f"unproven: {event.value} never happened"
 
 
 def _names(states: set[str | None]) -> str:

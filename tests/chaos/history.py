@@ -1,25 +1,25 @@
-"""What happened: what the clients asked for and were told, what the service was left with, what it saw. Pure data."""
+"""The history of a run: what the clients asked for and were told, and what the service stored and saw. Pure data."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import Enum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class Action(Enum):
-    """What an operation does to the one resource that it is about."""
+    """What an operation does to its one resource."""
 
     READ = "read"
     WRITE = "write"
     DELETE = "delete"
     LOOK = "look"
-    """Reads all that there is, while nobody else does anything; it is about no single resource."""
+    """Reads everything on the HSM, while no other caller does anything."""
     START = "start"
-    """Starts a job: the resource is the path that it is started at."""
+    """Starts a job; the resource is the method and path of the request."""
     FOLLOW = "follow"
-    """Waits for the end of a job: the resource is the job."""
+    """Waits for a job to end; the resource is the job's id."""
 
 
 class Outcome(Enum):
@@ -27,15 +27,17 @@ class Outcome(Enum):
 
     DONE = "done"
     REFUSED = "refused"
-    """An azure-core exception: what was asked for may have been done, or not."""
+    """An azure-core exception; the operation may have been carried out anyway."""
+    THROTTLED = "throttled"
+    """An azure-core exception, and the service refused every request with 429 or 401: nothing was carried out."""
     FOREIGN = "foreign"
-    """An exception of anybody else's."""
+    """Any other exception."""
     HUNG = "hung"
-    """Nothing, until the deadline was over."""
+    """Nothing before the deadline."""
 
 
 class JobKind(Enum):
-    """What a job is there for."""
+    """The purpose of a job."""
 
     BACKUP = "full backup"
     RESTORE = "full restore"
@@ -53,7 +55,7 @@ _KINDS = {
 
 
 def job_kind(resource: str) -> JobKind:
-    """Return which kind of job is started there."""
+    """Return the kind of job that is started at a method and path."""
     return _KINDS.get(resource, JobKind.KEY_RESTORE)
 
 
@@ -62,73 +64,122 @@ SUCCEEDED = "Succeeded"
 
 @dataclass(frozen=True)
 class Contents:
-    """What a restore brings back."""
+    """The contents of a backup, as far as a restore brings them back."""
 
     marks: Mapping[str, str]
     """The mark of each resource in the backup."""
     only: str | None = None
-    """The one resource that is brought back, if it is gone; None if everything becomes what it was."""
+    """The one resource to restore if it is missing; None if everything is replaced."""
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One call of a client. Operations on one resource never overlap."""
+    """One call of a client. Operations on the same resource never overlap."""
 
     action: Action
     resource: str
     outcome: Outcome
     value: str | None = None
-    """What was written or read: a mark that no other operation writes; None stands for no such resource."""
+    """The mark that was written or read; no other operation writes the same. None if the resource doesn't exist."""
     began: float = 0.0
     ended: float = 0.0
     error: str = ""
+    """The exception; for a followed job that failed, the reason that the caller was told."""
     brings: Contents | None = None
-    """What the start of a restore wants to bring back."""
+    """What the start of a restore is meant to bring back."""
     found: tuple[tuple[str, str], ...] = ()
-    """What a look found: the mark of each resource."""
+    """The mark of each resource that a look found."""
+    process: int = 0
+    """The client process: 0 is the one that runs the test."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the operation in JSON types."""
+        return {**asdict(self), "action": self.action.value, "outcome": self.outcome.value}
+
+    @classmethod
+    def from_json(cls, members: Mapping[str, Any]) -> Operation:
+        """Return the operation that :meth:`as_json` described."""
+        return cls(
+            **{
+                **members,
+                "action": Action(members["action"]),
+                "outcome": Outcome(members["outcome"]),
+                "brings": Contents(**members["brings"]) if members["brings"] else None,
+                "found": tuple((resource, mark) for resource, mark in members["found"]),
+            }
+        )
 
 
 class Seen(NamedTuple):
-    """A request as the service's journal has it."""
+    """A request in the service's journal."""
 
     method: str
     path: str
     status: int | None
-    """None if there was no answer."""
+    """None if there was no response."""
     authorized: bool
-    """Whether it bore a token: without one nothing is done."""
+    """Whether it carried a token; the service does nothing without one."""
     fault: str | None
     time: float
 
 
 class Blind(NamedTuple):
-    """A time about which the journal says nothing, since the service was killed with it."""
+    """A time without a journal, which was lost with the killed service."""
 
     since: float
     until: float
+
+
+class FailedJob(NamedTuple):
+    """A job that the service stored as failed. Times are whole seconds."""
+
+    id: str
+    kind: JobKind
+    code: str
+    message: str
+    started: float
+    ended: float
+
+
+INTERRUPTED = "Interrupted"
+"""The code of a job that was running when the service was killed."""
+
+
+class Event(Enum):
+    """Something that a run must have met, or it proves little."""
+
+    THROTTLED_ROLES = "a role operation refused by the rate limit"
+    THROTTLED_OPERATION = "an operation that was throttled until it gave up"
+    THROTTLED_START = "a start of a job refused by the rate limit"
+    INTERRUPTED_RESTORE = "a restore interrupted by a kill"
+    SECOND_PROCESS = "an operation of the second process that succeeded"
 
 
 @dataclass
 class Record:
     """A whole run.
 
-    :param operations: In the order in which they ended.
-    :param remaining: What was there in the end: the mark of each resource.
-    :param jobs: How each job ended, by its id.
+    :param operations: Those of all processes, in the order in which they ended.
+    :param remaining: The mark of each resource that was there at the end.
+    :param jobs: The final status of each job, by its id.
+    :param failed_jobs: The jobs that failed, with their reasons.
     :param journal: The requests.
-    :param blind: When the journal saw nothing.
-    :param expected_faults: The faults that were asked for: kinds, and whether they come before the work or after it.
-    :param delivered: How often each of these happened, as the service counted for each that it was asked for.
-    :param last_life: How many faults of each kind the service counted in its last life, and how many its journal had.
+    :param blind: The times without a journal.
+    :param expected_faults: The faults that were injected: kinds, and whether they come before the work or after it.
+    :param delivered: How often each of these happened, counted by the rules that injected them.
+    :param last_life: The faults of each kind since the last kill, counted by the rules and by the journal.
     :param expected_jobs: The kinds of jobs of which at least one must have succeeded.
+    :param expected_events: What must have happened at least once.
     """
 
     operations: list[Operation] = field(default_factory=list)
     remaining: list[tuple[str, str]] = field(default_factory=list)
     jobs: dict[str, str] = field(default_factory=dict)
+    failed_jobs: list[FailedJob] = field(default_factory=list)
     journal: list[Seen] = field(default_factory=list)
     blind: list[Blind] = field(default_factory=list)
     expected_faults: frozenset[tuple[str, str]] = frozenset()
     delivered: Mapping[tuple[str, str], int] = field(default_factory=dict)
     last_life: tuple[Mapping[str, int], Mapping[str, int]] = ({}, {})
     expected_jobs: frozenset[JobKind] = frozenset()
+    expected_events: frozenset[Event] = frozenset()

@@ -1,4 +1,4 @@
-"""All that there is on an HSM, apart from what it had in the beginning: roles, assignments and keys."""
+"""The inventory of an HSM: all roles, assignments and keys that it did not have from the start."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ SCOPES = ("/", "/keys", "/keys/k0", "/keys/k1", "/keys/k2")
 
 
 class Thing(NamedTuple):
-    """Something that is there."""
+    """A role, assignment or key."""
 
     mark: str
     delete: Callable[[], Awaitable[object]]
 
 
 class Inventory:
-    """Looks at what is there.
+    """Lists everything on an HSM.
 
     :param access: A client.
-    :param administrator: Whose assignments are those of the beginning.
+    :param administrator: The principal whose assignments were there from the start.
     """
 
     def __init__(self, access: KeyVaultAccessControlClient, administrator: str) -> None:
@@ -76,7 +76,7 @@ class Inventory:
 
 
 async def _patiently(part: Callable[[], Awaitable[list[Thing]]]) -> list[Thing]:
-    """Look at a part again after an error: where there is much to be read, something always goes wrong."""
+    """List a part again after an error: among so many requests, some always meet a fault."""
     for _ in range(_PATIENCE):
         with suppress(AzureError):
             return await part()
@@ -84,18 +84,18 @@ async def _patiently(part: Callable[[], Awaitable[list[Thing]]]) -> list[Thing]:
 
 
 class Keys:
-    """Keys, which the clients know by name alone: everything else goes over ``send_request``."""
+    """Keys, by ``send_request``: the clients have no methods for them."""
 
     def __init__(self, access: KeyVaultAccessControlClient) -> None:
         self._access = access
 
     async def create(self, name: str, mark: str) -> None:
         body = {"kty": "EC-HSM", "crv": "P-256", "tags": {"mark": mark}}
-        # Each is a new version, and azure-core repeats a POST after 500, 503 and 504, whatever it did.
+        # Each request creates a version, and azure-core retries a POST after 500, 503 and 504 even if it succeeded.
         await self._send("POST", f"/keys/{name}/create", body, retry_total=0)
 
     async def mark(self, name: str) -> str | None:
-        """Return the marks of all versions; None if there is no such key."""
+        """Return the marks of all versions; None if the key doesn't exist."""
         versions = await self._list(f"/keys/{name}/versions")
         # The versions of a key that doesn't exist are an empty list.
         return "+".join(version["tags"]["mark"] for version in versions or ()) or None
@@ -104,7 +104,7 @@ class Keys:
         return [item["kid"].rpartition("/")[2] for item in await self._list("/keys") or []]
 
     async def delete(self, name: str) -> None:
-        """Delete and purge a key, or what an earlier try has left of it."""
+        """Delete and purge a key, or purge one that an earlier attempt deleted."""
         await self._send("DELETE", f"/keys/{name}")
         await self._send("DELETE", f"/deletedkeys/{name}")
 
@@ -119,7 +119,7 @@ class Keys:
         return items
 
     async def _send(self, method: str, url: str, body: object = None, **options: Any) -> Any:
-        """Return the answer; None if there is nothing, be it in the answer or on the HSM."""
+        """Return the JSON of the response; None if it is empty, or if the resource doesn't exist."""
         response = await self._access.send_request(HttpRequest(method, url, json=body), **options)
         if response.status_code == HTTPStatus.NOT_FOUND:
             return None
@@ -127,4 +127,4 @@ class Keys:
         try:
             return response.json() if response.content else None
         except ValueError as error:
-            raise DecodeError(message="The answer is no JSON", response=response, error=error) from error
+            raise DecodeError(message="The response isn't JSON", response=response, error=error) from error

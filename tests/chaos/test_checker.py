@@ -8,7 +8,19 @@ from typing import Any
 import pytest
 
 from chaos.checker import violations
-from chaos.history import Action, Blind, Contents, JobKind, Operation, Outcome, Record, Seen
+from chaos.history import (
+    INTERRUPTED,
+    Action,
+    Blind,
+    Contents,
+    Event,
+    FailedJob,
+    JobKind,
+    Operation,
+    Outcome,
+    Record,
+    Seen,
+)
 
 DONE, REFUSED = Outcome.DONE, Outcome.REFUSED
 START = "POST /backup"
@@ -241,3 +253,167 @@ def test_a_restore_that_brings_back_what_it_is_to_passes(operations: list[Operat
 )
 def test_a_restore_that_brings_back_something_else_is_found(operations: list[Operation], expected: str) -> None:
     assert any(found.startswith(expected) for found in _found_in(operations)), _found_in(operations)
+
+
+THROTTLED = Outcome.THROTTLED
+
+
+def eventful_record() -> Record:
+    """Return a run with throttled operations, a second process and interrupted restores, and without violations."""
+    return Record(
+        operations=[
+            _write("a", "1"),
+            _write("a", "2", THROTTLED),
+            _write("b", "3", THROTTLED),
+            _read("b", None),
+            _write("c", "4"),
+            _delete("c", THROTTLED),
+            Operation(Action.WRITE, "d", DONE, "5", process=1),
+            Operation(Action.START, START, THROTTLED, None, 1, 2),
+            Operation(Action.START, START, DONE, "job-1", 3, 4),
+            Operation(Action.FOLLOW, "job-1", DONE, "Succeeded"),
+            Operation(Action.START, FULL_RESTORE, DONE, "job-2", 5, 6, brings=Contents({"a": "1"})),
+            Operation(Action.FOLLOW, "job-2", DONE, "Failed", error="(Interrupted) It was stopped"),
+        ],
+        remaining=[("a", "1"), ("c", "4"), ("d", "5")],
+        jobs={"job-1": "Succeeded", "job-2": "Failed"},
+        failed_jobs=[FailedJob("job-2", JobKind.RESTORE, INTERRUPTED, "It was stopped", 5, 7)],
+        journal=[
+            Seen("PUT", "/keys/providers/roleAssignments/b", 429, authorized=True, fault=None, time=0.5),
+            Seen("POST", "/backup", 429, authorized=True, fault=None, time=1.2),
+            Seen("POST", "/backup", 401, authorized=True, fault="challenge", time=1.4),
+            Seen("POST", "/backup", 429, authorized=True, fault="throttle", time=1.6),
+            Seen("POST", "/backup", 429, authorized=True, fault=None, time=3.2),
+            Seen("POST", "/backup", 202, authorized=True, fault=None, time=3.4),
+            Seen("PUT", "/restore", 202, authorized=True, fault=None, time=5.5),
+        ],
+        blind=[Blind(6.2, 7.5)],
+        expected_events=frozenset(Event),
+    )
+
+
+def test_run_with_throttling_a_second_process_and_interrupted_restores_passes() -> None:
+    assert violations(eventful_record()) == []
+
+
+PLANTED_IN_EVENTS: dict[str, tuple[Plant, str]] = {
+    "a throttled write that was carried out": (
+        lambda run: run.remaining.__setitem__(0, ("a", "2")),
+        "lost: a was read as 2, where 1 was left",
+    ),
+    "a throttled creation that was carried out": (
+        lambda run: run.remaining.append(("b", "3")),
+        "lost: b was read as 3, where nothing was left",
+    ),
+    "a throttled deletion that was carried out": (
+        lambda run: run.remaining.remove(("c", "4")),
+        "lost: c was read as None, where 4 was left",
+    ),
+    "a throttled start that was carried out": (
+        lambda run: run.jobs.update({"job-3": "Succeeded"}),
+        "doubled: 3 jobs ran for 2 answers and 0 starts without one",
+    ),
+    "a throttled start that the service took": (
+        lambda run: run.journal.__setitem__(1, _again(run, 1, status=202)),
+        "doubled: POST /backup was taken, and its caller was told that it was throttled",
+    ),
+    "a start that was sent again after it was taken, and throttled": (
+        lambda run: run.journal.append(_again(run, 5, time=3.6, status=429)),
+        "doubled: POST /backup was sent 2 times for job-1",
+    ),
+    "a start that was sent again after it was taken, and challenged": (
+        lambda run: run.journal.append(_again(run, 5, time=3.6, status=401)),
+        "doubled: POST /backup was sent 2 times for job-1",
+    ),
+    "an acknowledged write of the second process that is gone": (
+        lambda run: run.remaining.remove(("d", "5")),
+        "lost: d was read as None, where 5 was left",
+    ),
+    "an operation of the second process that was not merged": (
+        lambda run: run.operations.pop(6),
+        "doubled: d was there, and nobody made it",
+    ),
+    "an interrupted restore that was carried out": (
+        lambda run: run.remaining.__setitem__(slice(None), [("a", "1")]),
+        "lost: c was read as None, where 4 was left",
+    ),
+    "a restore that never ended": (
+        lambda run: run.jobs.update({"job-2": "InProgress"}),
+        "unfinished: the job job-2 is still InProgress",
+    ),
+    "a restore that failed without a code": (
+        lambda run: run.failed_jobs.__setitem__(0, run.failed_jobs[0]._replace(code="")),
+        "unexplained: the full restore job-2 failed without a reason",
+    ),
+    "a restore that failed without a message": (
+        lambda run: run.failed_jobs.__setitem__(0, run.failed_jobs[0]._replace(message="")),
+        "unexplained: the full restore job-2 failed without a reason",
+    ),
+    "a reason that the caller was not told": (
+        lambda run: run.operations.append(Operation(Action.FOLLOW, "job-2", DONE, "Failed", error="(Failed)")),
+        "unexplained: job-2 failed because 'It was stopped', and its caller was told '(Failed)'",
+    ),
+    "an interruption without a kill": (
+        lambda run: run.blind.__setitem__(0, Blind(10, 11)),
+        "unexplained: the full restore job-2 was interrupted, and the service was not killed",
+    ),
+    "no role operation was refused by the rate limit": (
+        lambda run: run.journal.pop(0),
+        "unproven: a role operation refused by the rate limit never happened",
+    ),
+    "no start was refused by the rate limit": (
+        lambda run: [run.journal.pop(4), run.journal.pop(1)],
+        "unproven: a start of a job refused by the rate limit never happened",
+    ),
+    "only faults refused a start": (
+        lambda run: run.journal.__setitem__(
+            slice(None), [seen._replace(fault="throttle") if seen.status == 429 else seen for seen in run.journal]
+        ),
+        "unproven: a start of a job refused by the rate limit never happened",
+    ),
+    "no operation was throttled until it gave up": (
+        lambda run: run.operations.__setitem__(
+            slice(None), [each for each in run.operations if each.outcome is not THROTTLED]
+        ),
+        "unproven: an operation that was throttled until it gave up never happened",
+    ),
+    "no restore was interrupted": (
+        lambda run: run.failed_jobs.clear(),
+        "unproven: a restore interrupted by a kill never happened",
+    ),
+    "only the restore of a key was interrupted": (
+        lambda run: run.failed_jobs.__setitem__(0, run.failed_jobs[0]._replace(kind=JobKind.KEY_RESTORE)),
+        "unproven: a restore interrupted by a kill never happened",
+    ),
+    "a second process that did nothing": (
+        lambda run: run.operations.__setitem__(6, _write("d", "5")),
+        "unproven: an operation of the second process that succeeded never happened",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PLANTED_IN_EVENTS)
+def test_violation_planted_in_an_eventful_run_is_found(name: str) -> None:
+    plant, expected = PLANTED_IN_EVENTS[name]
+    run = eventful_record()
+
+    plant(run)
+
+    assert any(found.startswith(expected) for found in violations(run)), violations(run)
+
+
+UNKNOWN_END = [*BEFORE, _start(FULL_RESTORE, BACKED_UP)]
+
+
+@pytest.mark.parametrize("operations", [UNANSWERED, UNKNOWN_END], ids=["no response", "unknown outcome"])
+def test_restore_of_unknown_outcome_that_was_carried_out_in_part_is_found(operations: list[Operation]) -> None:
+    assert _found_in([*operations, _look(a="1", b="2")]) == []
+    assert _found_in([*operations, _look(a="3", c="4")]) == []
+    assert _found_in([*operations, _look(a="1", c="4")]) == ["mixed: a restore brought back a and left b as it was"]
+    assert _found_in([*operations, _look(a="3", b="2")]) == ["mixed: a restore brought back b and left a as it was"]
+
+
+def test_throttled_restore_that_was_carried_out_is_found() -> None:
+    throttled = [*BEFORE, _start(FULL_RESTORE, BACKED_UP, THROTTLED)]
+
+    assert any(found.startswith("lost: a was read as 1") for found in _found_in([*throttled, _look(a="1", b="2")]))

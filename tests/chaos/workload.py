@@ -1,4 +1,4 @@
-"""What the clients of a run do with roles: each worker leads resources of its own through their lives."""
+"""The role operations of a run: each worker creates, reads, changes and deletes its own roles and assignments."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from chaos.inventory import SCOPES
 if TYPE_CHECKING:
     from azure.keyvault.administration import KeyVaultRoleDefinition
     from azure.keyvault.administration.aio import KeyVaultAccessControlClient
-    from chaos.diary import Diary
+    from chaos.operation_log import OperationLog
 
 T = TypeVar("T")
 
@@ -26,25 +26,28 @@ def new_mark(source: random.Random) -> str:
 
 
 class Worker:
-    """Leads one role or assignment after the other through its life. It goes by the mark that it was made with."""
+    """Creates roles and assignments, one after the other, and deletes them again.
 
-    def __init__(self, number: int, seed: int, diary: Diary, access: KeyVaultAccessControlClient) -> None:
+    A resource is known by the mark with which it was created.
+    """
+
+    def __init__(self, number: int, seed: int, log: OperationLog, access: KeyVaultAccessControlClient) -> None:
         self._random = random.Random(f"{seed} {number}")
-        self._diary = diary
+        self._log = log
         self._access = access
-        # Roles without a last word about them, with their names where these are known.
+        # Roles that may or may not exist, with their names if these are known.
         self._orphans: dict[str, str | None] = {}
 
     async def work(self) -> None:
-        while not self._diary.full:
+        while not self._log.is_full:
             await (self._definition() if self._random.random() < 0.5 else self._assignment())
 
     async def _write(
         self, action: Action, resource: str, call: Awaitable[T], *, value: str | None = None
     ) -> tuple[Outcome, T | None]:
-        """Make a call at a time at which nobody wants to be alone."""
-        async with self._diary.gate.shared():
-            return await self._diary.write(action, resource, call, value=value)
+        """Make a call while no caller is alone."""
+        async with self._log.shared():
+            return await self._log.record(action, resource, call, value=value)
 
     def _mark(self) -> str:
         return new_mark(self._random)
@@ -65,8 +68,8 @@ class Worker:
                 await self._write(Action.WRITE, handle, changed, value=mark)
             else:
                 await self._write(Action.READ, handle, self._role_name(role.name))
-        # Once the diary is full, some are left to be looked at in the end.
-        if not self._diary.full:
+        # Once the log is full, some are kept for the look at the end.
+        if not self._log.is_full:
             deleted = self._access.delete_role_definition("/", role.name)
             outcome, _ = await self._write(Action.DELETE, handle, deleted)
             if outcome is not Outcome.DONE:
@@ -76,7 +79,7 @@ class Worker:
         return (await self._access.get_role_definition("/", name)).role_name
 
     async def _look_for_orphans(self) -> None:
-        """Find out what became of roles about which there was no answer, and delete those that are there."""
+        """Find the roles whose creation or deletion got no response, and delete them."""
         for handle, name in list(self._orphans.items()):
             found: list[KeyVaultRoleDefinition] = []
             outcome, _ = await self._write(Action.READ, handle, self._find(handle, name, found))
@@ -88,7 +91,7 @@ class Worker:
                 del self._orphans[handle]
 
     async def _find(self, handle: str, name: str | None, found: list[KeyVaultRoleDefinition]) -> str | None:
-        """Find the role of that name, or the one that bears the mark that it was made with."""
+        """Find the role by its name, or by its mark if the name is unknown."""
         roles = [role async for role in self._access.list_role_definitions("/")]
         found += [role for role in roles if (role.role_name == handle if name is None else role.name == name)]
         return found[0].role_name if found else None
