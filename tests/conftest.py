@@ -1,4 +1,4 @@
-"""An emulated HSM and a client of its administrator, for whoever asks."""
+"""An emulated HSM and a client of its administrator."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from azure.keyvault.administration.emulator import ManagedHsmEmulator
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-# The same examples in every run: a red test is red for whoever runs it next. Many more, and others, with "soak".
+# The same examples in every run, so that a failure can be repeated. Many more, and others, with "soak".
 settings.register_profile("quick", derandomize=True, database=None, deadline=None, max_examples=50)
 settings.register_profile("soak", database=None, deadline=None, max_examples=500, print_blob=True)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "quick"))

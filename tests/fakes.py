@@ -1,4 +1,4 @@
-"""Stand-ins for what lies outside the library: the network below, the credential beside it."""
+"""Stand-ins for what is outside the library: the network and the credential."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import base64
 import json
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, MutableMapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -25,6 +25,10 @@ VAULT = "https://contoso.managedhsm.azure.net"
 RESOURCE = "https://managedhsm.azure.net"
 SCOPE = f"{RESOURCE}/.default"
 TENANT = "9b1f0c52-3c8e-4f0d-8f6e-51f2f4c7d6aa"
+ALICE = "a11ce000-0000-4000-8000-000000000001"
+CONTAINER = "https://account.blob.core.windows.net/backups"
+FOLDER = f"{CONTAINER}/mhsm-contoso-2026112416000000"
+SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 # Long after these tests stop being run.
 FAR_FUTURE = 32_503_680_000
 
@@ -87,53 +91,23 @@ class _ClosedAtTheEnd(ABC):
 class FakeResponse(_ClosedAtTheEnd, AsyncHttpResponse):
     """A response of azure-core's that needs no connection."""
 
+    request: Any = None
+    status_code = 0
+    headers: Any = None
+    reason = ""
+    content_type: str | None = None
+    url = ""
+    is_closed = False
+    is_stream_consumed = False
+    encoding: str | None = None
+
     def __init__(self, request: HttpRequest, answer: Answer, *, stream: bool = False) -> None:
-        self._request = request
-        self._unread = stream
+        self.request, self.url, self.status_code = request, request.url, answer.status
+        self.reason = answer.reason or f"Reason {answer.status}"
+        self.headers = CaseInsensitiveDict({"Content-Type": "application/json; charset=utf-8", **answer.headers})
+        self.content_type = str(self.headers["Content-Type"])
         self._answer = answer
-        self._headers = CaseInsensitiveDict({"Content-Type": "application/json; charset=utf-8", **answer.headers})
-        self._encoding: str | None = None
-        self._closed = False
-
-    @property
-    def request(self) -> HttpRequest:
-        return self._request
-
-    @property
-    def status_code(self) -> int:
-        return self._answer.status
-
-    @property
-    def headers(self) -> MutableMapping[str, str]:
-        return self._headers
-
-    @property
-    def reason(self) -> str:
-        return self._answer.reason or f"Reason {self.status_code}"
-
-    @property
-    def content_type(self) -> str | None:
-        return str(self._headers["Content-Type"])
-
-    @property
-    def url(self) -> str:
-        return self._request.url
-
-    @property
-    def is_closed(self) -> bool:
-        return self._closed
-
-    @property
-    def is_stream_consumed(self) -> bool:
-        return self._closed
-
-    @property
-    def encoding(self) -> str | None:
-        return self._encoding
-
-    @encoding.setter
-    def encoding(self, value: str | None) -> None:
-        self._encoding = value
+        self._unread = stream
 
     @property
     def content(self) -> bytes:
@@ -142,7 +116,7 @@ class FakeResponse(_ClosedAtTheEnd, AsyncHttpResponse):
         return self._answer.content
 
     def text(self, encoding: str | None = None) -> str:
-        return self.content.decode(encoding or self._encoding or "utf-8", errors="replace")
+        return self.content.decode(encoding or self.encoding or "utf-8", errors="replace")
 
     def json(self) -> Any:
         return json.loads(self.content)
@@ -152,7 +126,7 @@ class FakeResponse(_ClosedAtTheEnd, AsyncHttpResponse):
             raise HttpResponseError(response=self)
 
     async def read(self) -> bytes:
-        self._closed = True
+        self.is_closed = self.is_stream_consumed = True
         self._unread = False
         return self.content
 
@@ -163,7 +137,7 @@ class FakeResponse(_ClosedAtTheEnd, AsyncHttpResponse):
         yield await self.read()
 
     async def close(self) -> None:
-        self._closed = True
+        self.is_closed = True
 
 
 Server = Callable[[Sent], "Answer | Exception | Awaitable[Answer]"]
@@ -220,15 +194,10 @@ class TokenRequest(NamedTuple):
 
 
 class OpenCredential(_ClosedAtTheEnd):
-    """What every credential has beside its tokens: it is closed, and tells who asks it in the older way."""
+    """A credential without tokens, which refuses the older protocol."""
 
     async def get_token(
-        self,
-        *scopes: str,
-        claims: str | None = None,
-        tenant_id: str | None = None,
-        enable_cae: bool = False,
-        **_: Any,
+        self, *scopes: str, claims: str | None = None, tenant_id: str | None = None, enable_cae: bool = False, **_: Any
     ) -> Any:
         """Part of azure-core's protocol; a client that finds ``get_token_info`` has no use for it."""
         raise AssertionError(f"get_token was called: {scopes} {claims} {tenant_id} {enable_cae}")

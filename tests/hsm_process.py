@@ -1,4 +1,4 @@
-"""An emulator in a process of its own, as the command line starts it; it can be killed, and started again."""
+"""An emulator in its own process, as the command line starts it; it can be killed and started again."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 
 from emulator import application
 from emulator.command import parse
+from fakes import OpenCredential
 
 if TYPE_CHECKING:
     from asyncio.subprocess import Process
@@ -34,7 +35,7 @@ _WARNINGS = ("-W", "error::ResourceWarning") + (
 
 
 class HsmProcess:
-    """Serves until the block ends, and then must end well, with nothing to complain of in all its lives.
+    """Serves until the block ends, and then must end well, without having written an error.
 
     :param folder: Where the state is kept.
     :param arguments: More arguments for the command line.
@@ -109,7 +110,7 @@ class HsmProcess:
         )
 
     def client_options(self, *, read_timeout: float = 300, **options: Any) -> dict[str, Any]:
-        """Return the options of a client that uses a session of its own.
+        """Return the options of a client with its own session.
 
         :keyword read_timeout: How long to wait for an answer.
         :param options: Options of the session.
@@ -148,7 +149,7 @@ class HsmProcess:
                 self._process.kill()
 
 
-class ProcessCredential:
+class ProcessCredential(OpenCredential):
     """The managed identity of an emulator in another process: its administrator."""
 
     def __init__(self, hsm: HsmProcess) -> None:
@@ -164,16 +165,3 @@ class ProcessCredential:
         except aiohttp.ClientError as error:
             raise ClientAuthenticationError(message=f"The managed identity does not answer: {error}") from error
         return AccessTokenInfo(token, int(time.time()) + 3600)
-
-    async def get_token(self, *scopes: str, **_: Any) -> Any:
-        """Part of azure-core's older protocol; not used where there is the newer one."""
-        raise AssertionError(scopes)
-
-    async def close(self) -> None:
-        """Do nothing; there is nothing to close."""
-
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        await self.close()

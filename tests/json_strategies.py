@@ -1,4 +1,4 @@
-"""Strategies for JSON that somebody sends: any at all, or a valid body gone wrong."""
+"""Strategies for JSON: any value, or a valid body with mistakes."""
 
 from __future__ import annotations
 

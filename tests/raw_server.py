@@ -14,6 +14,8 @@ import aiohttp
 import trustme
 from azure.core.pipeline.transport import AioHttpTransport
 
+from fakes import resource_challenge
+
 if TYPE_CHECKING:
     from pathlib import Path
     from types import TracebackType
@@ -52,6 +54,26 @@ def http(status: int, body: bytes = b"", headers: Mapping[str, str] | None = Non
     lines += [f"{name}: {value}" for name, value in (headers or {}).items()]
     lines += ["Connection: close"] if close else []
     return Act("\r\n".join(lines).encode() + b"\r\n\r\n" + body, "close" if close else "keep")
+
+
+def challenge(*, close: bool = False) -> Act:
+    """Return the challenge of an HSM."""
+    return http(401, b"OK", {"WWW-Authenticate": resource_challenge()}, close=close)
+
+
+def challenging(answer: Act | Callable[[Received], Act], *, close: bool = False) -> Callable[[Received], Act]:
+    """Return a behaviour that challenges requests without a token.
+
+    :param answer: The answer to the others.
+    :keyword close: Whether to close the connection after a challenge.
+    """
+
+    def behave(received: Received) -> Act:
+        if received.token is None:
+            return challenge(close=close)
+        return answer if isinstance(answer, Act) else answer(received)
+
+    return behave
 
 
 class RawServer:
@@ -96,7 +118,7 @@ class RawServer:
         return cast("AsyncHttpTransport[HttpRequest, AsyncHttpResponse]", AioHttpTransport(session=session, **options))
 
     def client_options(self, **options: Any) -> dict[str, Any]:
-        """Return the options of a client that uses a session of its own and takes the challenge for an HSM's.
+        """Return the options of a client with its own session that trusts the challenge.
 
         :param options: Options of the transport.
         """

@@ -19,14 +19,14 @@ class Moment(Enum):
 async def cancelled_at(
     step: int, moment: Moment, coroutine: Awaitable[Any], *, bystander: Awaitable[Any] | None = None
 ) -> bool:
-    """Run a coroutine in a task of its own, and cancel it at its step-th wait.
+    """Run a coroutine in its own task, and cancel it at its step-th wait.
 
     :param step: Which of its waits, counted from 1.
     :param moment: When during that wait.
     :param coroutine: The coroutine.
     :keyword bystander: Something that begins right after it and is not cancelled: it has to end well.
     :returns: False if the coroutine came to its end before.
-    :raises AssertionError: If the coroutine was cancelled and goes on all the same.
+    :raises AssertionError: If the coroutine was cancelled and goes on anyway.
     """
     reached = False
 

@@ -21,7 +21,7 @@ class _JumpingSelector(selectors.SelectSelector):
 
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
-    """asyncio's loop on a clock of its own."""
+    """asyncio's loop on its own clock."""
 
     def __init__(self) -> None:
         self._jumping = _JumpingSelector()

@@ -1,4 +1,4 @@
-"""What OpenTelemetry is told, for whoever asks."""
+"""The spans that OpenTelemetry receives."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 @pytest.fixture(name="exporter", scope="session")
 def _exporter() -> InMemorySpanExporter:
-    # OpenTelemetry takes one provider for the life of a process.
+    # A process can have one provider only.
     exporter = InMemorySpanExporter()
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))

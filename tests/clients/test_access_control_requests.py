@@ -1,12 +1,11 @@
-"""What the access control client sends, and what it makes of whatever is answered."""
+"""Requests of the access control client, and its results."""
 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Awaitable, Callable
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -26,16 +25,12 @@ from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration import (
     ApiVersion,
-    KeyVaultPermission,
     KeyVaultRoleAssignment,
     KeyVaultRoleAssignmentProperties,
     KeyVaultRoleDefinition,
 )
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient
-from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, Sent, error
-
-if TYPE_CHECKING:
-    from azure.keyvault.administration.emulator import ManagedHsmEmulator
+from fakes import ALICE, CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, Sent, error
 
 Client = KeyVaultAccessControlClient
 Call = Callable[[Client], Awaitable[Any]]
@@ -44,7 +39,6 @@ DEFINITIONS = "/providers/Microsoft.Authorization/roleDefinitions"
 ASSIGNMENTS = "/providers/Microsoft.Authorization/roleAssignments"
 VERSION = "api-version=2026-04-01"
 NAME = "ff388517-2e5c-4d0f-8a0b-0d6f5c3b7a01"
-ALICE = "a11ce000-0000-4000-8000-000000000001"
 ROLE_ID = "Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/21dbd100-6940-42c2-9190-5d6cb909625b"
 
 
@@ -88,75 +82,38 @@ CALLS: dict[str, tuple[int, Call]] = {
 }
 READING = [name for name in CALLS if not name.startswith("delete")]
 DELETING = [name for name in CALLS if name.startswith("delete")]
-each_call = pytest.mark.parametrize("name", CALLS)
 
 
 # Requests
 
 
 @pytest.mark.parametrize(
-    ("call", "method", "path", "body"),
+    ("method", "path", "body", "call"),
     [
-        pytest.param(list_definitions, "GET", DEFINITIONS, None, id="list-definitions"),
-        pytest.param(
-            lambda client: client.get_role_definition("keys", UUID(NAME)),
-            "GET",
-            f"/keys{DEFINITIONS}/{NAME}",
-            None,
-            id="get-definition",
-        ),
-        pytest.param(
-            lambda client: client.set_role_definition("/", name="a/b?c#d"),
+        ("GET", DEFINITIONS, None, list_definitions),
+        ("GET", f"/keys{DEFINITIONS}/{NAME}", None, lambda client: client.get_role_definition("keys", UUID(NAME))),
+        (
             "PUT",
             f"{DEFINITIONS}/a%2Fb%3Fc%23d",
             {"properties": {"permissions": []}},
-            id="a-name-is-encoded",
+            lambda client: client.set_role_definition("/", name="a/b?c#d"),
         ),
-        pytest.param(
-            lambda client: client.set_role_definition(
-                "/",
-                name=NAME,
-                role_name="r",
-                description="d",
-                permissions=[KeyVaultPermission(actions=["a"], not_actions=[], data_actions=["b"])],
-                assignable_scopes=["/", "keys/"],
-            ),
-            "PUT",
-            f"{DEFINITIONS}/{NAME}",
-            {
-                "properties": {
-                    "roleName": "r",
-                    "description": "d",
-                    "permissions": [{"actions": ["a"], "notActions": [], "dataActions": ["b"]}],
-                    "assignableScopes": ["/", "/keys"],
-                }
-            },
-            id="set-definition",
-        ),
-        pytest.param(
-            lambda client: client.delete_role_definition("/", NAME),
-            "DELETE",
-            f"{DEFINITIONS}/{NAME}",
-            None,
-            id="delete-definition",
-        ),
-        pytest.param(
-            lambda client: client.create_role_assignment("/keys/my-key", ROLE_ID, ALICE, name=UUID(NAME)),
+        ("DELETE", f"{DEFINITIONS}/{NAME}", None, lambda client: client.delete_role_definition("/", NAME)),
+        (
             "PUT",
             f"/keys/my-key{ASSIGNMENTS}/{NAME}",
             {"properties": {"roleDefinitionId": ROLE_ID, "principalId": ALICE}},
-            id="create-assignment",
+            lambda client: client.create_role_assignment("/keys/my-key", ROLE_ID, ALICE, name=UUID(NAME)),
         ),
-        pytest.param(
-            lambda client: client.delete_role_assignment("//keys//my-key/", NAME),
+        (
             "DELETE",
             f"/keys/my-key{ASSIGNMENTS}/{NAME}",
             None,
-            id="delete-assignment",
+            lambda client: client.delete_role_assignment("//keys//my-key/", NAME),
         ),
     ],
 )
-async def test_each_call_sends_one_request(call: Call, method: str, path: str, body: Any) -> None:
+async def test_each_call_sends_one_request(method: str, path: str, body: Any, call: Call) -> None:
     client, transport = scripted(Answer(201 if method == "PUT" else 200, {}))
 
     await call(client)
@@ -174,13 +131,7 @@ class _OtherApiVersion(str, Enum):
 
 @pytest.mark.parametrize(
     ("given", "spoken"),
-    [
-        pytest.param(None, "2026-04-01", id="default"),
-        pytest.param(ApiVersion.V7_4, "7.4", id="enum"),
-        pytest.param(_OtherApiVersion.V7_4, "7.4", id="enum-of-another-package"),
-        pytest.param("7.2", "7.2", id="text"),
-        pytest.param("2027-01-01", "2027-01-01", id="unknown"),
-    ],
+    [(None, "2026-04-01"), (ApiVersion.V7_4, "7.4"), (_OtherApiVersion.V7_4, "7.4"), ("2027-01-01", "2027-01-01")],
 )
 async def test_the_api_version_can_be_chosen(given: Any, spoken: str) -> None:
     client, transport = scripted(Answer(200, {}), api_version=given)
@@ -190,11 +141,6 @@ async def test_the_api_version_can_be_chosen(given: Any, spoken: str) -> None:
     assert sent(transport)[0].url.endswith(f"?api-version={spoken}")
     assert client.api_version == spoken
     assert type(client.api_version) is str
-
-
-def test_an_api_version_that_is_no_text_is_refused() -> None:
-    with pytest.raises(ValueError, match="api_version must be a non-blank string, got 7"):
-        scripted(api_version=7)
 
 
 async def test_a_configuration_of_azure_core_is_accepted_as_by_its_clients() -> None:
@@ -226,62 +172,38 @@ async def test_options_of_azure_core_reach_the_request() -> None:
 
 
 @pytest.mark.parametrize(
-    ("call", "argument"),
+    ("argument", "call"),
     [
-        pytest.param(lambda c: c.get_role_definition("", NAME), "scope", id="empty-scope"),
-        pytest.param(lambda c: c.get_role_definition(None, NAME), "scope", id="no-scope"),
-        pytest.param(lambda c: c.get_role_definition("/keys/a?b", NAME), "scope", id="scope-with-query"),
-        pytest.param(lambda c: c.get_role_definition("/keys/../a", NAME), "scope", id="scope-with-dots"),
-        pytest.param(lambda c: c.get_role_definition("/", " "), "name", id="blank-name"),
-        pytest.param(lambda c: c.get_role_definition("/", None), "name", id="no-name"),
-        pytest.param(lambda c: c.get_role_definition("/", ".."), "name", id="name-of-dots"),
-        pytest.param(lambda c: c.set_role_definition("/keys/a#b"), "scope", id="set-scope"),
-        pytest.param(lambda c: c.set_role_definition("/", name=""), "name", id="set-name"),
-        pytest.param(
-            lambda c: c.set_role_definition("/", permissions=["read"]), "permissions", id="permissions-of-text"
-        ),
-        pytest.param(
-            lambda c: c.set_role_definition("/", assignable_scopes="/"), "assignable_scopes", id="scopes-as-text"
-        ),
-        pytest.param(
-            lambda c: c.set_role_definition("/", assignable_scopes=["a?"]), "scope", id="bad-assignable-scope"
-        ),
-        pytest.param(lambda c: c.delete_role_definition("", NAME), "scope", id="delete-scope"),
-        pytest.param(lambda c: c.delete_role_definition("/", ""), "name", id="delete-name"),
-        pytest.param(lambda c: c.create_role_assignment("\x00", ROLE_ID, ALICE), "scope", id="create-scope"),
-        pytest.param(lambda c: c.create_role_assignment("/", "", ALICE), "definition_id", id="create-definition"),
-        pytest.param(lambda c: c.create_role_assignment("/", ROLE_ID, " "), "principal_id", id="create-principal"),
-        pytest.param(lambda c: c.create_role_assignment("/", ROLE_ID, None), "principal_id", id="create-no-principal"),
-        pytest.param(lambda c: c.create_role_assignment("/", ROLE_ID, ALICE, name="."), "name", id="create-name"),
-        pytest.param(lambda c: c.get_role_assignment("https://a/keys/b", NAME), "scope", id="get-scope"),
-        pytest.param(lambda c: c.get_role_assignment("/", 3), "name", id="get-name"),
-        pytest.param(lambda c: c.delete_role_assignment("/a b", NAME), "scope", id="delete-assignment-scope"),
-        pytest.param(lambda c: c.delete_role_assignment("/", "\t"), "name", id="delete-assignment-name"),
+        ("scope", lambda c: c.get_role_definition("/keys/a?b", NAME)),
+        ("name", lambda c: c.get_role_definition("/", "..")),
+        ("scope", lambda c: c.set_role_definition("/keys/a#b")),
+        ("name", lambda c: c.set_role_definition("/", name="")),
+        ("permissions", lambda c: c.set_role_definition("/", permissions=["read"])),
+        ("assignable_scopes", lambda c: c.set_role_definition("/", assignable_scopes="/")),
+        ("scope", lambda c: c.set_role_definition("/", assignable_scopes=["a?"])),
+        ("scope", lambda c: c.delete_role_definition("", NAME)),
+        ("name", lambda c: c.delete_role_definition("/", "")),
+        ("scope", lambda c: c.list_role_definitions(None)),
+        ("scope", lambda c: c.create_role_assignment("\x00", ROLE_ID, ALICE)),
+        ("definition_id", lambda c: c.create_role_assignment("/", "", ALICE)),
+        ("principal_id", lambda c: c.create_role_assignment("/", ROLE_ID, None)),
+        ("name", lambda c: c.create_role_assignment("/", ROLE_ID, ALICE, name=".")),
+        ("scope", lambda c: c.get_role_assignment("https://a/keys/b", NAME)),
+        ("name", lambda c: c.get_role_assignment("/", 3)),
+        ("scope", lambda c: c.delete_role_assignment("/a b", NAME)),
+        ("name", lambda c: c.delete_role_assignment("/", "\t")),
+        ("scope", lambda c: c.list_role_assignments("/keys/a?b")),
+        ("api_version", lambda _: scripted(api_version=7)),
+        ("vault_url", lambda _: Client(f"{VAULT}/keys", FakeCredential())),
     ],
 )
-async def test_a_bad_argument_is_named_and_nothing_is_sent(
-    hsm: ManagedHsmEmulator, client: Client, call: Call, argument: str
-) -> None:
+async def test_a_bad_argument_is_named_and_nothing_is_sent(argument: str, call: Call) -> None:
+    client, transport = scripted()
+
     with pytest.raises(ValueError, match=f"^{argument} must"):
         await call(client)
 
-    assert hsm.journal == []
-
-
-@pytest.mark.parametrize("scope", ["", None, "/keys/a?b"], ids=["empty", "none", "query"])
-async def test_a_list_refuses_a_bad_scope_at_once(hsm: ManagedHsmEmulator, client: Client, scope: Any) -> None:
-    with pytest.raises(ValueError, match=r"^scope must"):
-        client.list_role_definitions(scope)
-    with pytest.raises(ValueError, match=r"^scope must"):
-        client.list_role_assignments(scope)
-
-    assert hsm.journal == []
-
-
-@pytest.mark.parametrize("url", [None, "", "contoso", "http://contoso.managedhsm.azure.net", f"{VAULT}/keys"])
-def test_a_client_of_no_vault_is_refused(url: Any) -> None:
-    with pytest.raises(ValueError, match="vault_url must"):
-        Client(url, FakeCredential())
+    assert transport.requests == []
 
 
 async def test_a_client_shows_its_vault_url_without_slash() -> None:
@@ -291,43 +213,36 @@ async def test_a_client_shows_its_vault_url_without_slash() -> None:
     assert repr(client) == f"KeyVaultAccessControlClient(vault_url='{VAULT}')"
 
 
-async def test_a_key_vault_works_with_one_warning(caplog: pytest.LogCaptureFixture) -> None:
-    with caplog.at_level(logging.WARNING, "azure.keyvault.administration"):
-        Client("https://contoso.vault.azure.net", FakeCredential(), transport=ScriptedTransport())
-
-    (record,) = caplog.records
-    assert "this API serves Managed HSMs only" in record.getMessage()
-
-
 # Answers
 
 
 GARBAGE = [
-    pytest.param(b"", id="nothing"),
-    pytest.param(b"null", id="null"),
-    pytest.param(b"[]", id="list"),
-    pytest.param(b'"text"', id="text"),
-    pytest.param(b"42", id="number"),
-    pytest.param(b"true", id="boolean"),
-    pytest.param(b"NaN", id="nan"),
-    pytest.param(b"OK", id="no-json"),
-    pytest.param(b"<html>proxy</html>", id="html"),
-    pytest.param(b'{"value": [', id="truncated"),
-    pytest.param(b'{"id": "\xff\xfe"}', id="broken-utf-8"),
-    pytest.param(b"\xff\xfe\x00\x01", id="binary"),
-    pytest.param(b"{'id': 1}", id="python-repr"),
-    pytest.param(b"[" * 200_000, id="nested-too-deep"),
-    pytest.param(b'{"properties": []}', id="properties-list"),
-    pytest.param(b'{"properties": "x"}', id="properties-text"),
-    pytest.param(b'{"id": 5}', id="id-number"),
-    pytest.param(b'{"name": {}}', id="name-object"),
-    pytest.param(b'{"type": true}', id="type-boolean"),
+    b"",
+    b"null",
+    b"[]",
+    b'"text"',
+    b"NaN",
+    b"<html>proxy</html>",
+    b'{"id": "\xff\xfe"}',
+    b"[" * 200_000,
+    b'{"properties": []}',
 ]
 
 
-@pytest.mark.parametrize("body", GARBAGE)
-@pytest.mark.parametrize("name", [name for name in READING if not name.startswith("list")])
-async def test_an_answer_that_is_not_what_was_promised_is_an_azure_core_exception(name: str, body: bytes) -> None:
+def _shown(value: object) -> str:
+    return str(value)[:30]
+
+
+READS = [name for name in READING if not name.startswith("list")]
+LISTS = ["list_role_definitions", "list_role_assignments"]
+
+
+@pytest.mark.parametrize(
+    ("name", "body"),
+    [*(("get_role_definition", body) for body in GARBAGE), *((name, b'{"id": 5}') for name in READS)],
+    ids=_shown,
+)
+async def test_a_malformed_response_is_a_decode_error(name: str, body: bytes) -> None:
     status, call = CALLS[name]
     client, _ = scripted(Answer(status, body=body))
 
@@ -335,57 +250,27 @@ async def test_an_answer_that_is_not_what_was_promised_is_an_azure_core_exceptio
         await call(client)
 
 
-@pytest.mark.parametrize("item", GARBAGE[1:])
-@pytest.mark.parametrize("name", ["list_role_definitions", "list_role_assignments"])
-async def test_an_item_that_is_not_what_was_promised_is_an_azure_core_exception(name: str, item: bytes) -> None:
-    client, _ = scripted(Answer(200, body=b'{"value": [%s]}' % item))
+PAGES = [
+    b"[]",
+    b'{"value": {}}',
+    b'{"value": "abc"}',
+    b'{"value": [1]}',
+    b'{"value": [{"id": 5}]}',
+    b'{"value": [], "nextLink": 5}',
+    b'{"value": [], "nextLink": {"a": 1}}',
+    b'{"value": [], "nextLink": "https://[x"}',
+]
 
-    with pytest.raises(AzureError):
-        await CALLS[name][1](client)
 
-
-@pytest.mark.parametrize(
-    "body",
-    [
-        *GARBAGE[:14],
-        pytest.param(b'{"value": {}}', id="value-object"),
-        pytest.param(b'{"value": "abc"}', id="value-text"),
-        pytest.param(b'{"value": 1}', id="value-number"),
-        pytest.param(b'{"value": [], "nextLink": 5}', id="link-number"),
-        pytest.param(b'{"value": [], "nextLink": {"a": 1}}', id="link-object"),
-        pytest.param(b'{"value": [], "nextLink": "https://[x"}', id="link-broken"),
-    ],
-)
-@pytest.mark.parametrize("name", ["list_role_definitions", "list_role_assignments"])
-async def test_a_page_that_is_not_what_was_promised_is_an_azure_core_exception(name: str, body: bytes) -> None:
+@pytest.mark.parametrize(("name", "body"), [*((LISTS[0], body) for body in PAGES), (LISTS[1], b'{"value": [1]}')])
+async def test_a_malformed_page_is_an_azure_core_exception(name: str, body: bytes) -> None:
     client, _ = scripted(Answer(200, body=body))
 
     with pytest.raises(AzureError):
         await CALLS[name][1](client)
 
 
-@pytest.mark.parametrize(
-    "permissions",
-    [
-        {},
-        "x",
-        [None],
-        ["x"],
-        [{"dataActions": "x"}],
-        [{"actions": [1]}],
-        [{"notActions": {}}],
-        [{"notDataActions": [[]]}],
-    ],
-    ids=["object", "text", "null-item", "text-item", "actions-text", "action-number", "actions-object", "action-list"],
-)
-async def test_permissions_that_are_none_are_an_azure_core_exception(permissions: Any) -> None:
-    client, _ = scripted(Answer(200, {"properties": {"permissions": permissions}}))
-
-    with pytest.raises(DecodeError):
-        await client.get_role_definition("/", NAME)
-
-
-async def test_members_that_are_missing_or_null_are_none_or_empty() -> None:
+async def test_missing_members_are_none_or_empty() -> None:
     nulls = {"id": None, "properties": {"permissions": None, "roleName": None, "assignableScopes": None}}
     client, _ = scripted(Answer(200, {}), Answer(200, nulls), Answer(200, {"properties": None}))
     empty = KeyVaultRoleDefinition(permissions=[], assignable_scopes=[])
@@ -396,7 +281,7 @@ async def test_members_that_are_missing_or_null_are_none_or_empty() -> None:
     )
 
 
-async def test_members_that_are_unknown_do_no_harm() -> None:
+async def test_unknown_members_are_ignored() -> None:
     client, _ = scripted(Answer(200, {"id": "i", "new": 1, "properties": {"roleName": "r", "createdOn": {}}}))
 
     role = await client.get_role_definition("/", NAME)
@@ -404,93 +289,73 @@ async def test_members_that_are_unknown_do_no_harm() -> None:
     assert role == KeyVaultRoleDefinition(id="i", role_name="r", permissions=[], assignable_scopes=[])
 
 
-STATUSES = [
-    pytest.param(304, ResourceNotModifiedError, id="304"),
-    pytest.param(400, HttpResponseError, id="400"),
-    pytest.param(401, ClientAuthenticationError, id="401"),
-    pytest.param(403, HttpResponseError, id="403"),
-    pytest.param(404, ResourceNotFoundError, id="404"),
-    pytest.param(409, ResourceExistsError, id="409"),
-    pytest.param(412, HttpResponseError, id="412"),
-    pytest.param(501, HttpResponseError, id="501"),
-]
+STATUSES = {
+    304: ResourceNotModifiedError,
+    400: HttpResponseError,
+    401: ClientAuthenticationError,
+    403: HttpResponseError,
+    404: ResourceNotFoundError,
+    409: ResourceExistsError,
+    501: HttpResponseError,
+}
 
 
-@pytest.mark.parametrize(("status", "error_type"), STATUSES)
-@pytest.mark.parametrize("name", READING)
-async def test_an_error_status_becomes_its_exception_with_code_and_message(
-    name: str, status: int, error_type: type[HttpResponseError]
-) -> None:
+@pytest.mark.parametrize(
+    ("name", "status"),
+    [*(("get_role_definition", status) for status in STATUSES), *((name, 403) for name in CALLS), (DELETING[0], 409)],
+)
+async def test_an_error_status_is_raised_with_code_and_message(name: str, status: int) -> None:
     client, _ = scripted(Answer(status, error("SomeCode", "Some message.")))
 
-    with pytest.raises(error_type, match="Some message") as caught:
+    with pytest.raises(HttpResponseError, match="Some message") as caught:
         await CALLS[name][1](client)
 
-    assert type(caught.value) is error_type
+    assert type(caught.value) is STATUSES[status]
     assert caught.value.status_code == status
     assert caught.value.error is not None
     assert (caught.value.error.code, caught.value.error.message) == ("SomeCode", "Some message.")
 
 
-@pytest.mark.parametrize(("status", "error_type"), [case for case in STATUSES if case.id != "404"])
 @pytest.mark.parametrize("name", DELETING)
-async def test_a_delete_fails_unless_there_was_nothing_to_delete(
-    name: str, status: int, error_type: type[HttpResponseError]
-) -> None:
-    client, _ = scripted(Answer(status, error("SomeCode", "Some message.")))
-
-    with pytest.raises(error_type, match="Some message"):
-        await CALLS[name][1](client)
-
-
-@pytest.mark.parametrize("code", ["RoleAssignmentNotFound", "RoleDefinitionNotFound", "NotFound"])
-@pytest.mark.parametrize("name", DELETING)
-async def test_deleting_what_the_service_does_not_find_is_no_error(name: str, code: str) -> None:
-    client, _ = scripted(Answer(404, error(code, "x")))
+async def test_deleting_a_missing_item_is_not_an_error(name: str) -> None:
+    client, _ = scripted(Answer(404, error("RoleAssignmentNotFound", "x")))
 
     assert await CALLS[name][1](client) is None
 
 
 NOT_THE_SERVICE = [
-    *(case for case in GARBAGE if case.id in {"nothing", "null", "list", "html", "truncated", "id-number"}),
-    pytest.param(b'{"code": "NotFound", "message": "x"}', id="code-outside-error"),
-    pytest.param(b'{"statusCode": 404, "message": "Resource not found"}', id="api-gateway"),
-    pytest.param(b'{"error": "not found"}', id="error-text"),
-    pytest.param(b'{"error": null}', id="error-null"),
-    pytest.param(b'{"error": {"message": "x"}}', id="error-without-code"),
-    pytest.param(b'{"error": {"code": null}}', id="code-null"),
-    pytest.param(b'{"error": [{"code": "NotFound"}]}', id="error-list"),
+    b"",
+    b"<html>proxy</html>",
+    b"[]",
+    b'{"code": "NotFound", "message": "x"}',
+    b'{"statusCode": 404, "message": "Resource not found"}',
+    b'{"error": "not found"}',
+    b'{"error": null}',
+    b'{"error": {"message": "x"}}',
+    b'{"error": {"code": null}}',
+    b'{"error": [{"code": "NotFound"}]}',
 ]
 
 
-@pytest.mark.parametrize("body", NOT_THE_SERVICE)
-@pytest.mark.parametrize("name", DELETING)
-async def test_a_404_that_is_not_the_service_s_is_no_successful_delete(name: str, body: bytes) -> None:
+@pytest.mark.parametrize(
+    ("name", "body"), [*((DELETING[0], body) for body in NOT_THE_SERVICE), (DELETING[1], NOT_THE_SERVICE[0])]
+)
+async def test_a_404_of_something_else_is_not_a_successful_delete(name: str, body: bytes) -> None:
     client, _ = scripted(Answer(404, body=body, headers={"Content-Type": "text/html"}))
 
     with pytest.raises(ResourceNotFoundError):
         await CALLS[name][1](client)
 
 
-@pytest.mark.parametrize("name", DELETING)
-async def test_a_404_to_a_request_without_a_token_is_no_successful_delete(name: str) -> None:
+async def test_a_404_to_a_probe_is_not_a_successful_delete() -> None:
     transport = ScriptedTransport(Answer(404, error("RoleAssignmentNotFound", "x")))
 
     with pytest.raises(ResourceNotFoundError):
-        await CALLS[name][1](Client(VAULT, FakeCredential(), transport=transport))
+        await Client(VAULT, FakeCredential(), transport=transport).delete_role_assignment("/", NAME)
 
 
-@pytest.mark.parametrize("body", GARBAGE)
-async def test_an_error_with_a_garbage_body_is_still_the_error_of_its_status(body: bytes) -> None:
-    client, _ = scripted(Answer(404, body=body))
-
-    with pytest.raises(ResourceNotFoundError):
-        await client.get_role_definition("/", NAME)
-
-
-@pytest.mark.parametrize("status", [202, 204, 206], ids=str)
-@each_call
-async def test_a_success_that_was_not_promised_is_an_error(name: str, status: int) -> None:
+@pytest.mark.parametrize(("name", "status"), [("get_role_definition", 204), *((name, 202) for name in CALLS)])
+async def test_an_unexpected_success_is_an_error(name: str, status: int) -> None:
     client, _ = scripted(Answer(status, {}))
 
     with pytest.raises(HttpResponseError):
@@ -511,7 +376,7 @@ async def test_error_map_chooses_the_exception() -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in CALLS if "list" not in name])
-async def test_cls_is_called_with_response_result_and_headers_and_its_value_is_returned(name: str) -> None:
+async def test_a_call_returns_what_cls_makes_of_its_response(name: str) -> None:
     status, _ = CALLS[name]
     wire = wire_assignment() if "assignment" in name else wire_definition(NAME)
     client, _ = scripted(Answer(status, wire, {"x-ms-request-id": "r"}))
@@ -528,7 +393,7 @@ async def test_cls_is_called_with_response_result_and_headers_and_its_value_is_r
 
 
 @pytest.mark.parametrize("name", DELETING)
-async def test_cls_sees_what_was_deleted(name: str) -> None:
+async def test_cls_sees_the_deleted_item(name: str) -> None:
     client, _ = scripted(Answer(200, {"name": NAME}))
     seen: list[Any] = []
 
@@ -538,7 +403,7 @@ async def test_cls_sees_what_was_deleted(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["list_role_definitions", "list_role_assignments"])
-async def test_cls_is_called_for_each_page_and_its_value_are_the_items(name: str) -> None:
+async def test_a_list_yields_what_cls_makes_of_each_page(name: str) -> None:
     client, _ = scripted(
         Answer(200, {"value": [{"name": "a"}, {"name": "b"}], "nextLink": f"{VAULT}/x"}, {"x-page": "1"}),
         Answer(200, {"value": [{"name": "c"}]}, {"x-page": "2"}),
@@ -557,7 +422,7 @@ async def test_cls_is_not_called_for_an_error() -> None:
         await client.get_role_definition("/", NAME, cls=pytest.fail)
 
 
-async def test_parameters_of_a_call_do_not_replace_the_client_s_version() -> None:
+async def test_params_of_a_call_do_not_replace_the_api_version() -> None:
     page = Answer(200, {"value": [], "nextLink": f"{VAULT}/x"})
     client, transport = scripted(Answer(200, {}), page, Answer(200, {}), api_version="7.6")
 
@@ -609,21 +474,13 @@ async def test_list_with_a_thousand_empty_pages_ends() -> None:
         assert [item async for item in items] == []
 
 
-@pytest.mark.parametrize("link", [None, ""], ids=["null", "empty"])
-async def test_a_link_that_is_null_or_empty_ends_the_list(link: str | None) -> None:
-    client, transport = scripted(Answer(200, {"value": [wire_assignment()], "nextLink": link}))
-
-    assert len(await list_assignments(client)) == 1
-    assert len(sent(transport)) == 1
-
-
-async def test_an_empty_continuation_token_is_none() -> None:
-    client, transport = scripted(Answer(200, {"value": [wire_assignment()]}))
+async def test_an_empty_link_ends_the_list_and_an_empty_token_starts_it() -> None:
+    client, transport = scripted(Answer(200, {"value": [wire_assignment()], "nextLink": ""}))
 
     pages = client.list_role_assignments("/").by_page(continuation_token="")
 
     assert [len([item async for item in page]) async for page in pages] == [1]
-    assert sent(transport)[0].url == f"{VAULT}{ASSIGNMENTS}?{VERSION}"
+    assert [request.url for request in sent(transport)] == [f"{VAULT}{ASSIGNMENTS}?{VERSION}"]
 
 
 async def test_nothing_is_sent_before_a_list_is_read() -> None:
@@ -646,25 +503,12 @@ async def test_a_filter_goes_with_the_first_page_only() -> None:
     assert "filter" not in second
 
 
-# Tries
-
-
-async def test_a_throttled_request_waits_as_long_as_it_is_told() -> None:
-    client, transport = scripted(Answer(429, headers={"Retry-After": "7"}), Answer(200, {}))
-
-    await client.get_role_definition("/", NAME)
-
-    assert transport.waits == [7]
+# Retries
 
 
 # What an HSM answers to the second try, and what it answers if the role is assigned under another name.
 EXISTS = error("RoleAssignmentExists", "The role assignment already exists. (Activity ID: 00000000)")
 MATCHES = error("MatchingRoleAssignmentExists", f"Role assignment '{NAME}' already adds role.")
-LOST = [
-    pytest.param(ServiceResponseError("connection lost"), id="lost-answer"),
-    pytest.param(Answer(500), id="500"),
-    pytest.param(Answer(503), id="503"),
-]
 # Azure's control plane answers so.
 CONFLICT = Answer(409, error("Conflict", "x"))
 
@@ -673,9 +517,15 @@ def create(client: Client) -> Awaitable[KeyVaultRoleAssignment]:
     return client.create_role_assignment("/", ROLE_ID, ALICE, name=NAME)
 
 
-@pytest.mark.parametrize("told", [CONFLICT, Answer(400, EXISTS), Answer(400, MATCHES)], ids=["409", "400", "matching"])
-@pytest.mark.parametrize("lost", LOST)
-async def test_an_assignment_whose_answer_was_lost_is_read_back(lost: Answer | Exception, told: Answer) -> None:
+LOST = ServiceResponseError("connection lost")
+
+
+@pytest.mark.parametrize(
+    ("lost", "told"),
+    [(LOST, Answer(400, EXISTS)), (Answer(500), Answer(400, MATCHES)), (Answer(503), CONFLICT)],
+    ids=["lost response", "500", "503"],
+)
+async def test_an_assignment_whose_response_was_lost_is_read_back(lost: Answer | Exception, told: Answer) -> None:
     client, transport = scripted(lost, told, Answer(200, wire_assignment()))
 
     created = await create(client)
@@ -689,15 +539,10 @@ async def test_an_assignment_whose_answer_was_lost_is_read_back(lost: Answer | E
 
 @pytest.mark.parametrize(
     ("before", "told"),
-    [
-        pytest.param([], CONFLICT, id="first-try"),
-        pytest.param([], Answer(400, EXISTS), id="400-first-try"),
-        pytest.param([Answer(429)], CONFLICT, id="after-429"),
-        pytest.param([ServiceRequestError("refused")], CONFLICT, id="after-a-refused-connection"),
-        pytest.param([ServiceRequestError("refused")], Answer(400, EXISTS), id="400-after-a-refused-connection"),
-    ],
+    [([], CONFLICT), ([], Answer(400, EXISTS)), ([Answer(429)], CONFLICT), ([ServiceRequestError("no")], CONFLICT)],
+    ids=["409", "400", "after 429", "after a refused connection"],
 )
-async def test_an_assignment_that_no_earlier_try_can_have_made_stays_an_error(before: list[Any], told: Answer) -> None:
+async def test_an_assignment_of_another_call_is_an_error(before: list[Any], told: Answer) -> None:
     client, transport = scripted(*before, told)
 
     with pytest.raises(HttpResponseError) as caught:
@@ -718,7 +563,7 @@ async def test_an_assignment_that_no_earlier_try_can_have_made_stays_an_error(be
         pytest.param(Answer(200, {}), id="empty"),
     ],
 )
-async def test_an_assignment_that_is_not_ours_or_cannot_be_read_stays_the_original_error(found: Answer) -> None:
+async def test_an_assignment_that_cannot_be_read_back_is_the_original_error(found: Answer) -> None:
     client, _ = scripted(Answer(500), Answer(400, EXISTS), found)
 
     with pytest.raises(HttpResponseError) as caught:
@@ -728,7 +573,7 @@ async def test_an_assignment_that_is_not_ours_or_cannot_be_read_stays_the_origin
     assert caught.value.error.code == "RoleAssignmentExists"
 
 
-async def test_another_error_after_a_lost_answer_stays_as_it_is() -> None:
+async def test_another_error_after_a_lost_response_is_raised() -> None:
     client, transport = scripted(Answer(500), Answer(400, error("BadParameter", "x")))
 
     with pytest.raises(HttpResponseError, match="BadParameter"):
@@ -755,44 +600,25 @@ async def test_cls_sees_the_assignment_that_was_read_back() -> None:
 @pytest.mark.parametrize(
     ("url", "sent_to"),
     [
-        pytest.param("/settings", f"{VAULT}/settings?{VERSION}", id="relative"),
-        pytest.param("settings", f"{VAULT}/settings?{VERSION}", id="relative-without-slash"),
-        pytest.param(f"{VAULT}/settings", f"{VAULT}/settings?{VERSION}", id="absolute"),
-        pytest.param("/settings?api-version=7.4", f"{VAULT}/settings?api-version=7.4", id="with-version"),
-        pytest.param("/settings?a=b", f"{VAULT}/settings?a=b&{VERSION}", id="with-query"),
-        pytest.param(f"/go?to={VAULT}", None, id="url-in-the-query"),
+        ("/settings", f"/settings?{VERSION}"),
+        ("settings", f"/settings?{VERSION}"),
+        (f"{VAULT}/settings", f"/settings?{VERSION}"),
+        ("/settings?api-version=7.4", "/settings?api-version=7.4"),
+        ("/settings?a=b", f"/settings?a=b&{VERSION}"),
+        (f"/go?to={VAULT}", f"/go?to={VAULT}&{VERSION}"),
     ],
 )
-async def test_an_own_request_is_resolved_and_gets_an_api_version(url: str, sent_to: str | None) -> None:
+async def test_an_own_request_is_resolved_and_gets_an_api_version(url: str, sent_to: str) -> None:
     client, transport = scripted(Answer(418, {"a": 1}))
 
     response = await client.send_request(HttpRequest("GET", url))
 
     assert (response.status_code, response.json()) == (418, {"a": 1})
     (request,) = sent(transport)
-    assert request.url == (sent_to or request.url)
-    assert request.url.startswith(f"{VAULT}/")
-    assert request.token == "token-1"
+    assert (request.url, request.token) == (f"{VAULT}{sent_to}", "token-1")
 
 
-async def test_an_own_request_reaches_the_emulated_hsm(hsm: ManagedHsmEmulator, client: Client) -> None:
-    response = await client.send_request(HttpRequest("GET", DEFINITIONS))
-
-    assert (response.status_code, len(response.json()["value"])) == (200, 10)
-    assert [entry.status for entry in hsm.journal] == [401, 200]
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://fabrikam.managedhsm.azure.net/settings",
-        f"{VAULT}:8443/settings",
-        "http://contoso.managedhsm.azure.net/settings",
-        f"{VAULT}\\@evil.example/settings",
-        f"{VAULT}@evil.example/settings",
-    ],
-    ids=["other-host", "other-port", "http", "backslash", "userinfo"],
-)
+@pytest.mark.parametrize("url", ["https://evil.example/settings", f"{VAULT}:8443/settings", f"{VAULT}@evil.example/x"])
 async def test_an_own_request_to_another_origin_is_refused(url: str) -> None:
     client, transport = scripted()
 
@@ -800,24 +626,3 @@ async def test_an_own_request_to_another_origin_is_refused(url: str) -> None:
         await client.send_request(HttpRequest("GET", url))
 
     assert transport.requests == []
-
-
-async def test_a_client_can_be_closed_twice_and_closes_its_transport() -> None:
-    client, transport = scripted(Answer(200, {}))
-
-    async with client:
-        await client.get_role_definition("/", NAME)
-    await client.close()
-
-    assert transport.closed >= 1
-
-
-async def test_closing_one_client_of_an_emulated_hsm_leaves_the_others_open(hsm: ManagedHsmEmulator) -> None:
-    one = Client(hsm.vault_url, hsm.credential, **hsm.client_kwargs)
-    other = Client(hsm.vault_url, hsm.credential, **hsm.client_kwargs)
-    await list_definitions(one)
-
-    await one.close()
-
-    assert len(await list_definitions(other)) == 10
-    await other.close()

@@ -1,4 +1,4 @@
-"""Whoever is cancelled, wherever it waits: nothing is left behind, and the client goes on working."""
+"""A call that is cancelled, at any of its waits, leaves nothing behind, and its client goes on working."""
 
 from __future__ import annotations
 
@@ -16,14 +16,13 @@ from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration._runtime.challenge_cache import CHALLENGES
-from azure.keyvault.administration.aio import (
-    AsyncKeyVaultLROPoller,
-    KeyVaultAccessControlClient,
-    KeyVaultBackupClient,
-)
+from azure.keyvault.administration.aio import AsyncKeyVaultLROPoller, KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from fakes import (
     CHALLENGE,
+    CONTAINER,
+    FOLDER,
+    SAS,
     VAULT,
     Answer,
     FakeCredential,
@@ -37,9 +36,6 @@ from stepping import Moment, cancelled_at
 
 ROLES = "/providers/Microsoft.Authorization/roleDefinitions"
 NAME = "2f5b1a7e-6c1d-4f7a-9b35-7f0c5c9d7f11"
-CONTAINER = "https://account.blob.core.windows.net/backups"
-FOLDER = f"{CONTAINER}/mhsm-contoso-2026112416000000"
-SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 ROLE = {"id": ROLES + NAME, "name": NAME, "properties": {"permissions": [], "assignableScopes": ["/"]}}
 ASSIGNMENT = {"name": NAME, "properties": {"principalId": "p", "roleDefinitionId": "r", "scope": "/"}}
 
@@ -200,9 +196,7 @@ async def test_a_cancelled_call_leaves_nothing_behind_and_the_client_works(name:
 
 @pytest.mark.parametrize("moment", Moment)
 @pytest.mark.parametrize("leads", [True, False], ids=["leader", "follower"])
-async def test_a_call_that_shares_challenge_and_token_with_a_cancelled_one_succeeds(
-    leads: bool, moment: Moment
-) -> None:
+async def test_a_call_that_shares_a_challenge_with_a_cancelled_one_succeeds(leads: bool, moment: Moment) -> None:
     def wants_claims_of_the_first_token(sent: Sent) -> Answer:
         if sent.token is None:
             return CHALLENGE
@@ -263,7 +257,7 @@ async def _settled(ahead: set[asyncio.Task[Any]]) -> None:
     """Wait until nothing runs but what ran before: connections are closed, and jobs have ended."""
 
     async def settle() -> None:
-        # Nobody tells when a task of aiohttp's is gone.
+        # There is no event for the end of an aiohttp task.
         while asyncio.all_tasks() - ahead - {own, asyncio.current_task()}:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
 

@@ -10,20 +10,17 @@ from azure.core.exceptions import ServiceRequestError
 from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration.aio import KeyVaultBackupClient
-from fakes import FakeCredential, resource_challenge
-from raw_server import Act, RawServer, Received, http
+from fakes import CONTAINER, SAS, FakeCredential
+from raw_server import Act, RawServer, Received, challenging, http
 from transports import TRANSPORTS, aiohttp_transport, wrapped_aiohttp
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-_CONTAINER = "https://account.blob.core.windows.net/backups"
-_SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 _GET = HttpRequest("GET", "/x")
 
 
-def _answer(received: Received) -> Act:
-    return http(404) if received.token else http(401, b"OK", {"WWW-Authenticate": resource_challenge()})
+_ANSWER = challenging(http(404))
 
 
 def _client(server: RawServer, make: Any) -> KeyVaultBackupClient:
@@ -33,7 +30,7 @@ def _client(server: RawServer, make: Any) -> KeyVaultBackupClient:
 
 @pytest.mark.parametrize("make", [None, *(make for make in TRANSPORTS if make.__name__ != "own_session")])
 async def test_call_on_a_closed_client_says_so_immediately(tmp_path: Path, make: Any) -> None:
-    async with RawServer(tmp_path, _answer) as server:
+    async with RawServer(tmp_path, _ANSWER) as server:
         client = _client(server, make)
         await client.send_request(_GET)
         await client.close()
@@ -42,7 +39,7 @@ async def test_call_on_a_closed_client_says_so_immediately(tmp_path: Path, make:
         with pytest.raises(ServiceRequestError, match="client is closed"):
             await client.send_request(_GET)
         with pytest.raises(ServiceRequestError, match="client is closed") as of_start:
-            await client.begin_backup(_CONTAINER, _SAS)
+            await client.begin_backup(CONTAINER, SAS)
         with pytest.raises(ServiceRequestError, match="client is closed"):
             async with client:
                 pass
@@ -51,7 +48,7 @@ async def test_call_on_a_closed_client_says_so_immediately(tmp_path: Path, make:
 
 
 async def test_client_that_was_closed_unused_can_be_used(tmp_path: Path) -> None:
-    async with RawServer(tmp_path, _answer) as server:
+    async with RawServer(tmp_path, _ANSWER) as server:
         client = _client(server, None)
         await client.close()
         async with client:
@@ -66,12 +63,12 @@ async def test_calls_in_flight_end_when_the_client_is_closed(tmp_path: Path, mak
         if received.token:
             arrived.release()
             await asyncio.sleep(3600)
-        return _answer(received)
+        return _ANSWER(received)
 
     async with RawServer(tmp_path, stall) as server:
         client = _client(server, make)
         calls = [asyncio.create_task(client.send_request(_GET, stream=stream)) for stream in (False, True)]
-        start = asyncio.create_task(client.begin_backup(_CONTAINER, _SAS))
+        start = asyncio.create_task(client.begin_backup(CONTAINER, SAS))
         for _ in range(3):
             await arrived.acquire()
 
@@ -84,8 +81,8 @@ async def test_calls_in_flight_end_when_the_client_is_closed(tmp_path: Path, mak
             await start
 
 
-async def test_client_whose_transport_another_one_closed_says_so(tmp_path: Path) -> None:
-    async with RawServer(tmp_path, _answer) as server:
+async def test_client_says_so_if_another_one_closed_its_transport(tmp_path: Path) -> None:
+    async with RawServer(tmp_path, _ANSWER) as server:
         transport = aiohttp_transport(server.ca_file)
         first, second = (_client(server, lambda _: transport) for _ in range(2))
         await first.send_request(_GET)

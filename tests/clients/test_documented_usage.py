@@ -13,7 +13,7 @@ from peers.emulator_process import run, running
 _PROGRAM = Path(__file__).parents[1] / "peers" / "python" / "documented_usage.py"
 
 
-def test_what_the_published_documentation_shows_works(tmp_path: Path) -> None:
+def test_the_examples_of_the_published_documentation_work(tmp_path: Path) -> None:
     with running(tmp_path, "--job-duration=0.5") as environment:
         guarded = {**loopback_only.environment(), **environment}
         said = run([sys.executable, "-W", "error", _PROGRAM], guarded)

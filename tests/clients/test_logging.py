@@ -1,4 +1,4 @@
-"""What the library itself says in the log: jobs at INFO, and at WARNING what somebody should act on."""
+"""Log messages of the library: jobs at INFO, and at WARNING what needs an action."""
 
 from __future__ import annotations
 
@@ -10,11 +10,9 @@ from azure.core.exceptions import HttpResponseError
 
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
-from fakes import CHALLENGE, VAULT, Answer, FakeCredential, ScriptedTransport, resource_challenge
+from fakes import CHALLENGE, CONTAINER, SAS, VAULT, Answer, FakeCredential, ScriptedTransport, resource_challenge
 
 _PACKAGE = "azure.keyvault.administration"
-_CONTAINER = "https://account.blob.core.windows.net/backups"
-_SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 _STATUS_URL = f"{VAULT}/backup/5f/pending"
 
 
@@ -50,7 +48,7 @@ async def test_a_job_tells_its_start_and_its_end_once_with_id_and_duration(log: 
         _started(), Answer(200, _job("InProgress")), *[Answer(200, _job("Succeeded", startTime=100, endTime=172))] * 2
     )
 
-    poller = await client.begin_backup(_CONTAINER, _SAS)
+    poller = await client.begin_backup(CONTAINER, SAS)
     await poller.result()
     await poller.update_status()
 
@@ -58,20 +56,18 @@ async def test_a_job_tells_its_start_and_its_end_once_with_id_and_duration(log: 
 
 
 async def test_a_job_that_has_ended_when_it_is_started_tells_both(log: pytest.LogCaptureFixture) -> None:
-    await _backup_client(_started("Succeeded")).begin_backup(_CONTAINER, _SAS)
+    await _backup_client(_started("Succeeded")).begin_backup(CONTAINER, SAS)
 
     assert _said(log) == [("INFO", "Started the backup job 5f."), ("INFO", "The backup job 5f succeeded.")]
 
 
-async def test_a_job_that_failed_is_a_warning_with_its_reason_and_without_its_secrets(
-    log: pytest.LogCaptureFixture,
-) -> None:
-    details = f"Cannot write with {_SAS}"
+async def test_a_failed_job_is_a_warning_with_its_reason_and_no_secret(log: pytest.LogCaptureFixture) -> None:
+    details = f"Cannot write with {SAS}"
     client = _backup_client(
         _started(), Answer(200, _job("Failed", startTime=1, endTime=3, error={"code": "Denied", "message": details}))
     )
 
-    poller = await client.begin_backup(_CONTAINER, _SAS)
+    poller = await client.begin_backup(CONTAINER, SAS)
     await poller.update_status()
 
     assert _said(log)[1:] == [
@@ -81,7 +77,7 @@ async def test_a_job_that_failed_is_a_warning_with_its_reason_and_without_its_se
 
 async def test_a_job_that_is_resumed_says_so(log: pytest.LogCaptureFixture) -> None:
     client = _backup_client(_started(), Answer(200, _job("Succeeded")))
-    token = (await client.begin_backup(_CONTAINER, _SAS)).continuation_token()
+    token = (await client.begin_backup(CONTAINER, SAS)).continuation_token()
     log.clear()
 
     await client.begin_backup("", continuation_token=token)
@@ -90,8 +86,8 @@ async def test_a_job_that_is_resumed_says_so(log: pytest.LogCaptureFixture) -> N
 
 
 @pytest.mark.parametrize("method", ["begin_pre_backup", "begin_pre_restore"])
-async def test_a_pre_check_that_fails_is_no_warning(method: str, log: pytest.LogCaptureFixture) -> None:
-    poller = await getattr(_backup_client(_started("Failed", statusDetails="Denied")), method)(f"{_CONTAINER}/f", _SAS)
+async def test_a_failed_pre_check_is_not_a_warning(method: str, log: pytest.LogCaptureFixture) -> None:
+    poller = await getattr(_backup_client(_started("Failed", statusDetails="Denied")), method)(f"{CONTAINER}/f", SAS)
 
     with pytest.raises(HttpResponseError, match="Denied"):
         await poller.result()
@@ -117,7 +113,7 @@ async def test_scopes_that_the_service_did_not_take_are_a_warning(
 async def test_two_ways_into_a_container_are_a_warning(log: pytest.LogCaptureFixture) -> None:
     client: Any = _backup_client(_started())
 
-    await client.begin_backup(_CONTAINER, _SAS, use_managed_identity=True)
+    await client.begin_backup(CONTAINER, SAS, use_managed_identity=True)
 
     assert _said(log)[0] == (
         "WARNING",
@@ -133,7 +129,7 @@ def test_a_key_vault_is_a_warning(log: pytest.LogCaptureFixture) -> None:
     ]
 
 
-async def test_what_goes_well_is_no_warning(hsm: ManagedHsmEmulator, log: pytest.LogCaptureFixture) -> None:
+async def test_a_success_logs_no_warning(hsm: ManagedHsmEmulator, log: pytest.LogCaptureFixture) -> None:
     async with KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client:
         await (await client.begin_backup(hsm.container_url, hsm.sas_token, polling_interval=0.05)).result()
         with pytest.raises(HttpResponseError):
@@ -142,9 +138,7 @@ async def test_what_goes_well_is_no_warning(hsm: ManagedHsmEmulator, log: pytest
     assert {level for level, _ in _said(log)} == {"INFO"}
 
 
-async def test_requests_are_logged_with_what_support_asks_for_and_without_secrets(
-    caplog: pytest.LogCaptureFixture,
-) -> None:
+async def test_requests_are_logged_with_support_headers_and_no_secret(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO, logger="azure.core")
     headers = {"X-Ms-Keyvault-Region": "westus", "x-ms-keyvault-network-info": "addr=10.0.0.1", "x-other": "other"}
     headers |= {"x-ms-keyvault-service-version": "1.2.3", "x-ms-error-code": "token-1 is not allowed"}
@@ -163,12 +157,12 @@ async def test_requests_are_logged_with_what_support_asks_for_and_without_secret
         "    'x-ms-keyvault-service-version': '1.2.3'",
         "    'x-ms-error-code': 'REDACTED is not allowed'",
     ]
-    # A challenge is no secret.
+    # A challenge is not a secret.
     assert resource_challenge() in caplog.text
 
 
 async def test_loggers_are_named_after_modules(log: pytest.LogCaptureFixture) -> None:
-    await _backup_client(_started()).begin_backup(_CONTAINER, _SAS)
+    await _backup_client(_started()).begin_backup(CONTAINER, SAS)
 
     names = {record.name for record in log.records if record.name.startswith(_PACKAGE)}
     assert names == {f"{_PACKAGE}._runtime.polling"}

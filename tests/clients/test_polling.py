@@ -1,4 +1,4 @@
-"""How jobs are followed: what is asked when, and what each way of failing looks like."""
+"""Polling of jobs: when each request is sent, and how each failure is raised."""
 
 from __future__ import annotations
 
@@ -14,7 +14,6 @@ from typing import Any
 import pytest
 from azure.core.exceptions import (
     AzureError,
-    ClientAuthenticationError,
     DecodeError,
     HttpResponseError,
     ResourceNotFoundError,
@@ -24,18 +23,8 @@ from azure.core.exceptions import (
 from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration.aio import KeyVaultBackupClient
-from fakes import (
-    CHALLENGE,
-    VAULT,
-    Answer,
-    FakeCredential,
-    ScriptedTransport,
-    error,
-    unauthorized,
-)
+from fakes import CHALLENGE, CONTAINER, SAS, VAULT, Answer, FakeCredential, ScriptedTransport, error, unauthorized
 
-_CONTAINER = "https://account.blob.core.windows.net/backups"
-_SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 _SECRETS = ("c2VjcmV0", "token-1")
 _STATUS_URL = f"{VAULT}/backup/5f/pending"
 _IN_AN_HOUR = datetime.now(timezone.utc) + timedelta(hours=1)
@@ -67,10 +56,10 @@ def _polled(status: str, headers: dict[str, str] | None = None, **members: Any) 
 async def _begin(transport: ScriptedTransport, **options: Any) -> Any:
     # Without a pace, waits are those of retries and polls alone.
     client = KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport, throttling_policy=None)
-    return await client.begin_backup(_CONTAINER, _SAS, **options)
+    return await client.begin_backup(CONTAINER, SAS, **options)
 
 
-async def test_the_first_poll_is_at_once_and_the_next_when_the_service_or_the_user_says() -> None:
+async def test_the_service_or_the_user_sets_the_time_between_polls() -> None:
     transport = ScriptedTransport(
         CHALLENGE,
         _started(),
@@ -89,7 +78,6 @@ async def test_the_first_poll_is_at_once_and_the_next_when_the_service_or_the_us
 @pytest.mark.parametrize(
     ("options", "interval"),
     [({}, 5), ({"_polling_interval": 2}, 2), ({"polling_interval": Fraction(1, 2)}, Fraction(1, 2))],
-    ids=["default", "the published name", "a fraction"],
 )
 async def test_the_polling_interval_has_a_default_and_an_older_name(options: dict[str, Any], interval: float) -> None:
     transport = ScriptedTransport(CHALLENGE, _started(), _polled("InProgress"), _polled("Succeeded"))
@@ -109,43 +97,30 @@ async def test_cls_sees_the_last_response_and_its_value_is_the_result() -> None:
     assert result.folder_url == "https://a/b/c"
 
 
-@pytest.mark.parametrize("method", ["begin_backup", "begin_restore", "begin_pre_backup", "begin_pre_restore"])
-async def test_cls_is_called_for_every_kind_of_job_and_for_a_resumed_one(method: str) -> None:
-    transport = ScriptedTransport(CHALLENGE, _started(), _polled("Succeeded"), _polled("Succeeded"))
-    begin = getattr(KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport), method)
-    poller = await begin(f"{_CONTAINER}/folder", _SAS, cls=lambda *_: "started")
-
-    token = poller.continuation_token()
-    family = "restore" if "restore" in method else "backup"
-    token = base64.b64encode(base64.b64decode(token).replace(b"/backup/", f"/{family}/".encode())).decode()
-    resumed = await begin("", continuation_token=token, cls=lambda *_: "resumed")
-
-    assert (await poller.result(), await resumed.result()) == ("started", "resumed")
-
-
-# What no HSM has been seen to answer; how they have failed is tested with an emulator that does the same.
-_FAILED_JOBS = [
-    pytest.param([_started(), _polled("Canceled")], "Canceled", id="canceled"),
-    pytest.param([_started(), _polled("failed")], "no reason", id="no reason"),
-]
-
-
-@pytest.mark.parametrize(("answers", "reason"), _FAILED_JOBS)
-async def test_a_job_that_did_not_succeed_raises_from_result_with_the_reason(
-    answers: list[Answer], reason: str
-) -> None:
-    poller = await _begin(ScriptedTransport(CHALLENGE, *answers))
+# How an HSM has been seen to fail is tested with an emulator that does the same.
+@pytest.mark.parametrize(
+    ("ended", "reason"), [({"status": "Canceled"}, "Canceled"), ({"status": "failed", "jobId": None}, "no reason")]
+)
+async def test_a_failed_job_raises_from_result_with_the_reason(ended: dict[str, Any], reason: str) -> None:
+    poller = await _begin(ScriptedTransport(CHALLENGE, _started(), Answer(200, ended)))
 
     with pytest.raises(HttpResponseError, match=reason) as caught:
         await poller.result()
 
+    # A poll may come without the job's id.
     assert "the backup job 5f" in str(caught.value)
     assert poller.done()
 
 
-async def test_an_error_member_is_no_failure_while_the_job_is_in_progress() -> None:
+async def test_an_error_member_does_not_end_a_job_in_progress() -> None:
     poller = await _begin(
-        ScriptedTransport(CHALLENGE, _started(error=_NULLS), _polled("InProgress", error=_NULLS), _polled("Succeeded"))
+        # A job may come with any status code of success.
+        ScriptedTransport(
+            CHALLENGE,
+            _started(error=_NULLS),
+            Answer(202, _job("InProgress", error=_NULLS)),
+            Answer(201, _job("Succeeded")),
+        )
     )
 
     await poller.result()
@@ -153,10 +128,8 @@ async def test_an_error_member_is_no_failure_while_the_job_is_in_progress() -> N
     assert poller.done()
 
 
-@pytest.mark.parametrize("status", [307, 308])
-async def test_a_start_follows_no_redirect(status: int) -> None:
-    redirect = Answer(status, headers={"Location": f"{VAULT}/elsewhere"})
-    transport = ScriptedTransport(CHALLENGE, redirect)
+async def test_a_start_follows_no_redirect() -> None:
+    transport = ScriptedTransport(CHALLENGE, Answer(307, headers={"Location": f"{VAULT}/elsewhere"}))
 
     with pytest.raises(HttpResponseError):
         await _begin(transport)
@@ -164,40 +137,13 @@ async def test_a_start_follows_no_redirect(status: int) -> None:
     assert [sent.url for sent in transport.requests] == [f"{VAULT}/backup?api-version=2026-04-01"] * 2
 
 
-class _WithCodeError(ClientAuthenticationError):
-    def __init__(self, code: int, text: str) -> None:
-        super().__init__(message=f"{code}: {text}")
-
-
 @pytest.mark.parametrize(
-    "failure",
-    [ClientAuthenticationError(message="no"), HttpResponseError(message="no"), _WithCodeError(1, "no")],
-    ids=lambda failure: type(failure).__name__,
+    ("status", "ask"),
+    [
+        *((status, "result") for status in (400, 401, 403, 404, 409, 410)),
+        *((403, ask) for ask in ("wait", "update_status", "polling_method().update_status")),
+    ],
 )
-async def test_pollers_that_wait_for_the_same_token_get_their_own_errors(failure: HttpResponseError) -> None:
-    started = [
-        Answer(
-            202, {**_job("InProgress"), "jobId": job_id}, {"azure-asyncoperation": f"{VAULT}/backup/{job_id}/pending"}
-        )
-        for job_id in ("1a", "2b", "3c")
-    ]
-    credential = FakeCredential(expires_on=0)
-    client = KeyVaultBackupClient(VAULT, credential, transport=ScriptedTransport(CHALLENGE, *started), retry_total=0)
-    pollers = [await client.begin_backup(_CONTAINER, _SAS) for _ in started]
-    asked = len(credential.requests)
-    said = str(failure)
-    credential.fail_with(failure)
-
-    errors: list[Any] = await asyncio.gather(*(poller.result() for poller in pollers), return_exceptions=True)
-
-    assert len(credential.requests) == asked + 1
-    assert [type(raised) for raised in errors] == [type(failure)] * 3
-    assert [str(raised) for raised in errors] == [said] * 3
-    assert [raised.continuation_token for raised in errors] == [poller.continuation_token() for poller in pollers]
-
-
-@pytest.mark.parametrize("ask", ["result", "wait", "update_status", "polling_method().update_status"])
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410])
 async def test_a_refused_poll_fails_the_poller(status: int, ask: str) -> None:
     transport = ScriptedTransport(CHALLENGE, _started(), Answer(status, error("Refused", "No.")))
     poller = await _begin(transport)
@@ -217,16 +163,16 @@ async def test_a_refused_poll_fails_the_poller(status: int, ask: str) -> None:
 
 
 _PASSING: list[Any] = [
-    *(pytest.param(Answer(status, error("Busy", "Later.")), id=str(status)) for status in (304, 408, 429, 500, 503)),
-    pytest.param(ServiceResponseError("connection lost"), id="no response"),
-    pytest.param(Answer(200, body=b"<html>"), id="no JSON"),
-    pytest.param(Answer(200, {"jobId": "5f"}), id="no status"),
-    pytest.param(Answer(204), id="no body"),
+    *(Answer(status, error("Busy", "Later.")) for status in (304, 408, 429, 500, 503)),
+    ServiceResponseError("connection lost"),
+    Answer(200, body=b"<html>"),
+    Answer(200, {"jobId": "5f"}),
+    Answer(204),
 ]
 
 
 @pytest.mark.parametrize("passing", _PASSING)
-async def test_a_poll_that_tells_nothing_leaves_the_job_as_it_was(passing: Any) -> None:
+async def test_a_poll_without_status_leaves_the_job_as_it_was(passing: Any) -> None:
     transport = ScriptedTransport(CHALLENGE, _started(), passing, _polled("InProgress"), _polled("Succeeded"))
     poller = await _begin(transport, retry_total=0)
 
@@ -259,16 +205,6 @@ async def test_a_refused_poller_can_be_asked_to_look_again() -> None:
     assert (poller.status(), poller.done()) == ("Succeeded", True)
 
 
-@pytest.mark.parametrize("status", [200, 201, 202])
-async def test_a_job_may_be_sent_with_any_status_code_of_success(status: int) -> None:
-    answers = Answer(status, _job("InProgress")), Answer(status, _job("Succeeded"))
-    poller = await _begin(ScriptedTransport(CHALLENGE, _started(), *answers))
-
-    await poller.result()
-
-    assert poller.status() == "Succeeded"
-
-
 async def test_request_status_returns_any_response_and_changes_nothing() -> None:
     poller = await _begin(ScriptedTransport(CHALLENGE, _started(), Answer(404, error("Gone", "No."))))
 
@@ -278,50 +214,42 @@ async def test_request_status_returns_any_response_and_changes_nothing() -> None
     assert (poller.status(), poller.done()) == ("InProgress", False)
 
 
-@pytest.mark.parametrize(
-    ("options", "request_id"), [({}, None), ({"request_id": "mine"}, "mine")], ids=["own", "given"]
-)
-async def test_all_requests_of_a_job_have_one_id(options: dict[str, Any], request_id: str | None) -> None:
+@pytest.mark.parametrize("options", [{}, {"request_id": "mine"}], ids=str)
+async def test_all_requests_of_a_job_have_one_id(options: dict[str, Any]) -> None:
     transport = ScriptedTransport(CHALLENGE, _started(), _polled("InProgress"), _polled("Succeeded"))
 
-    poller = await _begin(transport, **options)
-    await poller.result()
+    await (await _begin(transport, **options)).result()
 
     (sent,) = {request.headers["x-ms-client-request-id"] for request in transport.requests}
-    assert request_id in (None, sent)
+    assert options.get("request_id", sent) == sent
 
 
-_RESUMES: list[Any] = [
-    pytest.param("begin_backup", "backup", id="backup"),
-    pytest.param("begin_restore", "restore", id="restore"),
-    pytest.param("begin_pre_backup", "backup", id="pre-backup"),
-    pytest.param("begin_pre_restore", "restore", id="pre-restore"),
-]
-
-
-async def _resume(transport: ScriptedTransport, method: str = "begin_backup", family: str = "backup") -> Any:
+async def _resume(
+    transport: ScriptedTransport, method: str = "begin_backup", family: str = "backup", **options: Any
+) -> Any:
     token = base64.b64encode(f"{VAULT}/{family}/5f/pending".encode()).decode()
     client = KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport, retry_total=0)
-    return await getattr(client, method)("", continuation_token=token)
+    return await getattr(client, method)("", continuation_token=token, **options)
 
 
-@pytest.mark.parametrize(("method", "family"), _RESUMES)
-async def test_resuming_asks_once_for_the_status(method: str, family: str) -> None:
+@pytest.mark.parametrize("method", ["begin_backup", "begin_restore", "begin_pre_backup", "begin_pre_restore"])
+async def test_resuming_asks_once_for_the_status(method: str) -> None:
+    family = "restore" if "restore" in method else "backup"
     transport = ScriptedTransport(CHALLENGE, _polled("InProgress"), _polled("Succeeded"))
 
-    poller = await _resume(transport, method, family)
+    poller = await _resume(transport, method, family, cls=lambda *_: "resumed")
     at_first = (len(transport.requests), poller.status(), poller.done(), poller.details.status)
-    await poller.result()
+    result = await poller.result()
 
     assert at_first == (2, "InProgress", False, "InProgress")
     assert [sent.url for sent in transport.requests] == [f"{VAULT}/{family}/5f/pending"] * 3
     assert {sent.method for sent in transport.requests} == {"GET"}
-    assert transport.waits == []
+    assert (transport.waits, result) == ([], "resumed")
 
 
 @pytest.mark.parametrize("status", ["Succeeded", "Failed", "Canceled"])
 async def test_a_job_that_ended_is_resumed_with_its_end(status: str) -> None:
-    folder = f"{_CONTAINER}/f"
+    folder = f"{CONTAINER}/f"
     transport = ScriptedTransport(CHALLENGE, _polled(status, azureStorageBlobContainerUri=folder, statusDetails="Why."))
 
     poller = await _resume(transport)
@@ -339,23 +267,16 @@ async def test_a_job_that_ended_is_resumed_with_its_end(status: str) -> None:
 
 
 _UNRESUMABLE: list[Any] = [
-    *(
-        pytest.param(Answer(status, error("E", "No.")), kind, id=str(status))
-        for status, kind in (
-            (400, HttpResponseError),
-            (403, HttpResponseError),
-            (404, ResourceNotFoundError),
-            (429, HttpResponseError),
-            (503, HttpResponseError),
-        )
-    ),
-    pytest.param(ServiceRequestError("no connection"), ServiceRequestError, id="no connection"),
-    pytest.param(Answer(200, body=b"<html>"), DecodeError, id="no JSON"),
+    (Answer(403, error("E", "No.")), HttpResponseError),
+    (Answer(404, error("E", "No.")), ResourceNotFoundError),
+    (Answer(503, error("E", "No.")), HttpResponseError),
+    (ServiceRequestError("no connection"), ServiceRequestError),
+    (Answer(200, body=b"<html>"), DecodeError),
 ]
 
 
 @pytest.mark.parametrize(("answer", "kind"), _UNRESUMABLE)
-async def test_a_job_whose_status_is_not_told_cannot_be_resumed(answer: Any, kind: type[AzureError]) -> None:
+async def test_a_job_without_known_status_cannot_be_resumed(answer: Any, kind: type[AzureError]) -> None:
     transport = ScriptedTransport(CHALLENGE, answer)
 
     with pytest.raises(kind) as caught:
@@ -365,7 +286,7 @@ async def test_a_job_whose_status_is_not_told_cannot_be_resumed(answer: Any, kin
     assert len(transport.requests) == 2
 
 
-async def test_an_answer_that_was_overtaken_does_not_reopen_a_job() -> None:
+async def test_an_overtaken_response_does_not_reopen_a_job() -> None:
     reached, overtaken = asyncio.Event(), asyncio.Event()
 
     async def slow() -> Answer:
@@ -386,10 +307,9 @@ async def test_an_answer_that_was_overtaken_does_not_reopen_a_job() -> None:
 
 
 @pytest.mark.parametrize("value", ["soon", "inf", "nan", "1e300", "5, 5", "Fri, 31 Dec 9999 23:59:59 GMT"])
-async def test_a_retry_after_that_nobody_can_follow_is_none(value: str) -> None:
-    transport = ScriptedTransport(
-        CHALLENGE, _started(), _polled("InProgress", {"Retry-After": value}), _polled("Succeeded")
-    )
+async def test_an_unusable_retry_after_is_ignored(value: str) -> None:
+    polled = _polled("InProgress", {"Retry-After": value})
+    transport = ScriptedTransport(CHALLENGE, _started(), polled, _polled("Succeeded"))
 
     await (await _begin(transport, polling_interval=2)).result()
 
@@ -397,22 +317,18 @@ async def test_a_retry_after_that_nobody_can_follow_is_none(value: str) -> None:
 
 
 WAITS: list[Any] = [
-    pytest.param({"Retry-After": "7"}, 7, id="seconds"),
-    pytest.param({"retry-after": "0.5"}, 0.5, id="half a second"),
-    pytest.param({"Retry-After": format_datetime(_IN_AN_HOUR, usegmt=True)}, pytest.approx(3600, abs=1800), id="date"),
-    pytest.param({"retry-after-ms": "1500"}, 1.5, id="milliseconds"),
-    pytest.param({"x-ms-retry-after-ms": "1500"}, 1.5, id="milliseconds, by the other name"),
-    pytest.param({"Retry-After": "7", "retry-after-ms": "1500"}, 7, id="both"),
-    pytest.param({"Retry-After": "soon", "retry-after-ms": "1500"}, 1.5, id="one of two intelligible"),
-    pytest.param({"Retry-After": "1e300", "x-ms-retry-after-ms": "1500"}, 1.5, id="one of two within a life"),
-    pytest.param({"retry-after-ms": "soon", "x-ms-retry-after-ms": "1500"}, 1.5, id="the last of them"),
+    ({"Retry-After": "0.5"}, 0.5),
+    ({"Retry-After": format_datetime(_IN_AN_HOUR, usegmt=True)}, pytest.approx(3600, abs=1800)),
+    ({"retry-after-ms": "1500"}, 1.5),
+    ({"Retry-After": "7", "retry-after-ms": "1500"}, 7),
+    ({"Retry-After": "soon", "retry-after-ms": "1500"}, 1.5),
+    ({"Retry-After": "1e300", "x-ms-retry-after-ms": "1500"}, 1.5),
+    ({"retry-after-ms": "soon", "x-ms-retry-after-ms": "1500"}, 1.5),
 ]
 
 
 @pytest.mark.parametrize(("headers", "seconds"), WAITS)
-async def test_polling_and_retries_wait_as_long_as_the_service_says_in_any_header(
-    headers: dict[str, str], seconds: Any
-) -> None:
+async def test_polls_and_retries_wait_as_long_as_any_header_says(headers: dict[str, str], seconds: Any) -> None:
     throttled = Answer(429, error("TooManyRequests", "Later."), headers)
     transport = ScriptedTransport(
         CHALLENGE, throttled, _started(), throttled, _polled("InProgress", headers), _polled("Succeeded")
@@ -423,44 +339,28 @@ async def test_polling_and_retries_wait_as_long_as_the_service_says_in_any_heade
     assert transport.waits == [seconds] * 3
 
 
-async def test_a_poll_without_job_id_leaves_the_one_that_is_known() -> None:
-    transport = ScriptedTransport(CHALLENGE, _started(), Answer(200, {"status": "Failed"}))
-    poller = await _begin(transport)
-
-    with pytest.raises(HttpResponseError, match="the backup job 5f"):
-        await poller.result()
-
-
-async def test_a_start_that_was_never_sent_is_sent_again() -> None:
-    refused = ServiceRequestError("connection refused", error=ConnectionRefusedError())
-    transport = ScriptedTransport(CHALLENGE, refused, _started())
-
-    poller = await _begin(transport)
-
-    assert poller.details.job_id == "5f"
-
-
 @pytest.mark.parametrize(
     "answer",
     [
-        pytest.param(Answer(202, _job("InProgress")), id="no status URL"),
-        pytest.param(Answer(202, body=b"<html>", headers={"azure-asyncoperation": _STATUS_URL}), id="no JSON"),
-        pytest.param(Answer(202, {"jobId": "5f"}, {"azure-asyncoperation": _STATUS_URL}), id="no status"),
+        Answer(202, _job("InProgress")),
+        Answer(202, body=b"<html>", headers={"azure-asyncoperation": _STATUS_URL}),
+        Answer(202, {"jobId": "5f"}, {"azure-asyncoperation": _STATUS_URL}),
     ],
+    ids=["no status URL", "no JSON", "no status"],
 )
-async def test_a_202_that_is_no_job_says_that_it_may_run(answer: Answer) -> None:
+async def test_a_malformed_job_says_that_it_may_run(answer: Answer) -> None:
     with pytest.raises(HttpResponseError, match="may be running"):
         await _begin(ScriptedTransport(CHALLENGE, answer))
 
 
 _REFUSED_URLS = [
-    pytest.param(f"https://evil.example/backup/5f/pending?{_SAS}", "https://evil.example", id="another origin"),
-    pytest.param(f"http://contoso.managedhsm.azure.net/backup/5f/pending?{_SAS}", "no valid status URL", id="http"),
-    pytest.param(f"/backup/5f/pending?{_SAS}", "no valid status URL", id="relative"),
-    pytest.param(f"{VAULT}/backup/{_SAS}/pending", "no valid status URL", id="echo in the path"),
-    pytest.param(f"{VAULT}/backup/token-1/pending", "no valid status URL", id="token in the path"),
-    pytest.param(f"https://user:{_SAS}@evil.example/", "no valid status URL", id="userinfo"),
-    pytest.param("", "no valid status URL", id="missing"),
+    (f"https://evil.example/backup/5f/pending?{SAS}", "https://evil.example"),
+    (f"http://contoso.managedhsm.azure.net/backup/5f/pending?{SAS}", "no valid status URL"),
+    (f"/backup/5f/pending?{SAS}", "no valid status URL"),
+    (f"{VAULT}/backup/{SAS}/pending", "no valid status URL"),
+    (f"{VAULT}/backup/token-1/pending", "no valid status URL"),
+    (f"https://user:{SAS}@evil.example/", "no valid status URL"),
+    ("", "no valid status URL"),
 ]
 
 
@@ -475,7 +375,7 @@ async def test_the_error_of_a_refused_status_url_names_the_job_and_no_secret(url
     assert not any(secret in _all_of(caught.value) for secret in _SECRETS)
 
 
-@pytest.mark.parametrize("job_id", [None, 5, "", "x" * 65, "a b", _SAS, "token-1"], ids=str)
+@pytest.mark.parametrize("job_id", [None, 5, "", "x" * 65, "a b", SAS, "token-1"], ids=str)
 async def test_an_implausible_job_id_is_not_shown(job_id: Any) -> None:
     poller = await _begin(ScriptedTransport(CHALLENGE, _started(jobId=job_id if job_id != 5 else None)))
 
@@ -488,35 +388,22 @@ async def test_an_implausible_job_id_is_not_shown(job_id: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("query", "kept"),
-    [
-        pytest.param("", "", id="none"),
-        pytest.param("?api-version=7.6", "?api-version=7.6", id="version"),
-        pytest.param(f"?{_SAS}&api-version=7.6&token=token-1#x", "?api-version=7.6", id="version among secrets"),
-        pytest.param(f"?api-version={_SAS}", "", id="secret as version"),
-    ],
+    ("query", "kept"), [(f"?{SAS}&api-version=7.6&token=token-1#x", "?api-version=7.6"), (f"?api-version={SAS}", "")]
 )
 async def test_polls_and_the_token_keep_only_the_version_of_the_query(query: str, kept: str) -> None:
-    started = Answer(202, _job("InProgress"), {"azure-asyncoperation": f"{_STATUS_URL}{query}"})
+    # The path may be any plain one.
+    named = f"{VAULT}/jobs/v2/5f"
+    started = Answer(202, _job("InProgress"), {"azure-asyncoperation": f"{named}{query}"})
     transport = ScriptedTransport(CHALLENGE, started, _polled("Succeeded"))
 
     poller = await _begin(transport)
     await poller.result()
 
-    assert base64.b64decode(poller.continuation_token()).decode() == f"{_STATUS_URL}{kept}"
-    assert transport.requests[-1].url == f"{_STATUS_URL}{kept}"
+    assert base64.b64decode(poller.continuation_token()).decode() == f"{named}{kept}"
+    assert transport.requests[-1].url == f"{named}{kept}"
 
 
-async def test_a_status_url_may_have_any_plain_path() -> None:
-    started = Answer(202, {"status": "InProgress"}, {"azure-asyncoperation": f"{VAULT}/jobs/v2/5f"})
-    transport = ScriptedTransport(CHALLENGE, started, Answer(200, {"status": "Succeeded"}))
-
-    await (await _begin(transport)).result()
-
-    assert transport.requests[-1].url == f"{VAULT}/jobs/v2/5f"
-
-
-_ECHO = f"{_SAS} of token-1"
+_ECHO = f"{SAS} of token-1"
 
 
 @pytest.mark.parametrize(
@@ -525,7 +412,7 @@ _ECHO = f"{_SAS} of token-1"
         pytest.param(_polled("Failed", statusDetails=_ECHO, jobId=_ECHO), id="details"),
         pytest.param(_polled("Failed", error={"code": _ECHO, "message": _ECHO, "innererror": _ECHO}), id="error"),
         pytest.param(_polled(_ECHO), id="status"),
-        pytest.param(_polled("Succeeded", azureStorageBlobContainerUri=f"{_CONTAINER}/f?{_SAS}"), id="folder"),
+        pytest.param(_polled("Succeeded", azureStorageBlobContainerUri=f"{CONTAINER}/f?{SAS}"), id="folder"),
         pytest.param(Answer(400, error("BadRequest", _ECHO)), id="refusal"),
         pytest.param(Answer(200, body=_ECHO.encode()), id="no JSON"),
     ],
@@ -537,7 +424,7 @@ async def test_a_poll_shows_no_secret_of_the_start(last: Answer, caplog: pytest.
     client = KeyVaultBackupClient(
         VAULT, credential, transport=ScriptedTransport(CHALLENGE, _started(), last), logging_enable=True
     )
-    poller = await client.begin_backup(_CONTAINER, _SAS)
+    poller = await client.begin_backup(CONTAINER, SAS)
 
     try:
         seen = repr(await poller.result())
@@ -560,31 +447,25 @@ async def test_long_texts_of_the_service_are_cut() -> None:
     assert len(str(caught.value)) < 10_000
 
 
-@pytest.mark.parametrize("stop", ["cancel", "time out"])
-async def test_to_stop_waiting_stops_no_job_and_the_token_resumes_it(stop: str) -> None:
+async def test_cancelling_the_wait_leaves_the_job_running() -> None:
     still_running = ScriptedTransport(
         server=lambda sent: _polled("InProgress") if sent.method == "GET" else _started() if sent.token else CHALLENGE
     )
     poller = await _begin(still_running)
-    token = poller.continuation_token()
-    waiting = asyncio.create_task(asyncio.wait_for(poller.result(), 0.05 if stop == "time out" else None))
-    if stop == "cancel":
-        await asyncio.sleep(0)
-        waiting.cancel()
-    with pytest.raises((asyncio.TimeoutError, asyncio.CancelledError)):
+    waiting = asyncio.create_task(poller.result())
+    await asyncio.sleep(0)
+    waiting.cancel()
+    with pytest.raises(asyncio.CancelledError):
         await waiting
 
-    ended = ScriptedTransport(CHALLENGE, _polled("Succeeded"))
-    other = KeyVaultBackupClient(VAULT, FakeCredential(), transport=ended)
-    resumed = await other.begin_backup("", "", continuation_token=token)
+    resumed = await _resume(ScriptedTransport(_polled("Succeeded")))
     await resumed.result()
 
-    assert resumed.details.job_id == "5f"
-    assert {sent.method for sent in ended.requests} == {"GET"}
+    assert poller.continuation_token() == resumed.continuation_token()
     assert [sent.method for sent in still_running.requests].count("POST") == 2
 
 
-async def test_the_token_of_an_earlier_try_does_not_pass_for_that_of_a_probe() -> None:
+async def test_a_probe_is_not_taken_for_a_request_with_a_token() -> None:
     async def throttle_while_another_request_is_told_nothing() -> Answer:
         await client.send_request(HttpRequest("GET", "/x"))
         return Answer(429)
@@ -600,7 +481,7 @@ async def test_the_token_of_an_earlier_try_does_not_pass_for_that_of_a_probe() -
     transport = ScriptedTransport(server=lambda _: answers.pop(0))
     client = KeyVaultBackupClient(VAULT, FakeCredential(), transport=transport)
 
-    poller = await client.begin_backup(_CONTAINER, _SAS)
+    poller = await client.begin_backup(CONTAINER, SAS)
 
     assert poller.details.job_id == "5f"
     assert [sent.token is None for sent in transport.requests] == [True, False, False, True, True, False]

@@ -12,8 +12,8 @@ from azure.core.exceptions import AzureError, ServiceRequestError
 from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration.aio import KeyVaultBackupClient
-from fakes import VAULT, FakeCredential, resource_challenge
-from raw_server import Act, RawServer, Received, http
+from fakes import FOLDER, SAS, VAULT, FakeCredential, ScriptedTransport
+from raw_server import Act, RawServer, challenging, http
 from transports import aiohttp_transport, own_session, requests_transport, wrapped_aiohttp, wrapped_requests
 
 if TYPE_CHECKING:
@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-_FOLDER = "https://account.blob.core.windows.net/backups/mhsm-contoso-2026112416000000"
-_SAS = "sv=2024-11-04&se=2999-01-01&sp=crdw&sig=c2VjcmV0LXNpZ25hdHVyZQ%3D%3D"
 _PASSWORD = "canary-password"
 
 
@@ -74,10 +72,8 @@ async def _pump(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-def _challenge_and_close(received: Received) -> Act:
-    # The start that follows needs a connection of its own, and so a tunnel.
-    assert received.token is None
-    return http(401, b"OK", {"WWW-Authenticate": resource_challenge()}, close=True)
+# The start that follows needs its own connection, and so a tunnel.
+_CLOSING = challenging(http(404), close=True)
 
 
 def _client(server: RawServer, make: Any, **options: Any) -> KeyVaultBackupClient:
@@ -92,19 +88,15 @@ def _client(server: RawServer, make: Any, **options: Any) -> KeyVaultBackupClien
     )
 
 
-def _default(make: Any) -> Any:
-    return pytest.param(make, id=make.__name__ if make else "default")
-
-
-_ALL = [_default(make) for make in (None, aiohttp_transport, own_session, requests_transport)]
-_WRAPPED = [_default(make) for make in (wrapped_aiohttp, wrapped_requests)]
+_PLAIN = (None, aiohttp_transport, own_session, requests_transport)
+_EVERY = (*_PLAIN, wrapped_aiohttp, wrapped_requests)
 
 
 async def _start_through(proxy: _Proxy, server: RawServer, make: Any, **options: Any) -> str:
     """Start a job, and return the text of the error that it ends in."""
     async with _client(server, make, **options) as client:
         with pytest.raises(ServiceRequestError) as caught:
-            await client.begin_restore(_FOLDER, _SAS)
+            await client.begin_restore(FOLDER, SAS)
     shown = f"{caught.value!r} {caught.value} {caught.value.inner_exception!r} {caught.value.__cause__!r}"
     assert _PASSWORD not in shown
     assert "may have started" not in shown
@@ -112,10 +104,11 @@ async def _start_through(proxy: _Proxy, server: RawServer, make: Any, **options:
     return str(caught.value)
 
 
-@pytest.mark.parametrize("status", [407, 429, 502, 503])
-@pytest.mark.parametrize("make", [*_ALL, *_WRAPPED])
+@pytest.mark.parametrize(
+    ("make", "status"), [*((make, 407) for make in _EVERY), *((make, 503) for make in (None, requests_transport))]
+)
 async def test_start_that_a_proxy_refuses_is_retried(tmp_path: Path, make: Any, status: int) -> None:
-    async with RawServer(tmp_path, _challenge_and_close) as server, _Proxy(status) as proxy:
+    async with RawServer(tmp_path, _CLOSING) as server, _Proxy(status) as proxy:
         proxies = {"https": f"http://user:{_PASSWORD}@{proxy.address}"}
         text = await _start_through(proxy, server, make, proxies=proxies)
 
@@ -123,22 +116,23 @@ async def test_start_that_a_proxy_refuses_is_retried(tmp_path: Path, make: Any, 
     assert len(proxy.requests) == 1 + 4
 
 
-@pytest.mark.parametrize("resets", [False, True], ids=["hangs up", "resets"])
-@pytest.mark.parametrize("make", _ALL)
+@pytest.mark.parametrize(("make", "resets"), [*((make, False) for make in _PLAIN), (None, True)])
 async def test_start_during_which_a_proxy_hangs_up_is_retried(tmp_path: Path, make: Any, resets: bool) -> None:
-    async with RawServer(tmp_path, _challenge_and_close) as server, _Proxy(None, resets=resets) as proxy:
+    async with RawServer(tmp_path, _CLOSING) as server, _Proxy(None, resets=resets) as proxy:
         proxies = {"https": f"http://user:{_PASSWORD}@{proxy.address}"}
-        await _start_through(proxy, server, make, proxies=proxies)
+        text = await _start_through(proxy, server, make, proxies=proxies)
 
+    assert "was lost before the request was sent" in text
     assert len(proxy.requests) == 1 + 4
 
 
-@pytest.mark.parametrize("refusal", [502, None], ids=["refuses", "hangs up"])
-@pytest.mark.parametrize("make", [_default(make) for make in (None, aiohttp_transport, requests_transport)])
+@pytest.mark.parametrize(
+    ("make", "refusal"), [(None, 502), (aiohttp_transport, 502), (requests_transport, 502), (aiohttp_transport, None)]
+)
 async def test_proxy_of_the_environment_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, refusal: int | None
 ) -> None:
-    async with RawServer(tmp_path, _challenge_and_close) as server, _Proxy(refusal) as proxy:
+    async with RawServer(tmp_path, _CLOSING) as server, _Proxy(refusal) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://user:{_PASSWORD}@{proxy.address}")
         monkeypatch.setenv("NO_PROXY", "")
         await _start_through(proxy, server, make)
@@ -146,27 +140,24 @@ async def test_proxy_of_the_environment_is_named(
     assert len(proxy.requests) == 1 + 4
 
 
-@pytest.mark.parametrize("then", ["close", "reset"])
-@pytest.mark.parametrize("make", [*_ALL, *_WRAPPED])
+@pytest.mark.parametrize(("make", "then"), [*((make, "close") for make in _EVERY), (None, "reset")])
 async def test_connection_lost_behind_a_proxy_may_have_started_the_job(tmp_path: Path, make: Any, then: str) -> None:
-    def lose(received: Received) -> Act:
-        challenge = http(401, b"OK", {"WWW-Authenticate": resource_challenge()})
-        return Act(b"", then) if received.token else challenge
-
     # azure-core's aiohttp transport of the user's own makes a connection for each request.
-    async with RawServer(tmp_path, lose) as server, _Proxy(502, tunnels=2) as proxy:
+    async with RawServer(tmp_path, challenging(Act(b"", then))) as server, _Proxy(502, tunnels=2) as proxy:
         proxies = {"https": f"http://{proxy.address}"}
         async with _client(server, make, proxies=proxies) as client:
-            with pytest.raises(AzureError, match="may have started"):
-                await client.begin_restore(_FOLDER, _SAS)
+            with pytest.raises(AzureError, match="may have started") as caught:
+                await client.begin_restore(FOLDER, SAS)
 
+    assert f"(through the proxy {proxy.address})" in str(caught.value)
     assert len(server.authorized()) == 1
 
 
-@pytest.mark.parametrize("password", ["p€ss:wörd", "p%E2%82%ACss%3Aw%C3%B6rd"], ids=["plain", "percent-encoded"])
-@pytest.mark.parametrize("make", [*_ALL, *_WRAPPED])
+@pytest.mark.parametrize(
+    ("make", "password"), [*((make, "p€ss:wörd") for make in _EVERY), (None, "p%E2%82%ACss%3Aw%C3%B6rd")]
+)
 async def test_password_of_a_proxy_is_sent_in_utf_8(tmp_path: Path, make: Any, password: str) -> None:
-    async with RawServer(tmp_path, _challenge_and_close) as server, _Proxy(502) as proxy:
+    async with RawServer(tmp_path, _CLOSING) as server, _Proxy(502) as proxy:
         await _start_through(proxy, server, make, proxies={"https": f"http://üser:{password}@{proxy.address}"})
 
     (line,) = (line for line in proxy.requests[0].split(b"\r\n") if line.lower().startswith(b"proxy-authorization"))
@@ -179,7 +170,7 @@ async def test_password_of_the_environment_that_aiohttp_cannot_encode_is_not_sho
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://user:€{_PASSWORD}@127.0.0.1:1")
     monkeypatch.setenv("NO_PROXY", "")
-    async with RawServer(tmp_path, _challenge_and_close) as server, _client(server, aiohttp_transport) as client:
+    async with RawServer(tmp_path, _CLOSING) as server, _client(server, aiohttp_transport) as client:
         with pytest.raises(ServiceRequestError, match="password of the proxy") as caught:
             await client.send_request(HttpRequest("GET", "/x"))
 
@@ -187,9 +178,8 @@ async def test_password_of_the_environment_that_aiohttp_cannot_encode_is_not_sho
 
 
 _UNUSABLE = [
-    pytest.param(f"user:{_PASSWORD}@proxy.example:3128", "no scheme", id="no scheme"),
-    pytest.param("proxy.example:3128", "no scheme", id="no scheme, no user"),
-    pytest.param(f"socks5://user:{_PASSWORD}@proxy.example:1080", "socks5", id="SOCKS"),
+    (f"user:{_PASSWORD}@proxy.example:3128", "no scheme"),
+    (f"socks5://user:{_PASSWORD}@proxy.example:1080", "socks5"),
 ]
 
 
@@ -208,19 +198,29 @@ async def test_proxy_that_cannot_be_used_is_an_error_that_says_so(
     with pytest.raises(ValueError, match=f"HTTPS_PROXY must be .*{reason}") as of_environment:
         KeyVaultBackupClient(VAULT, FakeCredential())
 
+    # Another transport may support it.
+    KeyVaultBackupClient(VAULT, FakeCredential(), transport=ScriptedTransport(), proxies={"https": proxy})
     for caught in (of_client, of_call, of_call_alone, of_environment):
         assert _PASSWORD not in str(caught.value)
 
 
-@pytest.mark.parametrize(("proxy", "_reason"), _UNUSABLE)
+async def test_proxy_that_is_not_a_url_is_an_error_with_its_type() -> None:
+    async with KeyVaultBackupClient(VAULT, FakeCredential()) as client:
+        with pytest.raises(ValueError, match=r"proxy must be a URL .*, got dict"):
+            await client.send_request(HttpRequest("GET", "/x"), proxy={"https": f"http://user:{_PASSWORD}@proxy:3128"})
+
+
+@pytest.mark.parametrize("proxy", [proxy for proxy, _ in _UNUSABLE])
 @pytest.mark.parametrize("make", [aiohttp_transport, wrapped_aiohttp, requests_transport])
 async def test_proxy_that_another_transport_cannot_use_is_an_azure_core_error(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, proxy: str, _reason: str
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make: Any, proxy: str
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", proxy.replace("proxy.example", "127.0.0.1").replace("3128", "1"))
     monkeypatch.setenv("NO_PROXY", "")
-    async with RawServer(tmp_path, _challenge_and_close) as server, _client(server, make) as client:
+    async with RawServer(tmp_path, _CLOSING) as server, _client(server, make) as client:
         with pytest.raises(AzureError) as caught:
             await client.send_request(HttpRequest("GET", "/x"))
 
+    if make is not requests_transport:
+        assert "cannot be used" in str(caught.value)
     assert _PASSWORD not in f"{caught.value!r} {caught.value} {caught.value.__cause__!r}"

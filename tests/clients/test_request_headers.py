@@ -1,4 +1,4 @@
-"""The headers that every request bears, and who decides on them."""
+"""Headers of every request: request id, user agent and encodings."""
 
 from __future__ import annotations
 
@@ -50,12 +50,12 @@ async def test_a_retry_has_the_id_of_its_call() -> None:
 @pytest.mark.parametrize(
     ("options", "call"),
     [
-        pytest.param({"request_id": "given"}, {}, id="client"),
-        pytest.param({}, {"request_id": "given"}, id="call"),
-        pytest.param({"request_id": "other"}, {"request_id": "given"}, id="call before client"),
-        pytest.param({"auto_request_id": False}, {"request_id": "given"}, id="call, none made"),
-        pytest.param({"headers": {_ID: "given"}}, {}, id="header of the client"),
-        pytest.param({}, {"headers": {_ID: "given"}}, id="header of the call"),
+        ({"request_id": "given"}, {}),
+        ({}, {"request_id": "given"}),
+        ({"request_id": "other"}, {"request_id": "given"}),
+        ({"auto_request_id": False}, {"request_id": "given"}),
+        ({"headers": {_ID: "given"}}, {}),
+        ({}, {"headers": {_ID: "given"}}),
     ],
 )
 async def test_a_given_id_is_taken(options: dict[str, Any], call: dict[str, Any]) -> None:
@@ -63,12 +63,7 @@ async def test_a_given_id_is_taken(options: dict[str, Any], call: dict[str, Any]
 
 
 @pytest.mark.parametrize(
-    ("options", "call"),
-    [
-        pytest.param({"request_id": None}, {}, id="client"),
-        pytest.param({}, {"request_id": None}, id="call"),
-        pytest.param({"auto_request_id": False}, {}, id="none made"),
-    ],
+    ("options", "call"), [({"request_id": None}, {}), ({}, {"request_id": None}), ({"auto_request_id": False}, {})]
 )
 async def test_ids_can_be_turned_off(options: dict[str, Any], call: dict[str, Any]) -> None:
     assert _ID not in (await _sent(options, **call)).headers
@@ -89,7 +84,7 @@ async def test_the_id_of_an_own_request_stays() -> None:
     assert [sent.headers[_ID] for sent in transport.requests] == ["given", "given"]
 
 
-async def test_the_user_agent_names_the_package_and_what_the_environment_adds(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_user_agent_names_the_package_and_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AZURE_HTTP_USER_AGENT", "pipeline/7")
 
     user_agent = (await _sent({})).headers["User-Agent"]
@@ -101,16 +96,16 @@ async def test_the_user_agent_names_the_package_and_what_the_environment_adds(mo
 @pytest.mark.parametrize(
     ("options", "call", "begins", "ends"),
     [
-        pytest.param({"user_agent": "app"}, {}, "app azsdk-python-", " from-env", id="client"),
-        pytest.param({}, {"user_agent": "app"}, "app azsdk-python-", " from-env", id="call"),
-        pytest.param({}, {"user_agent": "app", "user_agent_overwrite": True}, "app", "app", id="call alone"),
-        pytest.param({"user_agent_overwrite": True}, {"user_agent": "app"}, "app", "app", id="call alone, by client"),
-        pytest.param({"user_agent_use_env": False}, {}, "azsdk-python-", ")", id="without the environment"),
-        pytest.param({"headers": {"User-Agent": "mine"}}, {}, "mine", "mine", id="header"),
-        pytest.param({"base_user_agent": "base"}, {}, "base", "base from-env", id="base"),
+        ({"user_agent": "app"}, {}, "app azsdk-python-", " from-env"),
+        ({}, {"user_agent": "app"}, "app azsdk-python-", " from-env"),
+        ({}, {"user_agent": "app", "user_agent_overwrite": True}, "app", "app"),
+        ({"user_agent_overwrite": True}, {"user_agent": "app"}, "app", "app"),
+        ({"user_agent_use_env": False}, {}, "azsdk-python-", ")"),
+        ({"headers": {"User-Agent": "mine"}}, {}, "mine", "mine"),
+        ({"base_user_agent": "base"}, {}, "base", "base from-env"),
     ],
 )
-async def test_the_user_agent_is_what_the_options_of_azure_core_say(
+async def test_the_user_agent_follows_the_options_of_azure_core(
     monkeypatch: pytest.MonkeyPatch, options: dict[str, Any], call: dict[str, Any], begins: str, ends: str
 ) -> None:
     monkeypatch.setenv("AZURE_HTTP_USER_AGENT", "from-env")
@@ -131,10 +126,7 @@ async def test_encodings_are_those_that_azure_core_decodes() -> None:
 
 @pytest.mark.parametrize(
     ("options", "call"),
-    [
-        pytest.param({"headers": {"accept-encoding": "identity"}}, {}, id="client"),
-        pytest.param({}, {"headers": {"accept-encoding": "identity"}}, id="call"),
-    ],
+    [({"headers": {"accept-encoding": "identity"}}, {}), ({}, {"headers": {"accept-encoding": "identity"}})],
 )
 async def test_encodings_of_the_user_stay(options: dict[str, Any], call: dict[str, Any]) -> None:
     assert (await _sent(options, **call)).headers["Accept-Encoding"] == "identity"

@@ -50,7 +50,7 @@ def test_the_newest_entry_of_the_changelog_is_the_version() -> None:
     assert len(entries) == len(re.findall(r"^## ", text, re.MULTILINE))
 
 
-def test_the_changelog_says_what_kind_of_change_it_was() -> None:
+def test_the_changelog_groups_changes_by_kind() -> None:
     text = (_ROOT / "CHANGELOG.md").read_text("utf-8")
 
     kinds = re.findall(r"^### (.+)$", text, re.MULTILINE)

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
-from openapi_contract import ContractOperation, document, operations, schema_errors
+from openapi_contract import document, operations, schema_errors
 
 VERSIONS = ["7.2", "7.3", "7.4", "7.5", "7.6", "2025-07-01", "2026-04-01"]
 ROLES = "/providers/Microsoft.Authorization/roleDefinitions"
@@ -41,12 +41,6 @@ NO_REASON = {"code": None, "message": None, "innererror": None}
 PERMISSION = {"actions": [], "dataActions": ["a/new/action"], "notActions": [], "notDataActions": []}
 
 
-@pytest.fixture(params=list(operations().values()), ids=list(operations()), name="operation")
-def _operation(request: pytest.FixtureRequest) -> ContractOperation:
-    operation: ContractOperation = request.param
-    return operation
-
-
 def test_the_document_is_valid_openapi() -> None:
     assert [error.message for error in OpenAPIV31SpecValidator(document()).iter_errors()] == []
 
@@ -70,7 +64,7 @@ def test_role_operations_stand_at_the_narrower_scopes_too(suffix: str, scope: st
     }
 
 
-def test_no_two_operations_share_an_id() -> None:
+def test_every_operation_has_its_own_id() -> None:
     nodes = [node for item in document()["paths"].values() for node in item.values() if "operationId" in node]
 
     assert len({node["operationId"] for node in nodes}) == len(nodes)
@@ -78,14 +72,6 @@ def test_no_two_operations_share_an_id() -> None:
 
 def test_the_document_speaks_of_the_stable_versions() -> None:
     assert operations()["RoleDefinitions_List"].parameters["api-version"]["schema"]["enum"] == VERSIONS
-
-
-def test_every_operation_names_the_version_that_added_it(operation: ContractOperation) -> None:
-    assert operation.node["x-added-in"] in VERSIONS
-
-
-def test_every_operation_but_a_polled_one_requires_an_api_version(operation: ContractOperation) -> None:
-    assert operation.parameters["api-version"]["required"] is not operation.polled
 
 
 def test_every_member_names_the_version_that_added_it_and_is_described() -> None:
@@ -115,18 +101,17 @@ def test_no_value_of_the_service_is_a_closed_enumeration() -> None:
     assert '"enum":' not in json.dumps(document()["components"]["schemas"])
 
 
-def test_a_challenge_has_a_header_and_promises_no_body(operation: ContractOperation) -> None:
-    assert "401" in operation.responses, f"{operation.id} needs a response 401: #/components/responses/Challenge"
-    challenge = operation.responses["401"]
-    assert "WWW-Authenticate" in challenge["headers"]
-    assert "content" not in challenge
-
-
-@pytest.mark.parametrize("status", ["400", "403", "429", "default"])
-def test_every_operation_documents_its_errors(operation: ContractOperation, status: str) -> None:
-    assert status in operation.responses, f"{operation.id} needs a response {status}: see those of other operations"
-    content = operation.responses[status]["content"]
-    assert content == {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}}
+def test_every_operation_says_its_version_its_challenge_and_its_errors() -> None:
+    errors = {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorResponse"}}}
+    for name, operation in operations().items():
+        needed = {"401", "400", "403", "429", "default"}
+        assert needed <= operation.responses.keys(), f"{name} needs these responses: see those of other operations"
+        assert operation.node["x-added-in"] in VERSIONS, name
+        assert operation.parameters["api-version"]["required"] is not operation.polled, name
+        challenge = operation.responses["401"]
+        assert "WWW-Authenticate" in challenge["headers"], name
+        assert "content" not in challenge, name
+        assert [operation.responses[status]["content"] for status in needed - {"401"}] == [errors] * 4, name
 
 
 def test_jobs_and_nothing_else_answer_202_with_the_url_to_poll() -> None:
@@ -140,74 +125,39 @@ def test_jobs_and_nothing_else_answer_202_with_the_url_to_poll() -> None:
     assert polled == dict.fromkeys(STARTS, headers)
 
 
+ROLE = {
+    "id": "Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/f",
+    "name": "f",
+    "properties": {
+        "assignableScopes": ["/"],
+        "description": "",
+        "permissions": [PERMISSION],
+        "roleName": "",
+        "type": "CustomRole",
+    },
+    "type": "Microsoft.Authorization/roleDefinitions",
+}
+ASSIGNMENT = {
+    "id": "/providers/Microsoft.Authorization/roleAssignments/a",
+    "name": "a",
+    "properties": {"principalId": "p", "roleDefinitionId": "d", "scope": "/keys/k"},
+    "type": "Microsoft.Authorization/roleAssignments",
+}
+FOLDER = "https://a.blob.core.windows.net/c/mhsm-h-2022050921462014"
+ENDED = {**JOB, "jobId": JOB_ID, "endTime": 1652132788}
+
+
 @pytest.mark.parametrize(
     ("schema", "body"),
     [
-        pytest.param(
-            "RoleDefinition",
-            {
-                "id": "Microsoft.KeyVault/providers/Microsoft.Authorization/roleDefinitions/f",
-                "name": "f",
-                "properties": {
-                    "assignableScopes": ["/"],
-                    "description": "",
-                    "permissions": [PERMISSION],
-                    "roleName": "",
-                    "type": "CustomRole",
-                },
-                "type": "Microsoft.Authorization/roleDefinitions",
-            },
-            id="role-definition",
-        ),
-        pytest.param(
-            "RoleAssignmentListResult",
-            {
-                "value": [
-                    {
-                        "id": "/providers/Microsoft.Authorization/roleAssignments/a",
-                        "name": "a",
-                        "properties": {"principalId": "p", "roleDefinitionId": "d", "scope": "/keys/k"},
-                        "type": "Microsoft.Authorization/roleAssignments",
-                    }
-                ]
-            },
-            id="role-assignments-without-next-link",
-        ),
-        pytest.param(
-            "FullBackupOperation",
-            {**JOB, "jobId": JOB_ID, "azureStorageBlobContainerUri": None},
-            id="backup-in-progress",
-        ),
-        pytest.param(
-            "FullBackupOperation",
-            {
-                **JOB,
-                "status": "Succeeded",
-                "endTime": 1652132788,
-                "jobId": JOB_ID,
-                "azureStorageBlobContainerUri": "https://a.blob.core.windows.net/c/mhsm-h-2022050921462014",
-            },
-            id="backup-succeeded",
-        ),
-        pytest.param(
-            "RestoreOperation",
-            {
-                **JOB,
-                "status": "Failed",
-                "statusDetails": "Invalid backup provided",
-                "error": NO_REASON,
-                "endTime": 1652132788,
-                "jobId": JOB_ID,
-            },
-            id="restore-failed-with-an-error-of-nulls",
-        ),
-        pytest.param("RestoreOperation", {**JOB, "status": "Paused", "jobId": JOB_ID}, id="status-not-known-yet"),
-        pytest.param("ErrorResponse", {"error": {"code": "AccessDenied", "message": "No."}}, id="error-of-roles"),
-        pytest.param(
-            "ErrorResponse",
-            {"error": {"code": "BadRequest", "innererror": None, "message": "No."}},
-            id="error-of-jobs",
-        ),
+        ("RoleDefinition", ROLE),
+        ("RoleAssignmentListResult", {"value": [ASSIGNMENT]}),
+        ("FullBackupOperation", {**JOB, "jobId": JOB_ID, "azureStorageBlobContainerUri": None}),
+        ("FullBackupOperation", {**ENDED, "status": "Succeeded", "azureStorageBlobContainerUri": FOLDER}),
+        ("RestoreOperation", {**ENDED, "status": "Failed", "statusDetails": "Invalid backup", "error": NO_REASON}),
+        ("RestoreOperation", {**JOB, "status": "not known yet", "jobId": JOB_ID}),
+        ("ErrorResponse", {"error": {"code": "AccessDenied", "message": "No."}}),
+        ("ErrorResponse", {"error": {"code": "BadRequest", "innererror": None, "message": "No."}}),
     ],
 )
 def test_bodies_as_the_service_sends_them_are_accepted(schema: str, body: object) -> None:
@@ -217,19 +167,13 @@ def test_bodies_as_the_service_sends_them_are_accepted(schema: str, body: object
 @pytest.mark.parametrize(
     ("schema", "body", "error"),
     [
-        pytest.param("RestoreOperation", JOB, "'jobId' is a required property", id="job-without-id"),
-        pytest.param(
-            "RestoreOperation",
-            {**JOB, "jobId": JOB_ID, "startTime": "today"},
-            "'today' is not of type 'integer'",
-            id="time-as-text",
-        ),
-        pytest.param("RoleDefinitionListResult", {"value": {}}, "{} is not of type 'array'", id="list-that-is-none"),
-        pytest.param(
+        ("RestoreOperation", JOB, "'jobId' is a required property"),
+        ("RestoreOperation", {**ENDED, "startTime": "today"}, "'today' is not of type 'integer'"),
+        ("RoleDefinitionListResult", {"value": {}}, "{} is not of type 'array'"),
+        (
             "SelectiveKeyRestoreOperationParameters",
             {"sasTokenParameters": {"storageResourceUri": "u"}, "folder": "f", "folderToRestore": "f"},
             "Additional properties are not allowed ('folderToRestore' was unexpected)",
-            id="folder-by-its-other-name",
         ),
     ],
 )

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import pytest
 from azure.core.rest import HttpRequest
@@ -69,18 +68,9 @@ SAMPLES = [
     Sample("BackupRestore_FullRestore", built.backup_restore_full_restore, body=RESTORE),
     Sample("BackupRestore_PreFullRestore", built.backup_restore_pre_full_restore, body=RESTORE),
     Sample(
-        "BackupRestore_SelectiveKeyRestore",
-        built.backup_restore_selective_key_restore,
-        {"keyName": "foo"},
-        KEY_RESTORE,
+        "BackupRestore_SelectiveKeyRestore", built.backup_restore_selective_key_restore, {"keyName": "foo"}, KEY_RESTORE
     ),
 ]
-
-
-@pytest.fixture(params=SAMPLES, ids=[sample.operation_id for sample in SAMPLES], name="sample")
-def _sample(request: pytest.FixtureRequest) -> Sample:
-    sample: Sample = request.param
-    return sample
 
 
 def test_each_operation_that_a_client_starts_has_one_builder() -> None:
@@ -96,88 +86,53 @@ def test_each_operation_that_a_client_starts_has_one_builder() -> None:
     assert {sample.operation_id for sample in SAMPLES} == started
 
 
-def test_method_and_path_are_those_of_the_contract(sample: Sample) -> None:
-    request = sample.request()
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: str(sample.operation_id))
+def test_a_builder_makes_the_request_of_the_contract(sample: Sample) -> None:
+    request, operation = sample.request(), sample.operation
+    query = [node["name"] for node in operation.parameters.values() if node["in"] == "query" and node["required"]]
 
-    assert request.method == sample.operation.method
-    assert urlsplit(request.url).path == _expand(sample.operation.path, sample.path_values)
-
-
-def test_no_query_parameter_is_required_but_the_version_that_the_client_adds(sample: Sample) -> None:
-    parameters = sample.operation.parameters.values()
-
-    assert [node["name"] for node in parameters if node["in"] == "query" and node["required"]] == ["api-version"]
-    assert urlsplit(sample.request().url).query == ""
-
-
-def test_the_expected_status_code_is_the_success_of_the_contract(sample: Sample) -> None:
-    assert [status for status in sample.operation.responses if status[0] == "2"] == [str(sample.expected_status)]
-
-
-def test_json_is_asked_for(sample: Sample) -> None:
-    assert sample.request().headers["Accept"] == "application/json"
-
-
-def test_the_body_is_json_that_the_contract_accepts(sample: Sample) -> None:
-    request = sample.request()
-
-    assert (sample.operation.body_schema is None) == (request.content is None)
-    if sample.operation.body_schema is not None:
+    assert request.method == operation.method
+    # The client adds the version.
+    assert query == ["api-version"]
+    assert request.url == _expand(operation.path, sample.path_values)
+    assert [status for status in operation.responses if status[0] == "2"] == [str(sample.expected_status)]
+    assert request.headers["Accept"] == "application/json"
+    assert (operation.body_schema is None) == (request.content is None)
+    if operation.body_schema is not None:
         assert request.headers["Content-Type"] == "application/json"
         assert json.loads(str(request.content)) == sample.body
-        assert schema_errors(sample.operation.body_schema, sample.body) == []
+        assert schema_errors(operation.body_schema, sample.body) == []
 
 
 @pytest.mark.parametrize("sample", [sample for sample in SAMPLES if sample.scoped], ids=lambda it: it.operation_id)
-@pytest.mark.parametrize(
-    ("scope", "suffix", "key"),
-    [("/", "", None), ("/keys", "AtKeys", None), ("/keys/foo", "AtKey", "foo")],
-    ids=["hsm", "all-keys", "one-key"],
-)
-def test_the_scope_stands_in_front_in_its_collapsed_form(
-    sample: Sample, scope: str, suffix: str, key: str | None
-) -> None:
+@pytest.mark.parametrize(("scope", "suffix", "key"), [("/keys", "AtKeys", None), ("/keys/foo", "AtKey", "foo")])
+def test_the_scope_precedes_the_path(sample: Sample, scope: str, suffix: str, key: str | None) -> None:
     at_scope = operations()[f"{sample.operation_id}{suffix}"]
     values = {**sample.path_values, **({"keyName": key} if key else {})}
 
-    assert urlsplit(sample.request(scope).url).path == _expand(at_scope.path, values)
+    assert sample.request(scope).url == _expand(at_scope.path, values)
 
 
 @pytest.mark.parametrize(
     ("operation", "url"),
     [
-        pytest.param(
-            built.role_definitions_get("/", "a/b?c#d e%é"),
-            f"{PROVIDERS}/roleDefinitions/a%2Fb%3Fc%23d%20e%25%C3%A9",
-            id="name",
-        ),
-        pytest.param(
+        (built.role_definitions_get("/", "a/b?c#d e%é"), f"{PROVIDERS}/roleDefinitions/a%2Fb%3Fc%23d%20e%25%C3%A9"),
+        (
             built.backup_restore_selective_key_restore(
                 "a/restore?", {"sasTokenParameters": {"storageResourceUri": "u"}, "folder": "f"}
             ),
             "/keys/a%2Frestore%3F/restore",
-            id="key",
         ),
-        pytest.param(
-            built.role_assignments_list_for_scope("/keys/a?b#c d"),
-            f"/keys/a%3Fb%23c%20d{PROVIDERS}/roleAssignments",
-            id="scope-keeps-its-slashes",
-        ),
-        pytest.param(
+        (built.role_assignments_list_for_scope("/keys/a?b#c d"), f"/keys/a%3Fb%23c%20d{PROVIDERS}/roleAssignments"),
+        (
             built.role_assignments_list_for_scope("/", filter="principalId eq 'a&b'"),
             f"{PROVIDERS}/roleAssignments?$filter=principalId%20eq%20%27a%26b%27",
-            id="assignment-filter",
         ),
-        pytest.param(
-            built.role_definitions_list("/keys", filter=""),
-            f"/keys{PROVIDERS}/roleDefinitions?$filter=",
-            id="empty-filter",
-        ),
+        (built.role_definitions_list("/keys", filter=""), f"/keys{PROVIDERS}/roleDefinitions?$filter="),
     ],
+    ids=["name", "key", "scope", "filter", "empty filter"],
 )
-def test_what_an_argument_holds_cannot_leave_its_place_in_the_url(
-    operation: Operation[Any] | JobStart, url: str
-) -> None:
+def test_an_argument_cannot_leave_its_place_in_the_url(operation: Operation[Any] | JobStart, url: str) -> None:
     assert operation.request.url == url
 
 

@@ -6,7 +6,7 @@ import base64
 import json
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from azure.keyvault.administration._challenge import Challenge, parse_challenge, resource_fits, resource_host
@@ -22,109 +22,61 @@ def _encoded(claims: str) -> str:
     return base64.b64encode(claims.encode()).decode()
 
 
+USABLE = f"Bearer {AUTHORITY}, {RESOURCE}"
+
+
 @pytest.mark.parametrize(
-    ("header", "expected"),
+    "header",
     [
-        pytest.param(f"Bearer {AUTHORITY}, {RESOURCE}", Challenge(SCOPE, TENANT), id="managed-hsm"),
-        pytest.param(
-            'Bearer authorization="https://login.windows.net/t", scope="https://managedhsm.azure.net/.default"',
-            Challenge(SCOPE, "t"),
-            id="scope",
-        ),
-        pytest.param(
-            f'Bearer {AUTHORITY}, scope="https://a.b/x", {RESOURCE}',
-            Challenge("https://a.b/x", TENANT),
-            id="scope-first",
-        ),
-        pytest.param(
-            f'bEARER AUTHORIZATION="https://l/{TENANT}", ReSource="https://managedhsm.azure.net"',
-            Challenge(SCOPE, TENANT),
-            id="case",
-        ),
-        pytest.param(f"Bearer {AUTHORITY},{RESOURCE}", Challenge(SCOPE, TENANT), id="no-space"),
-        pytest.param(f"Bearer {AUTHORITY} {RESOURCE}", Challenge(SCOPE, TENANT), id="no-comma"),
-        pytest.param(f"  ,Bearer   {AUTHORITY} ,, {RESOURCE} , ", Challenge(SCOPE, TENANT), id="stray-separators"),
-        pytest.param(
-            f"Bearer authorization=https://l/{TENANT}, resource=https://managedhsm.azure.net",
-            Challenge(SCOPE, TENANT),
-            id="bare-values",
-        ),
-        pytest.param(
-            f'Bearer error_description="no, not = this \\"one\\"", {AUTHORITY}, {RESOURCE}',
-            Challenge(SCOPE, TENANT),
-            id="quoted-commas",
-        ),
-        pytest.param(
-            f'Bearer authorization_uri="https://l/u/oauth2", {AUTHORITY}, {RESOURCE}',
-            Challenge(SCOPE, "u"),
-            id="authorization-uri-first",
-        ),
-        pytest.param(
-            f'Bearer authorization="https://fs.contoso.com/adfs", {RESOURCE}', Challenge(SCOPE, None), id="ad-fs"
-        ),
-        pytest.param(
-            f'Bearer authorization="https://fs.contoso.com/ADFS/", {RESOURCE}', Challenge(SCOPE, None), id="ad-fs-case"
-        ),
-        pytest.param(
-            f'Bearer authorization="https://login.microsoftonline.com/", {RESOURCE}',
-            Challenge(SCOPE, None),
-            id="no-tenant",
-        ),
-        pytest.param(
-            f'Bearer authorization="https://l/common/oauth2/authorize", {RESOURCE}', Challenge(SCOPE, None), id="common"
-        ),
-        pytest.param(
-            f'Bearer authorization="https://l/organizations", {RESOURCE}', Challenge(SCOPE, None), id="organizations"
-        ),
-        pytest.param(
-            f'Bearer authorization="https://l/dstsv2/{TENANT}", {RESOURCE}', Challenge(SCOPE, TENANT), id="dsts"
-        ),
-        pytest.param(f'Bearer authorization="https://l/a b", {RESOURCE}', Challenge(SCOPE, None), id="strange-tenant"),
-        pytest.param(f"Bearer {AUTHORITY}", Challenge("/.default", TENANT), id="no-resource"),
-        pytest.param(f'Bearer {AUTHORITY}, resource=""', Challenge("/.default", TENANT), id="empty-resource"),
-        pytest.param(f"Bearer {AUTHORITY}, resource=hsm", Challenge("hsm/.default", TENANT), id="relative-resource"),
-        pytest.param(
-            f'Bearer {AUTHORITY}, resource="https://other", {RESOURCE}', Challenge(SCOPE, TENANT), id="the-last-of-two"
-        ),
-        pytest.param(f"Bearer {AUTHORITY}, {RESOURCE[:-1]}", Challenge(SCOPE, TENANT), id="quote-left-open"),
-        pytest.param(f'Basic realm="a, b", Bearer {AUTHORITY}, {RESOURCE}', Challenge(SCOPE, TENANT), id="after-basic"),
-        pytest.param(f"Negotiate, Bearer {AUTHORITY}, {RESOURCE}", Challenge(SCOPE, TENANT), id="after-a-bare-scheme"),
-        pytest.param(
-            f"NTLM TlRMTVNTUAAC==, Bearer {AUTHORITY}, {RESOURCE}", Challenge(SCOPE, TENANT), id="after-token68"
-        ),
-        pytest.param(
-            f"PoP {AUTHORITY}, {RESOURCE}, Bearer {AUTHORITY}, {RESOURCE}", Challenge(SCOPE, TENANT), id="after-pop"
-        ),
-        pytest.param(f'Bearer realm="x", Bearer {AUTHORITY}, {RESOURCE}', Challenge(SCOPE, TENANT), id="first-usable"),
-        pytest.param(f"Bearer {AUTHORITY}, {RESOURCE}, PoP {AUTHORITY}", Challenge(SCOPE, TENANT), id="before-pop"),
-        pytest.param(
-            f'Bearer realm="", authorization_uri="https://login.microsoftonline.com/common/oauth2/authorize",'
-            f' client_id="00000003-0000-0000-c000-000000000000", error="insufficient_claims",'
-            f' claims="{_encoded(CLAIMS)}"',
-            Challenge(None, None, CLAIMS),
-            id="claims",
-        ),
-        pytest.param(
-            f'Bearer authorization="https://login.windows-ppe.net/", error="invalid_token",'
-            f' error_description="User session has been revoked", claims="{_encoded(CLAIMS)}"',
-            Challenge(None, None, CLAIMS),
-            id="claims-of-a-revoked-session",
-        ),
-        pytest.param(
-            f'Bearer {AUTHORITY}, {RESOURCE}, claims="{_encoded(CLAIMS)}"',
-            Challenge(SCOPE, TENANT, CLAIMS),
-            id="claims-and-resource",
-        ),
-        pytest.param(
-            f"Bearer {AUTHORITY}, claims={_encoded(CLAIMS)}", Challenge(None, TENANT, CLAIMS), id="bare-claims"
-        ),
+        USABLE,
+        f'bEARER AUTHORIZATION="https://l/{TENANT}", ReSource="https://managedhsm.azure.net"',
+        f"Bearer {AUTHORITY},{RESOURCE}",
+        f"  ,Bearer   {AUTHORITY} ,, {RESOURCE} , ",
+        # Services send it without commas, without quotes, or with one quote.
+        f"Bearer {AUTHORITY} {RESOURCE}",
+        f"Bearer authorization=https://l/{TENANT}, resource=https://managedhsm.azure.net",
+        f"Bearer {AUTHORITY}, {RESOURCE[:-1]}",
+        f'Bearer error_description="no, not = this \\"one\\"", {AUTHORITY}, {RESOURCE}',
+        f'Bearer {AUTHORITY}, resource="https://other", {RESOURCE}',
+        f'Bearer authorization="https://l/dstsv2/{TENANT}", {RESOURCE}',
+        # Other challenges before and after it.
+        f'Basic realm="a, b", {USABLE}',
+        f"Negotiate, {USABLE}",
+        f"NTLM TlRMTVNTUAAC==, {USABLE}",
+        f"PoP {AUTHORITY}, {RESOURCE}, {USABLE}",
+        f'Bearer realm="x", {USABLE}',
+        f"{USABLE}, PoP {AUTHORITY}",
     ],
 )
-def test_a_bearer_challenge_is_understood(header: str, expected: Challenge) -> None:
-    assert parse_challenge(header) == expected
+def test_a_bearer_challenge_is_understood(header: str) -> None:
+    assert parse_challenge(header) == Challenge(SCOPE, TENANT)
 
 
-@pytest.mark.parametrize("size", range(1, 5))
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        (f'{AUTHORITY}, scope="https://a.b/x", {RESOURCE}', Challenge("https://a.b/x", TENANT)),
+        (AUTHORITY, Challenge("/.default", TENANT)),
+        (f'{AUTHORITY}, resource=""', Challenge("/.default", TENANT)),
+        (f"{AUTHORITY}, resource=hsm", Challenge("hsm/.default", TENANT)),
+        (f'authorization_uri="https://l/u/oauth2", {AUTHORITY}, {RESOURCE}', Challenge(SCOPE, "u")),
+        (f'authorization="https://fs.contoso.com/ADFS/", {RESOURCE}', Challenge(SCOPE, None)),
+        (f'authorization="https://login.microsoftonline.com/", {RESOURCE}', Challenge(SCOPE, None)),
+        (f'authorization="https://l/common/oauth2/authorize", {RESOURCE}', Challenge(SCOPE, None)),
+        (f'authorization="https://l/a b", {RESOURCE}', Challenge(SCOPE, None)),
+        (
+            f'authorization_uri="https://l/common/oauth2", error="insufficient_claims", claims="{_encoded(CLAIMS)}"',
+            Challenge(None, None, CLAIMS),
+        ),
+        (f"{AUTHORITY}, claims={_encoded(CLAIMS)}", Challenge(None, TENANT, CLAIMS)),
+        (f'{AUTHORITY}, {RESOURCE}, claims="{_encoded(CLAIMS)}"', Challenge(SCOPE, TENANT, CLAIMS)),
+    ],
+)
+def test_a_bearer_challenge_says_what_it_asks_for(parameters: str, expected: Challenge) -> None:
+    assert parse_challenge(f"Bearer {parameters}") == expected
+
+
+@pytest.mark.parametrize("size", range(1, 4))
 def test_claims_need_neither_padding_nor_the_url_safe_alphabet(size: int) -> None:
     claims = json.dumps({"a": "\u00ff\u00fe?>" * size}, ensure_ascii=False)
     standard = base64.b64encode(claims.encode()).decode()
@@ -137,27 +89,29 @@ def test_claims_need_neither_padding_nor_the_url_safe_alphabet(size: int) -> Non
 @pytest.mark.parametrize(
     ("header", "reason"),
     [
-        pytest.param("", "empty", id="empty"),
-        pytest.param(" , ,", "empty", id="separators"),
-        pytest.param('Basic realm="x"', "scheme Basic", id="basic"),
-        pytest.param(f"PoP {AUTHORITY}, {RESOURCE}", "scheme PoP", id="pop"),
-        pytest.param("Bearer", "authorization server", id="bare-scheme"),
-        pytest.param("Bearer abc=", "authorization server", id="token68"),
-        pytest.param(f"Bearer {RESOURCE}", "authorization server", id="no-authority"),
-        pytest.param(f"{AUTHORITY}, {RESOURCE}", "names no scheme", id="no-scheme"),
-        pytest.param(f'Bearer authorization="https://[l/t", {RESOURCE}', "not a URL", id="broken-authority"),
-        pytest.param("\u00fc", "malformed", id="no-token"),
-        pytest.param(f'Bearer {AUTHORITY}, claims="%%%"', "claims", id="claims-not-base64"),
-        pytest.param(f'Bearer {AUTHORITY}, claims="/////w=="', "claims", id="claims-not-utf8"),
-        pytest.param(f'Bearer {AUTHORITY}, claims="{_encoded("nope")}"', "claims", id="claims-not-json"),
-        pytest.param(f'Bearer {AUTHORITY}, claims="{_encoded("[1]")}"', "claims", id="claims-not-an-object"),
-        pytest.param(f'Bearer {AUTHORITY}, claims="\u00e9"', "claims", id="claims-not-ascii"),
-        pytest.param(f'Bearer {AUTHORITY}, claims="{_encoded("[" * 100_000)}"', "claims", id="claims-nested-too-deep"),
+        ("", "empty"),
+        (" , ,", "empty"),
+        (f"PoP {AUTHORITY}, {RESOURCE}", "scheme PoP"),
+        ("Bearer", "authorization server"),
+        ("Bearer abc=", "authorization server"),
+        (f"Bearer {RESOURCE}", "authorization server"),
+        (f"{AUTHORITY}, {RESOURCE}", "names no scheme"),
+        (f'Bearer authorization="https://[l/t", {RESOURCE}', "not a URL"),
+        ("\u00fc", "malformed"),
+        *(
+            (f'Bearer {AUTHORITY}, claims="{claims}"', "claims")
+            for claims in ("%%%", "/////w==", _encoded("nope"), _encoded("[1]"), "\u00e9")
+        ),
     ],
 )
-def test_a_header_without_usable_bearer_challenge_is_refused_with_the_reason(header: str, reason: str) -> None:
+def test_an_unusable_header_is_refused_with_the_reason(header: str, reason: str) -> None:
     with pytest.raises(ValueError, match=reason):
         parse_challenge(header)
+
+
+def test_claims_that_are_nested_too_deep_are_refused() -> None:
+    with pytest.raises(ValueError, match="claims"):
+        parse_challenge(f'Bearer {AUTHORITY}, claims="{_encoded("[" * 100_000)}"')
 
 
 def test_the_refusal_quotes_no_value_of_the_header() -> None:
@@ -167,7 +121,6 @@ def test_the_refusal_quotes_no_value_of_the_header() -> None:
     assert "secret" not in str(caught.value)
 
 
-@settings(max_examples=300)
 @given(st.text(st.sampled_from('Bearer authorization=resource="https://a.b",\\ \t\u00e9claims')) | st.text())
 @example('a="' + "\\" * 99)
 def test_any_header_gives_a_challenge_or_a_clear_rejection(header: str) -> None:
@@ -188,7 +141,7 @@ def test_claims_arrive_as_they_were_sent(claims: dict[str, str]) -> None:
 
 
 @given(st.text(st.characters(min_codepoint=32, max_codepoint=126)))
-def test_what_stands_in_quotes_changes_nothing_outside_them(text: str) -> None:
+def test_quoted_text_changes_nothing_outside_the_quotes(text: str) -> None:
     quoted = text.replace("\\", "\\\\").replace('"', '\\"')
 
     header = f'Bearer error_description="{quoted}", {AUTHORITY}, {RESOURCE}'
@@ -196,70 +149,59 @@ def test_what_stands_in_quotes_changes_nothing_outside_them(text: str) -> None:
     assert parse_challenge(header) == Challenge(SCOPE, TENANT)
 
 
-@pytest.mark.parametrize(
-    "piece",
-    ['"', "\\", ",", " ", "=", "a=", 'a="', "Bearer ", "a a", "a" * 10, "/", '\\\\"'],
-    ids=repr,
-)
-def test_a_header_of_a_million_characters_is_read_in_one_go(piece: str) -> None:
+@pytest.mark.parametrize("piece", ['"', "\\", ",", "=", 'a="', "Bearer ", "a a", "a" * 10, '\\\\"'], ids=repr)
+def test_a_long_header_is_read_in_linear_time(piece: str) -> None:
     # With anything worse than linear time this would outlast the time limit of a test many times over.
     with pytest.raises(ValueError, match=r"."):
-        parse_challenge("Bearer " + piece * (1_000_000 // len(piece)))
+        parse_challenge("Bearer " + piece * (300_000 // len(piece)))
+
+
+HSM = "contoso.managedhsm.azure.net"
 
 
 @pytest.mark.parametrize(
-    ("scope", "authority", "fits"),
+    ("scope", "authority"),
     [
-        pytest.param(SCOPE, "contoso.managedhsm.azure.net", True, id="below"),
-        pytest.param("https://MANAGEDHSM.azure.net/.default", "contoso.managedhsm.azure.net", True, id="case"),
-        pytest.param(
-            "https://managedhsm.azure.net:443/.default", "contoso.managedhsm.azure.net", True, id="default-port"
-        ),
-        pytest.param(SCOPE, "contoso.managedhsm.azure.net:8443", False, id="other-port"),
-        pytest.param(
-            "https://managedhsm.azure.net:8443/.default", "contoso.managedhsm.azure.net:8443", True, id="same-port"
-        ),
-        pytest.param("https://localhost:8443/.default", "myhsm.localhost:8443", True, id="below-localhost"),
-        pytest.param(
-            "https://managedhsm.azure.net:8443/.default", "contoso.managedhsm.azure.net", False, id="port-of-resource"
-        ),
-        pytest.param(SCOPE, "managedhsm.azure.net", False, id="bare-domain"),
-        pytest.param(SCOPE, "evilmanagedhsm.azure.net", False, id="no-dot"),
-        pytest.param(SCOPE, "contoso.managedhsm.azure.net.evil.example", False, id="look-alike-host"),
-        pytest.param(SCOPE, "contoso.managedhsm.azure.net.", False, id="trailing-dot"),
-        pytest.param(
-            "https://managedhsm.azure.net.evil.example/.default",
-            "contoso.managedhsm.azure.net",
-            False,
-            id="look-alike-resource",
-        ),
-        pytest.param("https://vault.azure.net/.default", "contoso.managedhsm.azure.net", False, id="other-service"),
-        pytest.param(
-            "https://contoso.managedhsm.azure.net/.default", "contoso.managedhsm.azure.net", False, id="itself"
-        ),
-        pytest.param("not-absolute/.default", "contoso.managedhsm.azure.net", False, id="no-host"),
-        pytest.param("https://evil@managedhsm.azure.net", "contoso.managedhsm.azure.net", False, id="userinfo"),
-        pytest.param("https://evil\\.managedhsm.azure.net", "a.evil\\.managedhsm.azure.net", False, id="backslash"),
-        pytest.param(f"{SCOPE} https://b.example/.default", "contoso.managedhsm.azure.net", False, id="two-scopes"),
-        pytest.param(f"{SCOPE}\t", "contoso.managedhsm.azure.net", False, id="unprintable"),
-        pytest.param("https://managedhsm.azure.net:x", "contoso.managedhsm.azure.net", False, id="broken-port"),
+        ("https://MANAGEDHSM.azure.net/.default", HSM),
+        ("https://managedhsm.azure.net:443/.default", HSM),
+        ("https://managedhsm.azure.net:8443/.default", f"{HSM}:8443"),
+        ("https://localhost:8443/.default", "myhsm.localhost:8443"),
     ],
 )
-def test_a_token_goes_only_below_the_domain_it_is_meant_for(scope: str, authority: str, fits: bool) -> None:
-    assert resource_fits(scope, authority) is fits
+def test_a_resource_fits_the_hosts_below_its_domain(scope: str, authority: str) -> None:
+    assert resource_fits(scope, authority)
 
 
 @pytest.mark.parametrize(
-    ("accepted", "fits"),
+    ("scope", "authority"),
     [
-        pytest.param({"hsm.azurestack.example"}, True, id="named"),
-        pytest.param({"hsm.azurestack.example:444"}, False, id="other-port"),
-        pytest.param({"azurestack.example"}, False, id="parent"),
-        pytest.param({"x.hsm.azurestack.example"}, False, id="child"),
+        (SCOPE, f"{HSM}:8443"),
+        ("https://managedhsm.azure.net:8443/.default", HSM),
+        (SCOPE, "managedhsm.azure.net"),
+        (SCOPE, "evilmanagedhsm.azure.net"),
+        ("https://edhsm.azure.net/.default", HSM),
+        (SCOPE, f"{HSM}.evil.example"),
+        (SCOPE, f"{HSM}."),
+        ("https://managedhsm.azure.net.evil.example/.default", HSM),
+        ("https://vault.azure.net/.default", HSM),
+        (f"https://{HSM}/.default", HSM),
+        ("managedhsm.azure.net/.default", HSM),
+        ("https://evil@managedhsm.azure.net", HSM),
+        ("https://evil\\.managedhsm.azure.net", "a.evil\\.managedhsm.azure.net"),
+        (f"{SCOPE} https://b.example/.default", HSM),
+        (f"{SCOPE}\t", HSM),
+        ("https://managedhsm.azure.net:x", HSM),
     ],
 )
-def test_a_further_resource_is_accepted_by_its_whole_name(accepted: set[str], fits: bool) -> None:
-    assert resource_fits("https://hsm.azurestack.example/.default", "anything", also_accepted=accepted) is fits
+def test_a_resource_fits_no_other_host(scope: str, authority: str) -> None:
+    assert not resource_fits(scope, authority)
+
+
+def test_a_further_resource_is_accepted_by_its_whole_name() -> None:
+    named = ["hsm.azurestack.example", "hsm.azurestack.example:444", "azurestack.example", "x.hsm.azurestack.example"]
+    scope = "https://hsm.azurestack.example/.default"
+
+    assert [resource_fits(scope, "any", also_accepted={name}) for name in named] == [True, False, False, False]
 
 
 def test_a_resource_host_has_one_form() -> None:

@@ -24,7 +24,6 @@ from azure.keyvault.administration._generated.types import RoleAssignmentWire, R
 from azure.keyvault.administration._mapping import (
     job_details,
     role_assignment,
-    role_assignment_body,
     role_assignments,
     role_definition,
     role_definition_body,
@@ -104,7 +103,7 @@ def test_every_member_of_the_wire_has_its_attribute() -> None:
     assert role_assignments({"value": [WIRE_ASSIGNMENT]}) == [ASSIGNMENT]
 
 
-def test_known_values_are_members_whose_text_is_their_value() -> None:
+def test_known_values_become_enum_members() -> None:
     role = role_definition(KNOWN)
     custom = role_definition({**KNOWN, "type": "new", "properties": {"type": "CustomRole"}})
     (permission,) = role.permissions or []
@@ -139,13 +138,19 @@ def test_any_json_becomes_a_model_or_a_decode_error(wire: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "kind"),
-    [({}, "an object"), ([], "a list"), (True, "a boolean"), (1, "a number"), (1.5, "a number")],
-    ids=["object", "list", "boolean", "integer", "float"],
+    ("value", "kind"), [({}, "an object"), ([], "a list"), (True, "a boolean"), (1, "a number"), (1.5, "a number")]
 )
-def test_the_error_says_what_stood_where(value: Any, kind: str) -> None:
+def test_the_error_names_the_member_and_its_type(value: Any, kind: str) -> None:
     with pytest.raises(DecodeError, match=f"sent {kind} as 'roleName', where a string was expected"):
         role_definition({**WIRE_DEFINITION, "properties": {"roleName": value}})
+
+
+@pytest.mark.parametrize(
+    "permissions", [{}, "x", [None], ["x"], [{"dataActions": "x"}], [{"notActions": {}}], [{"notDataActions": [[]]}]]
+)
+def test_malformed_permissions_are_a_decode_error(permissions: Any) -> None:
+    with pytest.raises(DecodeError):
+        role_definition({**WIRE_DEFINITION, "properties": {"permissions": permissions}})
 
 
 def test_a_time_that_no_calendar_has_is_an_error() -> None:
@@ -153,7 +158,7 @@ def test_a_time_that_no_calendar_has_is_an_error() -> None:
         job_details("backup", {"endTime": 10**20})
 
 
-def test_a_body_holds_what_was_given_and_nothing_else() -> None:
+def test_a_body_holds_the_given_members_only() -> None:
     empty = role_definition_body(role_name=None, description=None, permissions=None, assignable_scopes=None)
     full = role_definition_body(
         role_name="",
@@ -179,7 +184,7 @@ def test_a_body_holds_what_was_given_and_nothing_else() -> None:
     }
 
 
-def test_whatever_has_the_attributes_of_a_permission_is_one() -> None:
+def test_an_object_with_the_attributes_of_a_permission_is_accepted() -> None:
     class Permission:
         actions = None
         not_actions = ("a",)
@@ -207,21 +212,15 @@ def test_whatever_has_the_attributes_of_a_permission_is_one() -> None:
     ],
     ids=["dict", "text", "none", "without-all-attributes", "text-as-list"],
 )
-def test_anything_else_is_no_permission(permission: Any) -> None:
+def test_any_other_object_is_not_a_permission(permission: Any) -> None:
     with pytest.raises(ValueError, match="must be"):
         role_definition_body(role_name=None, description=None, permissions=[permission], assignable_scopes=None)
 
 
-def test_an_assignment_body_names_role_and_principal() -> None:
-    body = role_assignment_body(role_definition_id="r", principal_id="p")
-
-    assert body == {"properties": {"roleDefinitionId": "r", "principalId": "p"}}
-
-
-def test_a_page_of_assignments_holds_what_they_share_once() -> None:
+def test_assignments_of_a_page_share_equal_strings() -> None:
     properties = {"principalId": "principal", "roleDefinitionId": "role", "scope": "/keys/key"}
     wire = {"id": "id", "name": "name", "type": "type", "properties": properties}
-    # As the service sends it: each string of the text becomes one of its own.
+    # As the service sends it: each string of the text becomes a separate object.
     page: list[Any] = json.loads(json.dumps([wire, wire]))
 
     one, other = role_assignments({"value": page})

@@ -113,4 +113,4 @@ def test_secret_at_the_end_of_what_is_shown_is_replaced_as_a_whole(cut: int) -> 
     "piece", ["\\", "%5C", "%25", "&amp;", "&#38;", "\\u005c", "\0", "sig=", '"token":"', "Bearer ", "://"]
 )
 def test_huge_text_is_searched_in_linear_time(piece: str) -> None:
-    assert len(redact(piece * 10_000_000, decoded([_SIGNATURE, "a" * 10_000]))) < 2 * LONGEST_SHOWN
+    assert len(redact(piece * 2_000_000, decoded([_SIGNATURE, "a" * 10_000]))) < 2 * LONGEST_SHOWN

@@ -8,20 +8,14 @@ from datetime import datetime, timedelta, timezone
 from typing import Any, NamedTuple
 
 import pytest
-from azure.core.exceptions import (
-    AzureError,
-    DecodeError,
-    HttpResponseError,
-    ServiceRequestError,
-    ServiceResponseError,
-)
+from azure.core.exceptions import AzureError, DecodeError, HttpResponseError, ServiceRequestError, ServiceResponseError
 from azure.core.pipeline import PipelineContext, PipelineResponse
 from azure.core.rest import HttpRequest
 
 from azure.keyvault.administration._identifiers import with_query
 from azure.keyvault.administration._runtime.pipeline import ClientPipeline
 from azure.keyvault.administration._runtime.rest import JobStart, Operation, RestClient, decode_object, status_error
-from azure.keyvault.administration._runtime.retry import JobAwareRetryPolicy, carries_token, may_have_been_accepted
+from azure.keyvault.administration._runtime.retry import JobAwareRetryPolicy, may_have_been_accepted
 from azure.keyvault.administration._runtime.sending import SendOncePolicy
 from azure.keyvault.administration._runtime.transport import FirstPolicy
 from fakes import VAULT, Answer, FakeResponse, ScriptedTransport
@@ -43,16 +37,16 @@ def start(headers: dict[str, str] = AUTHORIZED) -> HttpRequest:
 @pytest.mark.parametrize(
     ("outcome", "tries"),
     [
-        pytest.param(Answer(429), 2, id="429"),
-        pytest.param(ServiceRequestError("refused", error=ConnectionRefusedError()), 2, id="never-left"),
-        pytest.param(ServiceRequestError("unknown cause"), 1, id="unknown-cause"),
-        pytest.param(Answer(500), 1, id="500"),
-        pytest.param(Answer(503, headers={"Retry-After": "1"}), 1, id="503-that-says-when"),
-        pytest.param(Answer(408), 1, id="408"),
-        pytest.param(ServiceResponseError("lost"), 1, id="lost-answer"),
+        (Answer(429), 2),
+        (ServiceRequestError("refused", error=ConnectionRefusedError()), 2),
+        (ConnectionRefusedError("from the transport itself"), 2),
+        (ServiceRequestError("unknown cause"), 1),
+        *((Answer(status), 1) for status in (408, 500)),
+        (Answer(503, headers={"Retry-After": "1"}), 1),
+        (ServiceResponseError("lost"), 1),
     ],
 )
-async def test_a_start_is_sent_again_only_if_it_cannot_have_been_taken(outcome: Any, tries: int) -> None:
+async def test_a_start_is_retried_only_if_it_cannot_have_been_accepted(outcome: Any, tries: int) -> None:
     client, transport = rest(outcome, Answer(202, {}))
 
     if tries == 1:
@@ -64,9 +58,8 @@ async def test_a_start_is_sent_again_only_if_it_cannot_have_been_taken(outcome: 
     assert len(transport.requests) == tries
 
 
-@pytest.mark.parametrize("status", [500, 503], ids=str)
-async def test_a_start_without_token_is_sent_again_since_nothing_was_done(status: int) -> None:
-    client, transport = rest(Answer(status), Answer(202, {}))
+async def test_a_start_without_token_is_retried() -> None:
+    client, transport = rest(Answer(503), Answer(202, {}))
 
     await client.start(JobStart(start({}), 202))
 
@@ -75,18 +68,13 @@ async def test_a_start_without_token_is_sent_again_since_nothing_was_done(status
 
 @pytest.mark.parametrize(
     "outcome",
-    [Answer(429), Answer(500), Answer(503), ServiceRequestError("a"), ServiceResponseError("b")],
-    ids=["429", "500", "503", "never-left", "lost-answer"],
+    [Answer(429), Answer(500), Answer(503), ServiceRequestError("a"), ServiceResponseError("b"), OSError("c")],
 )
-async def test_any_other_request_is_sent_again_as_azure_core_does(outcome: Any) -> None:
+async def test_any_other_request_is_retried(outcome: Any) -> None:
     client, transport = rest(outcome, Answer(200, {"a": 1}))
 
     assert await client.send(Operation(HttpRequest("PUT", "/", headers=AUTHORIZED), 200), dict) == {"a": 1}
     assert len(transport.requests) == 2
-
-
-def test_a_request_carries_a_token_if_it_is_authorized() -> None:
-    assert [carries_token(start()), carries_token(start({}))] == [True, False]
 
 
 class Attempt(NamedTuple):
@@ -98,35 +86,51 @@ class Attempt(NamedTuple):
 @pytest.mark.parametrize(
     ("attempt", "accepted"),
     [
-        pytest.param(Attempt(FakeResponse(start(), Answer(500))), True, id="500"),
-        pytest.param(Attempt(FakeResponse(start(), Answer(429))), False, id="429"),
-        pytest.param(Attempt(error=ServiceRequestError("a")), False, id="never-left"),
-        pytest.param(Attempt(error=ServiceResponseError("a")), True, id="lost-answer"),
-        pytest.param(Attempt(error=ServiceResponseError("a"), http_request=start({})), False, id="without-token"),
+        (Attempt(FakeResponse(start(), Answer(500))), True),
+        (Attempt(FakeResponse(start(), Answer(429))), False),
+        (Attempt(error=ServiceRequestError("a")), False),
+        (Attempt(error=ServiceResponseError("a")), True),
+        (Attempt(error=ServiceResponseError("a"), http_request=start({})), False),
     ],
 )
-def test_what_an_earlier_try_may_have_done(attempt: Attempt, accepted: bool) -> None:
+def test_an_earlier_attempt_may_have_been_accepted(attempt: Attempt, accepted: bool) -> None:
     harmless = Attempt(error=ServiceRequestError("a"))
 
     assert may_have_been_accepted([harmless, attempt]) is accepted
-
-
-def test_without_earlier_tries_nothing_was_done() -> None:
     assert may_have_been_accepted([]) is False
 
 
 @pytest.mark.parametrize(
-    ("url", "expected"),
+    ("query", "expected"),
     [
-        pytest.param(VAULT, f"{VAULT}?api-version=7.6", id="none"),
-        pytest.param(f"{VAULT}?a=1&a=2", f"{VAULT}?a=1&a=2&api-version=7.6", id="others-stay"),
-        pytest.param(f"{VAULT}?api-version=7.2&b=", f"{VAULT}?b=&api-version=7.6", id="replaced"),
-        pytest.param(f"{VAULT}/x#f", f"{VAULT}/x?api-version=7.6", id="the-fragment-stays-here"),
-        pytest.param(f"{VAULT}?$t=%FFa&flag", f"{VAULT}?$t=%FFa&flag&api-version=7.6", id="others-stay-as-they-are"),
+        ("", "?api-version=7.6"),
+        ("?api-version=7.2&b=", "?b=&api-version=7.6"),
+        ("/x#f", "/x?api-version=7.6"),
+        ("?a=1&a=2&$t=%FFa&flag", "?a=1&a=2&$t=%FFa&flag&api-version=7.6"),
     ],
 )
-def test_a_query_parameter_is_added_or_replaced(url: str, expected: str) -> None:
-    assert with_query(url, {"api-version": "7.6"}) == expected
+def test_a_query_parameter_is_added_or_replaced(query: str, expected: str) -> None:
+    assert with_query(f"{VAULT}{query}", {"api-version": "7.6"}) == f"{VAULT}{expected}"
+
+
+@pytest.mark.parametrize(
+    ("raw", "kind"),
+    [
+        (ConnectionRefusedError("a"), ServiceRequestError),
+        (OSError("b"), ServiceResponseError),
+        (TypeError("c"), ValueError),
+    ],
+)
+async def test_an_error_that_the_transport_does_not_wrap_is_wrapped(raw: Exception, kind: type[Exception]) -> None:
+    client, _ = rest(*[raw] * 11)
+
+    with pytest.raises(kind):
+        await client.send(Operation(HttpRequest("PUT", "/", headers=AUTHORIZED), 200), dict)
+
+
+def test_a_query_parameter_that_is_none_is_refused() -> None:
+    with pytest.raises(ValueError, match="got None for 'a', 'c'"):
+        with_query(VAULT, {"a": None, "b": "1", "c": None})
 
 
 async def test_parameters_of_a_call_are_added_to_its_url() -> None:
@@ -137,7 +141,7 @@ async def test_parameters_of_a_call_are_added_to_its_url() -> None:
     assert transport.requests[0].url == f"{VAULT}/?a=b&c=d+e&api-version=7.6"
 
 
-def test_a_body_that_is_no_object_is_a_decode_error_with_the_response() -> None:
+def test_a_body_that_is_not_an_object_is_a_decode_error_with_the_response() -> None:
     response = FakeResponse(start(), Answer(200, [1]))
 
     with pytest.raises(DecodeError, match="JSON of type list") as caught:

@@ -1,10 +1,9 @@
-"""One execution of the same work at a time, shared by all who ask meanwhile."""
+"""One execution of the same work at a time, shared by all callers that ask meanwhile."""
 
 from __future__ import annotations
 
 import asyncio
 import traceback
-from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -33,7 +32,7 @@ class Work:
         return number
 
 
-async def test_all_who_ask_meanwhile_share_one_execution() -> None:
+async def test_concurrent_callers_share_one_execution_and_a_later_one_does_not() -> None:
     flights: SingleFlight[str, int] = SingleFlight()
     work = Work()
     tasks = [asyncio.create_task(flights.run("a", work)) for _ in range(50)]
@@ -42,14 +41,7 @@ async def test_all_who_ask_meanwhile_share_one_execution() -> None:
     work.release.set()
 
     assert await asyncio.gather(*tasks) == [1] * 50
-
-
-async def test_a_later_caller_starts_anew() -> None:
-    flights: SingleFlight[str, int] = SingleFlight()
-    work = Work()
-    work.release.set()
-
-    assert [await flights.run("a", work), await flights.run("a", work)] == [1, 2]
+    assert await flights.run("a", work) == 2
 
 
 async def test_different_keys_do_not_wait_for_each_other() -> None:
@@ -63,21 +55,6 @@ async def test_different_keys_do_not_wait_for_each_other() -> None:
 
     slow.release.set()
     assert await waiting == 1
-
-
-async def test_an_error_is_shared_by_all_who_waited_and_by_nobody_else() -> None:
-    flights: SingleFlight[str, int] = SingleFlight()
-    work = Work()
-    work.error = ValueError("no")
-    tasks = [asyncio.create_task(flights.run("a", work)) for _ in range(10)]
-    await yield_to_loop()
-
-    work.release.set()
-
-    errors = await asyncio.gather(*tasks, return_exceptions=True)
-    assert [repr(error) for error in errors] == ["ValueError('no')"] * 10
-    work.error = None
-    assert await flights.run("a", work) == 2
 
 
 class _WithCodeError(ClientAuthenticationError):
@@ -120,7 +97,7 @@ async def test_each_waiter_gets_its_own_azure_core_error(error: AzureError) -> N
     assert [own.__cause__ for own in errors] == [None, error, error]
 
 
-async def test_another_error_is_shared_and_its_traceback_does_not_grow_with_the_waiters() -> None:
+async def test_another_error_is_shared_without_a_growing_traceback() -> None:
     flights: SingleFlight[str, int] = SingleFlight()
     work = Work()
     work.error = OSError(2, "No such file", "token.json")
@@ -132,20 +109,8 @@ async def test_another_error_is_shared_and_its_traceback_does_not_grow_with_the_
 
     assert errors == [work.error] * 50
     assert len(list(traceback.walk_tb(work.error.__traceback__))) < 10
-
-
-async def test_the_next_waiter_leads_when_the_leader_is_cancelled() -> None:
-    flights: SingleFlight[str, int] = SingleFlight()
-    work = Work()
-    leader, *others = [asyncio.create_task(flights.run("a", work)) for _ in range(10)]
-    await yield_to_loop()
-
-    leader.cancel()
-    await yield_to_loop()
-    work.release.set()
-
-    assert await asyncio.gather(*others) == [2] * 9
-    assert leader.cancelled()
+    work.error = None
+    assert await flights.run("a", work) == 2
 
 
 async def test_a_chain_of_cancelled_leaders_ends_with_the_last_waiter() -> None:
@@ -163,7 +128,7 @@ async def test_a_chain_of_cancelled_leaders_ends_with_the_last_waiter() -> None:
     assert [task.cancelled() for task in tasks[:-1]] == [True] * 4
 
 
-async def test_a_waiter_that_is_cancelled_disturbs_nobody() -> None:
+async def test_cancelling_a_waiter_disturbs_no_other() -> None:
     flights: SingleFlight[str, int] = SingleFlight()
     work = Work()
     leader, waiter, other = [asyncio.create_task(flights.run("a", work)) for _ in range(3)]
@@ -177,22 +142,7 @@ async def test_a_waiter_that_is_cancelled_disturbs_nobody() -> None:
     assert waiter.cancelled()
 
 
-async def test_a_leader_that_times_out_takes_nobody_with_it() -> None:
-    flights: SingleFlight[str, int] = SingleFlight()
-    work = Work()
-    leader = asyncio.create_task(asyncio.wait_for(flights.run("a", work), timeout=0.001))
-    await yield_to_loop()
-    other = asyncio.create_task(flights.run("a", work))
-
-    with pytest.raises(asyncio.TimeoutError):
-        await leader
-    await yield_to_loop()
-    work.release.set()
-
-    assert await other == 2
-
-
-async def test_those_who_waited_can_join_the_flight_that_the_first_of_them_starts_next() -> None:
+async def test_waiters_join_the_next_flight_of_the_first_of_them() -> None:
     first: SingleFlight[str, int] = SingleFlight()
     second: SingleFlight[str, int] = SingleFlight()
     work, next_work = Work(), Work()
@@ -228,37 +178,6 @@ def test_a_flight_of_another_loop_is_not_waited_for() -> None:
     with pytest.raises(asyncio.CancelledError):
         first_loop.run_until_complete(stuck)
     first_loop.close()
-
-
-def test_trio_tasks_share_one_execution_and_its_error() -> None:
-    flights: SingleFlight[str, int] = SingleFlight()
-    outcomes: list[int | str] = []
-
-    async def main() -> None:
-        for error in (None, ServiceRequestError("no")):
-            executions = 0
-
-            async def work(error: Exception | None = error) -> int:
-                nonlocal executions
-                executions += 1
-                await trio.testing.wait_all_tasks_blocked()
-                if error is not None:
-                    raise error
-                return executions
-
-            async def one(work: Callable[[], Awaitable[int]] = work) -> None:
-                try:
-                    outcomes.append(await flights.run("a", work))
-                except ServiceRequestError as own:
-                    outcomes.append(str(own))
-
-            async with trio.open_nursery() as nursery:
-                for _ in range(5):
-                    nursery.start_soon(one)
-
-    trio.run(main)
-
-    assert outcomes == [1] * 5 + ["no"] * 5
 
 
 def test_the_next_waiter_leads_when_the_leader_is_cancelled_on_trio() -> None:

@@ -107,8 +107,6 @@ def _challenges(header: str) -> Iterator[tuple[str, dict[str, str]]]:
             scheme, parameters = name[0], {}
             token68 = _TOKEN68.match(header, name.end())
             position = token68.end() if token68 else name.end()
-            if position < len(header) and header[position] not in " \t,":
-                raise ValueError("the header is malformed")
         else:
             if scheme is None:
                 raise ValueError("the header names no scheme")

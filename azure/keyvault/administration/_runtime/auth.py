@@ -12,8 +12,8 @@ Later the service may challenge again: because the HSM moved to another tenant (
 because a policy wants more of the token (continuous access evaluation, a challenge with claims and error
 ``insufficient_claims``). Either is answered by sending the *same* request again with a new token, each kind at most
 once per request, so a service that keeps challenging causes an error, not a loop. A 401 that ends a call, for any
-reason, drops the token and what was known of the origin: the next call starts with a probe and asks the
-credential again.
+reason, drops the token and what was known of the origin: the next call starts with a probe and asks the credential
+again.
 
 Three rules make this safe when many requests share a client:
 

@@ -43,10 +43,8 @@ class PolicyGroup(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
     def __init__(self, policies: list[SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]]) -> None:
         super().__init__()
         self._policies = policies
-        self._on_request = [(place, policy.on_request) for place, policy in enumerate(policies)]
         # Most policies look at requests only.
-        reading = [(place, policy.on_response) for place, policy in enumerate(policies) if _reads_responses(policy)]
-        self._on_response = reading[::-1]
+        self._reading = [(place, policy) for place, policy in enumerate(policies) if _reads_responses(policy)][::-1]
 
     async def send(self, request: PipelineRequest[HttpRequest]) -> PipelineResponse[HttpRequest, AsyncHttpResponse]:
         """Show the request to each policy, and the response in the reverse order.
@@ -55,17 +53,16 @@ class PolicyGroup(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         """
         inside = 0
         try:
-            for place, on_request in self._on_request:
-                inside = place
+            for policy in self._policies:
                 # The hooks are declared to return nothing, but may be coroutines.
-                waiting: Any = on_request(request)
+                waiting: Any = policy.on_request(request)
                 if waiting is not None and isawaitable(waiting):
                     await waiting
-            inside = len(self._policies)
+                inside += 1
             response = await self.next.send(request)
-            for place, on_response in self._on_response:
+            for place, policy in self._reading:
                 inside = place
-                waiting = on_response(request, response)
+                waiting = policy.on_response(request, response)
                 if waiting is not None and isawaitable(waiting):
                     await waiting
         except Exception:

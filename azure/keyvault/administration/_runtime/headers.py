@@ -38,6 +38,6 @@ class NewRequestIdPolicy(RequestIdPolicy):
 
 
 def _random_uuid() -> str:
-    """Return a UUID of version 4. Python's own takes twice as long, because it makes an object of it first."""
+    """Return a UUID: "4" is its version, "a" its variant. Python's own takes twice as long, because it is an object."""
     digits = os.urandom(16).hex()
     return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-a{digits[17:20]}-{digits[20:]}"

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from aiohttp import ClientHandlerType, ClientRequest, ClientResponse
 
 
-def netrc_names(host: str) -> bool:
+def is_in_netrc(host: str) -> bool:
     """Return whether the user's ``.netrc`` has an entry for a host, which aiohttp and requests would use."""
     path = os.environ.get("NETRC")
     files = [path] if path else ["~/.netrc", "~/_netrc"]
@@ -30,7 +30,7 @@ def _has_entry(file: str, host: str) -> bool:
         return False
 
 
-def has_password(transport: Any) -> bool:
+def has_own_authorization(transport: Any) -> bool:
     """Return whether a transport's session has its own ``Authorization``, as those of aiohttp and requests can."""
     session = getattr(transport, "session", None)
     return bool(getattr(session, "auth", None)) or "Authorization" in getattr(session, "headers", ())
@@ -47,7 +47,7 @@ def without_authorization(prepared: Any) -> Any:
     return prepared
 
 
-FOR_REQUESTS = (keep_headers, without_authorization)
+AUTH_OF_REQUESTS = (keep_headers, without_authorization)
 
 
 class OwnAuthorization:

@@ -54,6 +54,8 @@ def usable_proxy(proxy: Any, source: str, *, schemes: tuple[str, ...] | None) ->
     scheme, separator, rest = url.partition("://")
     if schemes is not None and scheme.lower() not in schemes:
         shown = f"a proxy of scheme {scheme!r}" if separator else f"{url.rpartition('@')[2]!r}, which has no scheme"
+        if isinstance(proxy, (bytes, Mapping)):
+            shown = type(cast("object", proxy)).__name__
         raise ValueError(
             f"{source} must be {_EXAMPLE}: only {' and '.join(schemes)} proxies are supported, got {shown}"
         )

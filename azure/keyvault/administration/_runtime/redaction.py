@@ -65,7 +65,8 @@ def secrets_of(request: HttpRequest) -> frozenset[bytes]:
     found += tokens
     for text in (*tokens, request.url):
         found += _SIGNATURE.findall(text)
-    return decoded(found) | request.secrets if isinstance(request, FollowUpRequest) else decoded(found)
+    own = decoded(found)
+    return own | request.secrets if isinstance(request, FollowUpRequest) else own
 
 
 class FollowUpRequest(RestRequest):

@@ -11,8 +11,11 @@ class RestRequest(HttpRequest):
     """A request whose body is JSON, if it has one.
 
     azure-core's policies and transports ask for ``body``, ``data`` and ``files``, the names of an older class, six
-    times in each call. Its own request finds them only after the usual look-up has failed.
+    times in each call. Its own request finds them only after the usual look-up has failed. Nothing is uploaded, so a
+    policy cannot add files.
     """
+
+    files = None
 
     @property
     def body(self) -> Any:
@@ -20,8 +23,3 @@ class RestRequest(HttpRequest):
         return self.content
 
     data = body
-
-    @property
-    def files(self) -> None:
-        """None: nothing is uploaded."""
-        return None

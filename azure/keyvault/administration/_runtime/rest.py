@@ -1,4 +1,4 @@
-"""Send one request and return its result: a JSON object, or azure-core's exception."""
+"""Send one request: return the JSON object of the response, or raise azure-core's exception."""
 
 from __future__ import annotations
 
@@ -116,8 +116,8 @@ class RestClient:
         :param operation: The request and the status code that means success.
         :keyword error_map: Exceptions by status code, in place of the usual ones.
         :keyword params: Query parameters to add.
-        :keyword recover: Called with the error if an earlier try of this request may have succeeded: returns a response
-            that holds what the lost one held, or None.
+        :keyword recover: Called with the error if an earlier attempt of this request may have succeeded: returns a
+            response that holds what the lost one held, or None.
         :keyword options: Options of the pipeline.
         :raises ~azure.core.exceptions.HttpResponseError: If the status code is another one.
         """

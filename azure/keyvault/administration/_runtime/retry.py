@@ -13,8 +13,8 @@ depends on what a second one would do:
 * ``send_request`` sends requests whose meaning is unknown here, so azure-core's rules apply to it.
 
 This policy alone could not enforce that: users bring their own retry and redirect policies, and aiohttp repeats
-requests by itself. It only saves attempts that make no sense. What makes it safe is the last step
-before the transport (``sending.py``), which sends no start twice and tells aiohttp not to repeat anything.
+requests by itself. It only avoids attempts that make no sense. What makes it safe is the last step before the transport
+(``sending.py``), which sends no start twice and keeps aiohttp from repeating anything.
 """
 
 from __future__ import annotations

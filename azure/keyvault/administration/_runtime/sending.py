@@ -3,16 +3,15 @@
 Transports differ in what they do by themselves, and azure-core's errors differ in what they mean. Above this step
 they don't:
 
-* Each send is one request on the wire. aiohttp, which would send PUT, GET and DELETE again after a broken connection,
-  is stopped.
+* Each send is one request on the wire, even with aiohttp, which would send PUT, GET and DELETE again after a broken
+  connection. Only a session of requests inside a wrapper can still repeat requests, if its ``Retry`` says so.
 * The start of a job that the service may have taken isn't sent again, whichever policy asks for it.
 * A ``ServiceRequestError`` that has a cause means that the request never left. Other failures are
   ``ServiceResponseError``.
 * ``Authorization`` is the client's, even if the machine's ``.netrc`` or the transport's session has another one.
 * No error holds the password of a proxy, or the request with its token.
 
-The transport may be one of azure-core's or wrap one. Nothing here can see a session inside a wrapper that repeats
-requests by itself, such as one of requests with ``Retry`` for all methods.
+The transport may be one of azure-core's or wrap one.
 """
 
 from __future__ import annotations
@@ -20,7 +19,8 @@ from __future__ import annotations
 import re
 import zlib
 from http import HTTPStatus
-from typing import TYPE_CHECKING, Any, NamedTuple, cast
+from http.cookiejar import CookieJar
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import aiohttp
 from typing_extensions import override
@@ -30,19 +30,19 @@ from azure.core.pipeline.policies import AsyncHTTPPolicy
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.core.rest import AsyncHttpResponse, HttpRequest
 
-from .._identifiers import hostname
+from .._identifiers import described, hostname
 from .delivery import never_left, proxy_refusal
 from .errors import ClientClosedError, broken_encoding
 from .own_authorization import (
-    FOR_REQUESTS,
+    AUTH_OF_REQUESTS,
     OwnAuthorization,
-    has_password,
+    has_own_authorization,
+    is_in_netrc,
     keep_headers,
-    netrc_names,
     without_authorization,
 )
 from .proxies import PROXY_SCHEMES, environment_proxies, proxy_of, secrets_of_proxy, shown_proxy, user_info_of
-from .read_once import Disguise, ReadOnceCookies
+from .read_once import ReadOnceCookies, WatchedBody
 from .starts import START_PROGRESS, AlreadySentError
 from .tls import apply_tls
 from .transport_errors import new_error, safe_error
@@ -81,7 +81,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         self._endpoint = endpoint
         self._tls = tls
         self._trusts_environment = trusts_environment
-        self._has_netrc_entry = trusts_environment and netrc_names(hostname(endpoint))
+        self._has_netrc_entry = trusts_environment and is_in_netrc(hostname(endpoint))
         # What a transport of unknown type turns out to be.
         self._not_taken: set[str] = set()
         self._wraps_aiohttp = False
@@ -94,21 +94,21 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         if start is not None:
             start.begin()
         while True:
-            disguise = self._prepare(request, start)
+            changes = self._prepare(request, start)
             try:
                 response = await self.next.send(request)
-            except Exception as error:  # noqa: BLE001 - raised below, as what it means
+            except Exception as error:  # noqa: BLE001 - translated and raised below
                 caught = error
             else:
                 if start is not None:
                     start.end(response, may_be_taken=response.http_response.status_code not in _NOT_TAKEN)
                 return response
             finally:
-                if disguise is not None:
-                    disguise.take_off()
+                if changes is not None:
+                    changes.undo()
             # Out here: an azure-core error keeps the exception that is being handled where it is made or raised. Those
             # of aiohttp and requests hold the request with its token, or the password of a proxy.
-            is_unsent = disguise is not None and disguise.is_unsent()
+            is_unsent = changes is not None and changes.is_unsent()
             failure = self._failure(caught, request, is_start=start is not None, is_unsent=is_unsent)
             if failure is None:
                 # The transport refused an option that was set here.
@@ -122,7 +122,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
                 # On Python 3.10 a coroutine that was resumed with an exception goes on handling it.
                 failure.error.__context__ = None
 
-    def _prepare(self, request: PipelineRequest[HttpRequest], start: StartProgress | None) -> Disguise | None:
+    def _prepare(self, request: PipelineRequest[HttpRequest], start: StartProgress | None) -> _TemporaryChanges | None:
         """Set the options with which the request is sent once and as it is.
 
         Returns what the request is to lose again, if it had to be changed for that.
@@ -132,19 +132,21 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             headers["Accept-Encoding"] = _ENCODINGS
         apply_tls(self._tls, options, request.context.transport)
         if "cookies" not in self._not_taken:
-            given: Any = options.get("cookies")
-            # The jars of requests stay as they are.
-            if not given or isinstance(given, (dict, list, tuple)):
-                options["cookies"] = ReadOnceCookies(cast("Any", given) or ())
-        is_overruling = self._trusts_environment and (self._has_netrc_entry or has_password(request.context.transport))
+            given = options.get("cookies")
+            # A jar says for which hosts its cookies are.
+            if not (given and isinstance(given, CookieJar)):
+                options["cookies"] = _read_once(given)
+        is_overruling = self._trusts_environment and (
+            self._has_netrc_entry or has_own_authorization(request.context.transport)
+        )
         if start is None and not is_overruling:
             return None
-        disguise = Disguise(request.http_request)
+        changes = _TemporaryChanges(request.http_request)
         if start is not None and _is_of_azure_core(request.context.transport):
-            disguise.watch_body()
+            changes.watch_body()
         if is_overruling:
-            self._overrule_passwords(request, disguise)
-        return disguise
+            self._overrule_passwords(request, changes)
+        return changes
 
     def _proxy(self, request: PipelineRequest[HttpRequest]) -> str | None:
         proxy = proxy_of(request.http_request.url, request.context.options)
@@ -152,7 +154,7 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             proxy = (environment_proxies(self._endpoint) or {}).get("https")
         return proxy
 
-    def _overrule_passwords(self, request: PipelineRequest[HttpRequest], disguise: Disguise) -> None:
+    def _overrule_passwords(self, request: PipelineRequest[HttpRequest], changes: _TemporaryChanges) -> None:
         """Keep the password of a ``.netrc`` entry, or of the transport's session, out of a request.
 
         requests uses neither for a request that has its own ``auth``. aiohttp always does, and refuses a request that
@@ -162,8 +164,8 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         if self._wraps_aiohttp or isinstance(request.context.transport, AioHttpTransport):
             options.pop("auth", None)
             given = [each for each in options.get("middlewares") or () if not isinstance(each, OwnAuthorization)]
-            options["middlewares"] = (*given, OwnAuthorization(disguise.hide_authorization()))
-        elif "auth" not in self._not_taken and options.get("auth") in (None, *FOR_REQUESTS):
+            options["middlewares"] = (*given, OwnAuthorization(changes.hide_authorization()))
+        elif "auth" not in self._not_taken and options.get("auth") in (None, *AUTH_OF_REQUESTS):
             has_own = "Authorization" in request.http_request.headers
             options["auth"] = keep_headers if has_own else without_authorization
 
@@ -207,13 +209,13 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
         text = str(error)
         if isinstance(error, TypeError) and (unknown := _UNKNOWN_KEYWORD.search(text)):
             value = options.get(unknown[1])
-            if value in FOR_REQUESTS or (isinstance(value, ReadOnceCookies) and not value):
+            if value in AUTH_OF_REQUESTS or (isinstance(value, ReadOnceCookies) and not value):
                 self._not_taken.add(unknown[1])
                 del options[unknown[1]]
                 return True
         # Only aiohttp refuses such an "auth". Its text is checked because a response can end in a ValueError, too.
         is_refusal = isinstance(error, (TypeError, ValueError, Warning)) and "auth" in text.lower()
-        if is_refusal and options.get("auth") in FOR_REQUESTS:
+        if is_refusal and options.get("auth") in AUTH_OF_REQUESTS:
             self._wraps_aiohttp = True
             return True
         return False
@@ -243,6 +245,15 @@ class SendOncePolicy(AsyncHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             # A transport of another make, or a wrapper.
             return self.is_closed
         return session is None or getattr(session, "closed", False) is True
+
+
+def _read_once(cookies: Any) -> ReadOnceCookies:
+    try:
+        return ReadOnceCookies(cookies or ())
+    except (TypeError, ValueError):
+        # Raised outside of the handler because Python's error may show a cookie.
+        pass
+    raise ValueError(f"cookies must be a mapping of names to values, got {described(cookies)}")
 
 
 def _start_of(request: PipelineRequest[HttpRequest]) -> StartProgress | None:
@@ -286,3 +297,43 @@ def _phrase(status: int) -> str:
         return HTTPStatus(status).phrase
     except ValueError:
         return ""
+
+
+class _TemporaryChanges:
+    """What a request carries only while it is being sent.
+
+    :param request: The request.
+    """
+
+    def __init__(self, request: HttpRequest) -> None:
+        # Any: the name by which azure-core's transports ask for the body is missing from its newer type.
+        self._request: Any = request
+        self._authorization: str | None = None
+        self._content: Any = None
+        self._body: WatchedBody | None = None
+
+    def hide_authorization(self) -> str | None:
+        """Take the request's ``Authorization`` out, and return it."""
+        self._authorization = self._request.headers.pop("Authorization", None)
+        return self._authorization
+
+    def watch_body(self) -> None:
+        """Give the request a body that is sent once, and knows whether it was.
+
+        Only that tells whether a proxy hung up before the request was sent to the service, or after that.
+        """
+        self._content = self._request.content
+        if isinstance(self._content, (str, bytes)):
+            content = self._content.encode() if isinstance(self._content, str) else self._content
+            self._body = self._request.data = WatchedBody(content)
+
+    def is_unsent(self) -> bool:
+        """Return whether it is certain that the request was not sent."""
+        return self._body is not None and not self._body.is_begun
+
+    def undo(self) -> None:
+        """Make the request what it was."""
+        if self._authorization is not None:
+            self._request.headers["Authorization"] = self._authorization
+        if self._body is not None:
+            self._request.data = self._content

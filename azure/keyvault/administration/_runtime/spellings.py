@@ -151,22 +151,22 @@ def _readings(content: bytes) -> Iterator[tuple[bytes, Sequence[int]]]:
     for _ in range(_DEEPEST):
         if not _holds(content, _MARKS_OF_ESCAPES):
             return
-        decoded, places, done = bytearray(), array("L"), 0
+        text, places, done = bytearray(), array("L"), 0
         for escape in _ESCAPE.finditer(content):
             meaning = _meaning(escape)
             if meaning is None:
                 continue
             start = escape.start()
-            decoded += content[done:start]
-            decoded += meaning
+            text += content[done:start]
+            text += meaning
             places.extend(origins[done:start])
             places.extend([origins[start]] * len(meaning))
             done = escape.end()
         if not done:
             return
-        decoded += content[done:]
+        text += content[done:]
         places.extend(origins[done:])
-        content, origins = bytes(decoded), places
+        content, origins = bytes(text), places
         yield content, origins
 
 

@@ -106,8 +106,8 @@ class Pacer:
         """
         self._accepted.append(sent_at)
 
-    def refused(self, sent_at: float, now: float, pause: float | None) -> bool:
-        """Note that the service refused a request; return whether this begins the throttling.
+    def refused(self, sent_at: float, now: float, pause: float | None) -> None:
+        """Note that the service refused a request.
 
         :param sent_at: When it was sent.
         :param now: The time.
@@ -116,15 +116,16 @@ class Pacer:
         pause = _BACK_OFF if pause is None else pause
         if self._pausing:
             self._resume_at = max(self._resume_at, now + pause)
-            return False
+            return
         if self.throttling and sent_at < self._since:
             # A straggler of the requests that were under way when the pause began.
             self._next_at = max(self._next_at, now + pause)
-            return False
+            return
         self._is_first = not self.throttling
         self.throttling = self._pausing = True
         self._refused_at, self._pause, self._resume_at = sent_at, pause, now + pause
-        return self._is_first
+        if self._is_first:
+            _LOGGER.info("The service throttles the client, which pauses for %.1f s.", pause)
 
     def delay(self, now: float) -> float:
         """Return for how many seconds nothing may be sent.
@@ -144,7 +145,7 @@ class Pacer:
             self._since = now
             self._next_at = max(self._next_at, now)
             if self._is_first:
-                _LOGGER.info("The service throttles the client, which now sends %.2g requests a second.", self._low)
+                _LOGGER.info("The throttled client now sends %.2g requests a second.", self._low)
         elif now - self._since > self._hold_time() + _TRIAL_TIME:
             self.throttling = False
             _LOGGER.info("The service no longer throttles the client, which sent %.2g requests a second.", self._level)
@@ -225,9 +226,8 @@ class CallLimitsPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
             return
         may_retry = options.get("retry_total", self._total) and options.get("retry_status", self._status)
         timeout = options.get("timeout", self._timeout)
-        request.context[_LIMITS] = CallLimits(
-            running_clock()(), timeout if timeout < _NO_TIMEOUT else math.inf, bool(may_retry)
-        )
+        clock = running_clock()
+        request.context[_LIMITS] = CallLimits(clock(), timeout if timeout < _NO_TIMEOUT else math.inf, bool(may_retry))
 
 
 class _Waiter:

@@ -1,12 +1,13 @@
 """A client's own CAs and certificate, read once. azure-core would read them for each request.
 
-That costs more than reading: aiohttp shares a connection only among requests with the same TLS context, so each request
-would need its own TLS handshake.
+That costs more than reading: aiohttp shares a connection only among requests with the same TLS context, so with a
+new context for each request, each would need a TLS handshake.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import ssl
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from azure.core.pipeline.transport import AioHttpTransport
 
 from .._identifiers import described
 
+_EXTENSION = re.compile(r"\.\w{1,8}\Z")
 _CERTIFICATE = "connection_cert must be the path of a file with certificate and key, or the paths of two files"
 
 
@@ -101,5 +103,5 @@ def _trusting(authorities: Any) -> ssl.SSLContext:
 
 
 def _shown(path: Any) -> str:
-    """Return a path for an error. What has several lines is a key or certificate in place of the path of its file."""
-    return repr(path) if isinstance(path, (str, Path)) and "\n" not in str(path) else described(path)
+    """Return a path for an error. A key in place of its file has no extension, in whatever form it is."""
+    return repr(path) if isinstance(path, (str, Path)) and _EXTENSION.search(str(path)) else described(path)

@@ -21,7 +21,7 @@ INSTRUMENTATION: Mapping[str, Any] = {
     "library_version": VERSION,
     "attributes": {"az.namespace": "Microsoft.KeyVault"},
 }
-"""The maker of the spans, as OpenTelemetry shows it. azure-core reads it from a client and from its policy."""
+"""What OpenTelemetry shows as the source of the spans. azure-core reads it from a client and from its policy."""
 
 
 def traced(method: Method) -> Method:

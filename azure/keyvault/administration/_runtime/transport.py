@@ -43,7 +43,7 @@ def default_transport(**options: Any) -> AsyncHttpTransport[HttpRequest, AsyncHt
 
 
 class FirstPolicy(SansIOHTTPPolicy[HttpRequest, AsyncHttpResponse]):
-    """Checks a call before any other policy does: its event loop, and keywords that only this library knows.
+    """Checks a call before any other policy does: its event loop, and keywords that it must check or remove.
 
     aiohttp's connections can't be used from another event loop than theirs: aiohttp itself would fail in one of several
     obscure ways, or wait for a loop that no longer runs. No retry can help.
