@@ -23,7 +23,7 @@ TARGET = ROOT / "azure" / "keyvault" / "administration" / "_generated"
 
 
 def generated_files(document: Path = DOCUMENT) -> dict[str, str]:
-    """Return what the generated files should hold, by name."""
+    """Return the expected content of the generated files, by name."""
     texts = generate(yaml.safe_load(document.read_text(encoding="utf-8")), source=f"eng/openapi/{document.name}")
     return {name: formatted(text) for name, text in texts.items()}
 
@@ -35,7 +35,7 @@ def formatted(text: str) -> str:
 
 
 def drift(files: Mapping[str, str], target: Path) -> list[str]:
-    """Describe, file by file, how a folder differs from what it should hold."""
+    """Describe, file by file, the differences of a folder from its expected content."""
     present = {path.name: path.read_text(encoding="utf-8") for path in target.glob("*.py")}
     return [
         _difference(name, present.get(name), files.get(name))

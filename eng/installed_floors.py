@@ -1,6 +1,6 @@
 """Fail unless Python and each dependency are the oldest that the installed package allows.
 
-``tox -e lowest`` runs this before the tests: they cannot pass there on newer versions than the package promises.
+``tox -e lowest`` runs this first, so that its tests cannot pass on newer versions than the package promises.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ _PACKAGE = "azure-keyvault-administration"
 
 
 def _floor(allowed: SpecifierSet) -> Version:
-    # ValueError without a ">=": then there is no floor to be tested.
+    # Without a ">=" there is no floor to test, and min raises ValueError.
     return min(Version(specifier.version) for specifier in allowed if specifier.operator == ">=")
 
 
 def main() -> None:
-    """Compare what is installed with the metadata of the installed package.
+    """Compare the installed versions with the metadata of the package.
 
     :raises SystemExit: Something is installed in another version than its floor.
     """

@@ -1,7 +1,7 @@
 """The code blocks of README, the emulator's page and the site. As a command, write them to files for type checkers.
 
-A block of a reference page may be a fragment: statements that go on where the previous fragment of the page ended, in
-the body of an async function whose parameters are :data:`NAMES`.
+A block of a reference page may be a fragment: statements that continue the previous fragment of the page, in the body
+of an async function whose parameters are :data:`NAMES`.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ DOCUMENTS = (
     ROOT / "azure" / "keyvault" / "administration" / "emulator" / "README.md",
     *sorted((ROOT / "eng" / "docs").glob("*.md")),
 )
-# What the fragments of the reference may use without making it.
+# Names that fragments of the reference may use without defining them.
 NAMES = {
     "access": "KeyVaultAccessControlClient",
     "backup": "KeyVaultBackupClient",
@@ -33,19 +33,19 @@ from azure.keyvault.administration.emulator import ManagedHsmEmulator
 
 
 class Block(NamedTuple):
-    """A fenced block, and where it stands."""
+    """A fenced block and its place."""
 
     document: Path
     heading: str
     file: str | None
-    """The name under which the text above says to save it."""
+    """The file name from the text above it."""
     code: str
     output: str | None
-    """What it prints, where a block of text right below says so."""
+    """Its output, if a block of text follows immediately."""
 
     @property
     def is_fragment(self) -> bool:
-        """Whether it defines nothing, and so is a part of something longer."""
+        """Whether it defines nothing, and is thus part of something longer."""
         return not re.search(r"^(async def|def|class|if __name__)\b", self.code, re.MULTILINE)
 
 

@@ -1,6 +1,6 @@
 """Each operation of ``KeyVaultAccessControlClient`` once.
 
-Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL`` and add ``--real-hsm``.
+Run it without arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL`` and add ``--real-hsm``.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ async def role_definitions(client: KeyVaultAccessControlClient, name: uuid.UUID)
     )
     print(f"Created {created.role_name!r}.")
 
-    # An update replaces the whole definition: what is not given again becomes empty.
+    # An update replaces the whole definition: omitted parts become empty.
     permissions.append(KeyVaultPermission(data_actions=[KeyVaultDataAction.READ_HSM_KEY]))
     await client.set_role_definition(
         KeyVaultRoleScope.GLOBAL, name=name, role_name="Key creator and reader", permissions=permissions
@@ -51,7 +51,7 @@ async def role_definitions(client: KeyVaultAccessControlClient, name: uuid.UUID)
 async def role_assignments(client: KeyVaultAccessControlClient, role_name: uuid.UUID) -> None:
     """Assign a role at the scope of one key, list the assignments there page by page, and remove it."""
     role = await client.get_role_definition(KeyVaultRoleScope.GLOBAL, role_name)
-    # The service gives each role an id; only one that you make yourself may have none.
+    # The service gives each role an id; only a role that you construct yourself may have none.
     assert role.id
     scope = "/keys/payments"
     assignment_name = uuid.uuid4()
@@ -62,7 +62,7 @@ async def role_assignments(client: KeyVaultAccessControlClient, role_name: uuid.
             print(f"At {scope}: {assignment.properties}")
 
     await client.delete_role_assignment(scope, assignment_name)
-    # Deleting what is not there is no error, so clean-up code can run twice.
+    # Deleting a missing assignment is not an error, so clean-up code can run twice.
     await client.delete_role_assignment(scope, assignment_name)
 
 

@@ -1,11 +1,11 @@
-"""Who can do what: every role assignment of an HSM as a table, with the actions that an auditor asks about first.
+"""Who can do what: every role assignment of an HSM as a table, with the most important actions.
 
-Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL`` and add ``--real-hsm``.
+Run it without arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL`` and add ``--real-hsm``.
 The principal needs to read role definitions, role assignments and keys: Managed HSM Administrator does not read keys,
 Crypto User does. Needs the package ``rich``.
 
-The scopes of all keys are read at once. A Managed HSM takes 5 such requests a second, and refuses more. The client
-keeps to the rate that the HSM takes, so a thousand keys are read in little more than 200 seconds.
+All scopes are read concurrently. A Managed HSM accepts 5 such requests a second, and the client keeps to the rate that
+the HSM accepts, so reading a thousand keys takes little more than 200 seconds.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ async def main() -> None:
 
 
 async def audit(client: KeyVaultAccessControlClient) -> Table:
-    """Return the table. A definition that is assigned but deleted grants nothing, and is shown as such."""
+    """Return the table. Assignments of deleted roles grant nothing, and are marked."""
     roles = {role.id: role async for role in client.list_role_definitions(KeyVaultRoleScope.GLOBAL)}
     table = Table("principal", "role", "scope", *QUESTIONS, title=f"Who can do what in {client.vault_url}")
     for granted in await assignments(client):
@@ -62,7 +62,7 @@ async def audit(client: KeyVaultAccessControlClient) -> Table:
 
 
 async def assignments(client: KeyVaultAccessControlClient) -> list[KeyVaultRoleAssignmentProperties]:
-    """Return what is assigned at every scope: the lists of ``/`` and ``/keys`` leave single keys out."""
+    """Return the assignments at every scope: the lists of ``/`` and ``/keys`` omit single keys."""
     scopes = [KeyVaultRoleScope.GLOBAL, KeyVaultRoleScope.KEYS, *[f"/keys/{name}" for name in await key_names(client)]]
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     console = Console(stderr=True)
@@ -74,14 +74,14 @@ async def assignments(client: KeyVaultAccessControlClient) -> list[KeyVaultRoleA
             progress.advance(bar)
             return found
 
-        # As many calls as there are scopes: no semaphore, no sleep, no retry.
+        # One call per scope, all at once: no semaphore, no sleep, no retry.
         lists = await asyncio.gather(*(read(scope) for scope in scopes))
     by_id = {each.role_assignment_id: each.properties for found in lists for each in found if each.properties}
     return list(by_id.values())
 
 
 def permits(role: KeyVaultRoleDefinition, action: KeyVaultDataAction) -> bool:
-    """Tell whether a role permits a data action: one of its permissions grants it and does not exclude it."""
+    """Return whether a role permits a data action: one of its permissions grants it and does not exclude it."""
     return any(
         _matches(permission.data_actions, action) and not _matches(permission.not_data_actions, action)
         for permission in role.permissions or []
@@ -93,7 +93,7 @@ def _matches(actions: list[str] | None, wanted: str) -> bool:
 
 
 async def furnish(client: KeyVaultAccessControlClient, hsm: SampleHsm) -> None:
-    """Give an emulated HSM, which is new, something to audit."""
+    """Create something to audit in a new emulated HSM."""
     await allow_key_management(client, hsm.principal_id)
     await create_key(client, "payments")
     role = await client.set_role_definition(

@@ -1,6 +1,6 @@
-"""A backup with a bar that moves while it is in progress. The service tells no percentage, so the bar shows time.
+"""A backup with a progress bar. The service sends no percentage, so the bar shows time.
 
-Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``, ``BLOB_CONTAINER_URL``
+Run it without arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``, ``BLOB_CONTAINER_URL``
 and ``BLOB_SAS_TOKEN``, and add ``--real-hsm``. Needs the package ``rich``.
 """
 
@@ -32,10 +32,10 @@ async def main() -> None:
 
 
 async def show_progress(poller: AsyncKeyVaultLROPoller[Any], interval: float) -> None:
-    """Move a bar until the job has ended, well or not."""
+    """Move a bar until the job has succeeded or failed."""
     columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     with Progress(*columns) as progress:
-        # No total is known: rich lets the bar run to and fro.
+        # Without a total, rich moves the bar back and forth.
         bar = progress.add_task(_words(poller.details), total=None)
         while not poller.done():
             await asyncio.sleep(interval)

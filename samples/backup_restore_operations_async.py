@@ -1,6 +1,6 @@
 """Back up a whole HSM with progress on one line, check the backup, and restore it.
 
-Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``, ``BLOB_CONTAINER_URL``
+Run it without arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``, ``BLOB_CONTAINER_URL``
 and ``BLOB_SAS_TOKEN``, and add ``--real-hsm`` with its name: the restore replaces everything in it by what was backed
 up.
 """
@@ -31,7 +31,7 @@ async def back_up(client: KeyVaultBackupClient, hsm: SampleHsm) -> str:
     print("The check says that a backup would succeed.")
 
     poller = await client.begin_backup(hsm.container_url, hsm.sas_token)
-    # Keep the token: with it, any client of this HSM can follow the job, in another process too.
+    # Keep the token: with it, any client of this HSM can follow the job, even in another process.
     print(f"To resume: {poller.continuation_token()}")
     await show_progress(poller, hsm.polling_interval)
     result = await poller.result()
@@ -49,7 +49,7 @@ async def restore(client: KeyVaultBackupClient, hsm: SampleHsm, folder_url: str)
 
 
 async def show_progress(poller: AsyncKeyVaultLROPoller[Any], interval: float) -> None:
-    """Rewrite one line until the job has ended. A job that failed raises when its result is awaited."""
+    """Rewrite one line until the job has ended. A failed job raises when its result is awaited."""
     seconds = 0.0
     while not poller.done():
         print(f"\r{poller.details.kind}: {poller.status()} for {seconds:.0f} s", end="", flush=True)

@@ -1,6 +1,6 @@
 """A disaster recovery drill: encrypt, back up, lose everything, restore, compare, and decrypt.
 
-Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``,
+Run it without arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``,
 ``AZURE_CLIENT_OBJECT_ID``, ``BLOB_CONTAINER_URL`` and ``BLOB_SAS_TOKEN``, and add ``--real-hsm`` with its name: **the
 drill purges the keys and deletes the custom roles of that HSM**, so use one that is there for drills. The principal
 needs the roles Managed HSM Administrator, Crypto Officer and Crypto User.
@@ -39,7 +39,7 @@ async def main() -> int:
 
 
 async def drill(access: KeyVaultAccessControlClient, backup: KeyVaultBackupClient, hsm: SampleHsm) -> int:
-    """Go through the whole drill."""
+    """Run the whole drill."""
     key_id, encrypted = await encrypt(hsm)
     before = await inventory(access)
     print(f"Before:   {before}")
@@ -86,7 +86,7 @@ async def encrypt(hsm: SampleHsm) -> tuple[str, bytes]:
 
 
 async def decrypt(hsm: SampleHsm, key_id: str, ciphertext: bytes) -> bytes:
-    """Decrypt a message, which only the private key in the HSM can do."""
+    """Decrypt a message, which requires the private key in the HSM."""
     async with CryptographyClient(key_id, hsm.credential, **hsm.client_kwargs) as cryptography:
         decrypted = await cryptography.decrypt(EncryptionAlgorithm.rsa_oaep_256, ciphertext)
     return decrypted.plaintext
@@ -94,7 +94,7 @@ async def decrypt(hsm: SampleHsm, key_id: str, ciphertext: bytes) -> bytes:
 
 @dataclass
 class Inventory:
-    """What an HSM holds, as far as its administrator can see. Two are equal if nothing was lost."""
+    """The content of an HSM that its administrator can see. Two are equal if nothing was lost."""
 
     keys: dict[str, list[str]]
     """Ids of all versions by the key's name."""
@@ -122,7 +122,7 @@ async def inventory(client: KeyVaultAccessControlClient) -> Inventory:
 async def wipe(client: KeyVaultAccessControlClient) -> None:
     """Lose the keys, the assignments at them, and the custom roles."""
     for name in await key_names(client):
-        # Whole lists first: what later pages hold while things disappear is not promised.
+        # Read whole lists first: later pages may shift while items are deleted.
         for assignment in [item async for item in client.list_role_assignments(f"/keys/{name}")]:
             assert assignment.name
             await client.delete_role_assignment(f"/keys/{name}", assignment.name)
@@ -133,7 +133,7 @@ async def wipe(client: KeyVaultAccessControlClient) -> None:
 
 
 async def furnish(client: KeyVaultAccessControlClient, hsm: SampleHsm) -> None:
-    """Give an emulated HSM, which is new, something to lose."""
+    """Create something to lose in a new emulated HSM."""
     await allow_key_management(client, hsm.principal_id)
     for _ in range(2):
         await create_key(client, "signing")

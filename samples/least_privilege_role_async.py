@@ -1,6 +1,6 @@
-"""A custom role with the least privilege that backups take, and the proof that it permits that and nothing else.
+"""A custom role with the least privilege for backups, and the proof that it permits nothing else.
 
-Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL`` and
+Run it without arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL`` and
 ``OTHER_OBJECT_ID``, the object id of the principal that is to make backups, and add ``--real-hsm``; the proof needs the
 credential of that principal, and is left out there.
 """
@@ -19,7 +19,7 @@ from sample_hsm import SampleHsm, sample_hsm
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
 
-# A name of our own: run again, this replaces the role instead of making another one.
+# With a fixed name, another run replaces the role instead of creating a second one.
 ROLE_NAME = "c6a4f8c2-2f57-4d0e-9c1a-6c1f0d3b7a55"
 
 

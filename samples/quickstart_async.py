@@ -1,6 +1,6 @@
-"""The life of an HSM in one minute: roles, keys, a backup, a disaster, and the restore.
+"""An HSM in one minute: roles, keys, a backup, a simulated disaster, and the restore.
 
-Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``,
+Run it without arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``,
 ``AZURE_CLIENT_OBJECT_ID``, ``BLOB_CONTAINER_URL`` and ``BLOB_SAS_TOKEN``, and add ``--real-hsm`` with its name. The
 disaster happens only where there are no keys to lose.
 """
@@ -46,7 +46,7 @@ async def lend_a_role(client: KeyVaultAccessControlClient, *, principal_id: str)
         description="Reads keys and their metadata, and nothing else.",
         permissions=[KeyVaultPermission(data_actions=[KeyVaultDataAction.READ_HSM_KEY])],
     )
-    # The service gives each role an id and a name; only one that you make yourself may have none.
+    # The service gives each role an id and a name; only a role that you construct yourself may have none.
     assert role.id
     assert role.name
     print(f"\nCreated the role {role.role_name!r} ({role.name}). It grants:")

@@ -1,6 +1,6 @@
-"""Start a backup, and let another process follow it to its end, as after a crash.
+"""Start a backup, and let another process follow it until it ends, as after a crash.
 
-Run it with no arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``, ``BLOB_CONTAINER_URL``
+Run it without arguments to use an emulated HSM. To use a real one, set ``AZURE_MANAGEDHSM_URL``, ``BLOB_CONTAINER_URL``
 and ``BLOB_SAS_TOKEN``, and add ``--real-hsm``. With ``--follow TOKEN`` as well, it only follows that backup.
 """
 
@@ -27,13 +27,13 @@ async def main() -> None:
 
 
 async def start(hsm: SampleHsm) -> None:
-    """Start a backup here, and another process that follows it."""
+    """Start a backup in this process, and another process that follows it."""
     async with KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client:
         poller = await client.begin_backup(hsm.container_url, hsm.sas_token)
-        # It holds no secret: a file, a database or a log is a good place for it.
+        # It holds no secret: it may be stored in a file, a database or a log.
         token = poller.continuation_token()
         print(f"Process {os.getpid()} started a backup, and forgets it.", flush=True)
-        # An emulated HSM is no different for it: its environment leads there.
+        # For an emulated HSM, its environment points there.
         follower = await asyncio.create_subprocess_exec(
             *(sys.executable, __file__, "--real-hsm", "--follow", token), env={**os.environ, **hsm.environment}
         )
@@ -44,7 +44,7 @@ async def start(hsm: SampleHsm) -> None:
 async def follow(hsm: SampleHsm, token: str) -> None:
     """Follow a backup that another process started."""
     async with KeyVaultBackupClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs) as client:
-        # The first argument, a container's URL, is not looked at when a backup is resumed, and no SAS is needed.
+        # When resuming, the container URL is ignored and no SAS token is needed.
         poller = await client.begin_backup("", continuation_token=token, polling_interval=0.5)
         result = await poller.result()
         print(f"Process {os.getpid()} followed it: the backup is in {result.folder_url}")

@@ -1,6 +1,6 @@
 """The HSM that the samples work on: one emulated for the run, unless the command line says ``--real-hsm``.
 
-What the environment happens to hold never leads a sample to a real HSM.
+Environment variables alone never select a real HSM.
 """
 
 from __future__ import annotations
@@ -22,27 +22,27 @@ if TYPE_CHECKING:
 
 @dataclass
 class SampleHsm:
-    """What a sample needs to know of its HSM."""
+    """The HSM of a sample: addresses, credentials and settings."""
 
     vault_url: str
     credential: AsyncTokenCredential
     principal_id: str
-    """Object id of the principal that the credential stands for."""
+    """Object id of the credential's principal."""
     container_url: str
     sas_token: str
     polling_interval: float
-    """Seconds between two looks at a job."""
+    """Seconds between two polls of a job."""
     client_kwargs: dict[str, Any]
     other_principal_id: str
-    """Object id of somebody else, to give roles to."""
+    """Object id of another principal, to give roles to."""
     other_credential: AsyncTokenCredential | None
-    """The other one's credential, where the sample can have it."""
+    """The other principal's credential, if available."""
     environment: dict[str, str]
-    """What another process needs to reach this HSM, beside the environment of this one."""
+    """Environment variables with which another process reaches this HSM."""
 
 
 def sample_parser() -> argparse.ArgumentParser:
-    """Return a parser for the options that all samples have."""
+    """Return a parser for the options of all samples."""
     parser = argparse.ArgumentParser(
         description=sys.modules["__main__"].__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
@@ -51,16 +51,16 @@ def sample_parser() -> argparse.ArgumentParser:
         nargs="?",
         const="",
         metavar="NAME",
-        help="use the HSM that AZURE_MANAGEDHSM_URL names, if NAME is its name; a sample that restores wants the name",
+        help="use the HSM of AZURE_MANAGEDHSM_URL, whose name is NAME; a sample that restores requires NAME",
     )
     return parser
 
 
 def real_hsm_url(name: str, *, overwrites: bool) -> str:
-    """Return the URL of the HSM that the environment and the command line agree upon; end the program if they don't.
+    """Return the URL of the HSM, or end the program unless the environment and the command line agree about it.
 
-    :param name: The name that the command line gives; empty if none.
-    :keyword overwrites: Whether the sample replaces what is in the HSM.
+    :param name: The name in the command line, or an empty string.
+    :keyword overwrites: Whether the sample replaces the content of the HSM.
     """
     url = os.environ.get("AZURE_MANAGEDHSM_URL", "")
     actual = (urlsplit(url).hostname or "").partition(".")[0]
@@ -79,10 +79,10 @@ def real_hsm_url(name: str, *, overwrites: bool) -> str:
 async def sample_hsm(
     options: argparse.Namespace | None = None, *, overwrites: bool = False
 ) -> AsyncGenerator[SampleHsm, None]:
-    """Open an emulated HSM, or the real one if the command line says so.
+    """Open an emulated HSM, or the real one of ``--real-hsm``.
 
-    :param options: What the parser of :func:`sample_parser` returned; by default the command line is parsed here.
-    :keyword overwrites: Whether the sample replaces what is in the HSM, so that a real one has to be named.
+    :param options: The result of :func:`sample_parser`; by default the command line is parsed here.
+    :keyword overwrites: Whether the sample replaces the content of the HSM, so that a real one must be named.
     """
     options = options or sample_parser().parse_args()
     if options.real_hsm is not None:
@@ -106,7 +106,7 @@ async def sample_hsm(
         from azure.keyvault.administration.emulator import ManagedHsmEmulator  # noqa: PLC0415 - not needed with an HSM
 
         async with ManagedHsmEmulator(job_duration=1) as hsm:
-            print("No --real-hsm: using an emulated HSM that lives as long as this run.\n")
+            print("No --real-hsm: using an emulated HSM that exists as long as this run.\n")
             yield SampleHsm(
                 hsm.vault_url,
                 hsm.credential,

@@ -1,4 +1,4 @@
-"""The keys of an HSM, as far as the samples need them. Real code uses ``azure-keyvault-keys``."""
+"""Key operations for the samples. Real code uses ``azure-keyvault-keys``."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 async def call(client: KeyVaultAccessControlClient, method: str, url: str, body: Any = None) -> Any:
-    """Send a request of our own through the client's pipeline, and return the JSON that it is answered with."""
+    """Send a request through the client's pipeline, and return the JSON of its response."""
     response = await client.send_request(HttpRequest(method, url, json=body))
     response.raise_for_status()
     return response.json() if response.content else None
@@ -47,7 +47,7 @@ async def purge_key(client: KeyVaultAccessControlClient, name: str) -> None:
 
 
 async def allow_key_management(client: KeyVaultAccessControlClient, principal_id: str) -> None:
-    """Assign the built-in roles that creating, reading and purging keys takes, unless they are assigned already."""
+    """Assign the built-in roles for creating, reading and purging keys, unless they are already assigned."""
     async for role in client.list_role_definitions("/"):
         if role.role_name in {"Managed HSM Crypto User", "Managed HSM Crypto Officer"} and role.id:
             try:

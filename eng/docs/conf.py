@@ -52,7 +52,7 @@ copybutton_exclude = ".linenos, .gp, .go"
 python_maximum_signature_line_length = 88
 add_module_names = False
 autodoc_member_order = "bysource"
-# Types stand in the description, next to what they are types of, and nowhere else.
+# Types are shown in the description of parameters, and nowhere else.
 autodoc_typehints = "description"
 autodoc_typehints_description_target = "documented_params"
 autodoc_typehints_format = "short"
@@ -62,27 +62,26 @@ autodoc_default_options = {
 }
 
 nitpicky = True
-# Type variables, and what only the library itself uses.
+# Type variables, and types that only the library itself uses.
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(.*\.)?(T_co|T|PollingReturnType_co|CaseInsensitiveEnumMeta)",
+        r"(.*\.)?(T_co|T|PollingReturnType_co|CaseInsensitiveEnumMeta|PathLike)",
     )
 ]
 
-# Where a page of the site shows what included files link to.
+# Link targets of included files, and their pages on the site.
 PAGES = {
     "azure/keyvault/administration/emulator/README.md": "emulator.md",
     "samples": "samples.md",
     "#parity": "parity.md",
 }
-EMULATOR = "azure/keyvault/administration/emulator/README.md"
 
 
 def inventories() -> dict[str, tuple[str, str]]:
-    """Write the inventories of other projects, which lie here as text, in the format that intersphinx reads.
+    """Convert the inventories of other projects, which are text files here, to intersphinx's format.
 
-    Those on the network change by themselves, and a build must not need it. azure-core has none.
+    Those on the network change, and a build must work offline. azure-core has none.
     """
     found: dict[str, tuple[str, str]] = {}
     for source in sorted((HERE / "inventories").glob("*.txt")):
@@ -102,17 +101,17 @@ intersphinx_disabled_reftypes = ["std:*"]
 
 
 def link_to_pages(_app: Any, _path: Any, _parent: Any, content: list[str]) -> None:
-    """Let the links of an included file lead to pages of the site. One that leads nowhere is a warning."""
+    """Make the links of an included file point to pages of the site. Sphinx warns of dead ones."""
     text = content[0]
     for file, page in PAGES.items():
         text = text.replace(f"]({file})", f"]({page})")
-    # A test is known by its name; where it is, the repository says.
+    # Only the name of a test, which is enough to find it.
     text = re.sub(r"`tests/(\S+?)\.py::(\w+)`", r"`\2`", text)
     content[0] = re.sub(r"\]\(eng/docs/([\w-]+\.md)\)", r"](\1)", text)
 
 
 def forget_overloads(_app: Any) -> None:
-    """Let a method of the backup client have one signature: the page shows its overloads, each under its heading."""
+    """Give methods of the backup client one signature: the page shows the overloads under their own headings."""
     analyzer = ModuleAnalyzer.for_module(f"{PACKAGE}.aio._backup_client")
     analyzer.analyze()
     analyzer.overloads.clear()
@@ -132,17 +131,20 @@ def hide_parentheses(
 
 
 def tidy(
-    _app: Any, what: str, _name: str, _object: Any, _options: Any, lines: list[str]
+    _app: Any, what: str, name: str, _object: Any, _options: Any, lines: list[str]
 ) -> None:
-    """Leave out the type of a property, which its heading has."""
+    """Leave out the type of a property, which its heading has; let keywords of the emulator get their types."""
     if what == "property":
         lines[:] = itertools.takewhile(
             lambda line: not line.startswith(":rtype"), lines
         )
+    elif name.startswith(f"{PACKAGE}.emulator"):
+        # Sphinx adds annotations to parameters only.
+        lines[:] = [line.replace(":keyword ", ":param ") for line in lines]
 
 
 def resolve_by_name(app: Any, env: Any, node: Any, content: Any) -> Any:
-    """Find a class by its name: an annotation may know it by the module that defines it."""
+    """Resolve a class by its name: annotations use the private module that defines it."""
     if node.get("refdomain") != "py":
         return None
     name = re.split(r"\W", node["reftarget"])[-1]
@@ -161,7 +163,7 @@ def resolve_by_name(app: Any, env: Any, node: Any, content: Any) -> Any:
 
 
 def setup(app: Any) -> None:
-    """Connect what is above to Sphinx."""
+    """Connect these functions to Sphinx."""
     app.connect("builder-inited", forget_overloads)
     app.connect("include-read", link_to_pages)
     app.connect("missing-reference", resolve_by_name)

@@ -1,8 +1,8 @@
 """Turn the service contract into source code: a document goes in, texts by file name come out.
 
-The generator understands the part of OpenAPI that the document uses. Every node is checked against the keys known for
-it, so that nothing which would change the code is overlooked: what isn't known is refused until it is taught here.
-Nothing is read but the templates, and nothing written; that is left to `eng/generate.py`.
+The generator understands the part of OpenAPI that the document uses. Every node is checked against its known keys, so
+that nothing is overlooked: unknown constructs are refused until they are added here. The package reads only its
+templates, and writes nothing; that is left to `eng/generate.py`.
 """
 
 from __future__ import annotations

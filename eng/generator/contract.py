@@ -1,4 +1,4 @@
-"""What the templates need to know of an OpenAPI document."""
+"""The parts of an OpenAPI document that the templates use."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ class Operation:
 
     @property
     def types(self) -> tuple[str, ...]:
-        """Names of the wire types that the client writes or reads. The response to a started job is read elsewhere."""
+        """Names of the wire types that the client writes or reads. The response to a job's start is read elsewhere."""
         return (*([self.body] if self.body else ()), *(() if self.starts_job else (self.result,)))
 
     @property
     def arguments(self) -> tuple[str, ...]:
-        """What a caller must name besides the body: the scope, then the path's parameters."""
+        """The arguments besides the body: the scope, then the path's parameters."""
         scope = ("scope",) if self.scoped else ()
         return (*scope, *map(snake_case, placeholders(self.path)))
 

@@ -41,7 +41,7 @@ def path_expression(operation: Operation) -> str:
 
 
 def parameters(operation: Operation) -> list[str]:
-    """Declare what distinguishes one call of the operation from another."""
+    """Declare the parameters of the operation's function."""
     declared = [f"{name}: str" for name in operation.arguments]
     if operation.body:
         declared.append(f"body: {operation.body}")

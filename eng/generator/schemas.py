@@ -6,17 +6,18 @@ import re
 from collections.abc import Iterator, Sequence
 
 from .contract import Member, WireType
-from .document import Document, DocumentError, Node, check_keys, one_line
+from .document import Document, DocumentError, Node, as_object, check_keys, child, children, one_line
 
 _SCALARS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool"}
 
-# Keys that say nothing about the Python type.
+# Keys without effect on the Python type.
 _NOTES = {"title", "description", "x-added-in", "x-known-values", "format", "pattern", "minimum", "readOnly"}
 
 
 def read_wire_types(document: Document) -> Iterator[WireType]:
     """Read the named objects."""
-    for name, schema in document.schemas.items():
+    for name in document.schemas:
+        schema = child("schemas", document.schemas, name)
         if is_object(schema):
             yield _wire_type(document, name, schema)
         else:
@@ -42,17 +43,17 @@ def reachable(names: set[str], types: Sequence[WireType]) -> Iterator[WireType]:
 
 def python_type(document: Document, at: str, schema: Node) -> str:
     """Write a schema as a Python type."""
-    if "$ref" in schema:
+    if "$ref" in as_object(at, schema):
         check_keys(at, schema, _NOTES | {"$ref"})
         name, target = document.named(at, schema["$ref"], "schemas")
         return f"{name}Wire" if is_object(target) else python_type(document, f"schema {name}", target)
     if "anyOf" in schema:
         check_keys(at, schema, _NOTES | {"anyOf"})
-        return _nullable_type(document, at, schema["anyOf"])
+        return _nullable_type(document, at, children(at, schema, "anyOf"))
     match schema.get("type"):
         case "array":
             check_keys(at, schema, _NOTES | {"type", "items"})
-            return f"list[{python_type(document, f'{at} items', schema.get('items', {}))}]"
+            return f"list[{python_type(document, f'{at} items', child(at, schema, 'items'))}]"
         case str(scalar) if scalar in _SCALARS:
             check_keys(at, schema, _NOTES | {"type"})
             return _SCALARS[scalar]
@@ -60,13 +61,13 @@ def python_type(document: Document, at: str, schema: Node) -> str:
             check_keys(at, schema, _NOTES | {"type"})
             return f"{_SCALARS[scalar]} | None"
         case "object":
-            raise DocumentError(f"{at}: an object needs a name of its own among the schemas")
+            raise DocumentError(f"{at}: an object must be a named schema of its own")
         case unknown:
             raise DocumentError(f"{at}: the generator doesn't know type {unknown!r}")
 
 
 def is_object(schema: Node) -> bool:
-    """Tell whether a schema is an object, which has a type of its own when it is named."""
+    """Return whether a schema is an object: a named one becomes a type."""
     return schema.get("type") == "object"
 
 
@@ -83,8 +84,8 @@ def _wire_type(document: Document, name: str, schema: Node) -> WireType:
     check_keys(at, schema, _NOTES | {"type", "properties", "required", "additionalProperties"})
     if schema.get("additionalProperties", False) is not False:
         raise DocumentError(f"{at}: additionalProperties can only be false")
-    properties: Node = schema.get("properties", {})
-    required = set(schema.get("required", ()))
+    properties = child(at, schema, "properties")
+    required = set(map(str, children(at, schema, "required")))
     if undeclared := sorted(required - properties.keys()):
         raise DocumentError(f"{at}: requires {', '.join(undeclared)}, which it doesn't declare")
     members = tuple(

@@ -442,10 +442,12 @@ async def test_session_of_the_user_adds_no_password(tmp_path: Path, make: Any) -
 
 
 async def _expect_our_tokens(server: RawServer, client: KeyVaultBackupClient) -> None:
-    await client.send_request(HttpRequest("GET", "/x"))
-    await client.send_request(HttpRequest("PUT", "/x", json={}))
+    requests = HttpRequest("GET", "/x"), HttpRequest("PUT", "/x", json={})
+    responses = [await client.send_request(request) for request in requests]
 
     assert [received.token for received in server.requests] == [None, "Bearer token-1", "Bearer token-1"]
+    # Policies see the request with its token, too.
+    assert [response.request.headers["Authorization"] for response in responses] == ["Bearer token-1"] * 2
 
 
 async def test_concurrent_calls_cost_one_challenge_and_one_token_on_the_wire(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def test_the_document_holds_these_operations_and_no_others() -> None:
         if not name.endswith(("AtKeys", "AtKey"))
     }
 
-    assert in_document == OPERATIONS
+    assert in_document == OPERATIONS, "compare the document with the service, then extend OPERATIONS"
 
 
 @pytest.mark.parametrize(("suffix", "scope"), [("AtKeys", "/keys"), ("AtKey", "/keys/{keyName}")])
@@ -85,16 +85,17 @@ def test_every_member_names_the_version_that_added_it_and_is_described() -> None
 
 
 def test_members_that_came_later_are_marked_so() -> None:
-    later = {f"{schema}.{member}": node["x-added-in"] for schema, member, node in _members()}
+    versions = {f"{schema}.{member}": node["x-added-in"] for schema, member, node in _members()}
 
-    assert {name: version for name, version in later.items() if version != "7.2"} == {
+    later = {name: version for name, version in versions.items() if version != "7.2"}
+    assert later == {
         "SASTokenParameter.useManagedIdentity": "7.5",
         "PreBackupOperationParameters.storageResourceUri": "7.6",
         "PreBackupOperationParameters.token": "7.6",
         "PreBackupOperationParameters.useManagedIdentity": "7.6",
         "PreRestoreOperationParameters.sasTokenParameters": "7.6",
         "PreRestoreOperationParameters.folderToRestore": "7.6",
-    }
+    }, "compare x-added-in with the service, then extend this list"
 
 
 def test_no_value_of_the_service_is_a_closed_enumeration() -> None:

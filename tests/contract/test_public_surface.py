@@ -8,6 +8,7 @@ import pickle
 import subprocess
 import sys
 from collections.abc import Iterator
+from enum import Enum
 from typing import Any, get_type_hints
 
 import pytest
@@ -113,7 +114,10 @@ def test_the_package_holds_the_published_names_and_those_of_this_library() -> No
         "KeyVaultRoleDefinition",
         "KeyVaultRoleScope",
     ]
-    assert {"KeyVaultAccessControlClient", "KeyVaultBackupClient"} <= set(azure.keyvault.administration.aio.__all__)
+    clients = ["AsyncKeyVaultLROPoller", "KeyVaultAccessControlClient", "KeyVaultBackupClient"]
+    assert azure.keyvault.administration.aio.__all__ == clients
+    public = {getattr(azure.keyvault.administration, name) for name in azure.keyvault.administration.__all__}
+    assert set(MODELS) == {value for value in public if not issubclass(value, Enum)}, "add the new model to MODELS"
 
 
 @pytest.mark.parametrize(

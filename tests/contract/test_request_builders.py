@@ -82,7 +82,8 @@ def test_each_operation_that_a_client_starts_has_one_builder() -> None:
         if not operation.polled and not name.endswith(("AtKeys", "AtKey"))
     }
 
-    assert [sample.build for sample in SAMPLES] == [builder for builder in builders if builder.__name__[0] != "_"]
+    public = [builder for builder in builders if builder.__name__[0] != "_"]
+    assert [sample.build for sample in SAMPLES] == public, "add a Sample of the new builder to SAMPLES, in its order"
     assert {sample.operation_id for sample in SAMPLES} == started
 
 

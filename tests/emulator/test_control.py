@@ -73,6 +73,14 @@ async def test_a_fault_of_every_kind_is_set_and_listed(hsm: ManagedHsmEmulator, 
         assert await control.send("GET", "/faults") == (200, {"value": []})
 
 
+async def test_form_of_a_failed_job_is_its_name(hsm: ManagedHsmEmulator, control: Control) -> None:
+    await control.send("POST", "/faults", {"fault": {"kind": "failed job", "form": "start refused"}})
+
+    (rule,) = hsm.faults
+    assert isinstance(rule.fault, faults.FailedJob)
+    assert rule.fault.form is faults.FailedJobForm.START_REFUSED
+
+
 async def test_one_fault_is_removed_and_the_others_stay(hsm: ManagedHsmEmulator, control: Control) -> None:
     added = [(await control.send("POST", "/faults", {"fault": {"kind": "drop"}, "times": None}))[1] for _ in range(2)]
 

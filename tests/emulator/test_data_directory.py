@@ -120,6 +120,10 @@ async def test_a_closed_directory_needs_nothing_but_the_database(data: Path) -> 
     assert [name for name in listing(data) if name.startswith("hsm.sqlite")] == ["hsm.sqlite"]
 
 
+async def test_backups_are_for_their_owner_only(data: Path) -> None:
+    assert (data / "storage").stat().st_mode & 0o777 == 0o700
+
+
 async def test_without_its_database_an_hsm_begins_anew_and_keeps_its_security_domain_and_backups(data: Path) -> None:
     before = await state(data)
     async with operating(data=data) as operator:
@@ -339,6 +343,7 @@ def test_what_cannot_be_closed_to_others_is_warned_of(
     stored: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     (stored / "security-domain").chmod(0o644)
+    (stored / "certificates.pem").unlink()
 
     def refuse(_path: Path, _mode: int) -> None:
         raise PermissionError(1, "Operation not permitted")
@@ -425,6 +430,18 @@ def test_parent_that_every_user_may_write_is_refused_unless_it_is_sticky(tmp_pat
 
     parent.chmod(0o1777)
     prepare(data)
+
+
+def test_path_is_checked_again_once_the_directory_is_created(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    parent, mkdir = tmp_path / "parent", Path.mkdir
+
+    def create(path: Path, *_arguments: object, **_options: object) -> None:
+        mkdir(path, parents=True)
+        parent.chmod(0o777)
+
+    monkeypatch.setattr("pathlib.Path.mkdir", create)
+
+    assert f"{parent} can be written by every user" in refusal(parent / "data")
 
 
 @_NEEDS_ROOT

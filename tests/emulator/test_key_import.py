@@ -117,6 +117,8 @@ async def test_properties_of_an_imported_key_are_kept(user: RawClient) -> None:
         ({**EC, "d": encode(b"\1" * 33)}, "the members do not make a key of the kind EC"),
         ({**EC, "x": EC["y"]}, "x property does not belong to the private key"),
         ({**OKP, "crv": "X25519"}, "the curve 'X25519' is not supported for keys of the kind OKP"),
+        ({**EC, "kty": "OKP"}, "the curve 'P-256' is not supported for keys of the kind OKP"),
+        ({**OKP, "kty": "EC"}, "the curve 'Ed25519' is not supported for keys of the kind EC"),
         ({**OKP, "d": encode(bytes(31))}, "the members do not make a key of the kind OKP"),
         ({**OKP, "x": encode(bytes(32))}, "x property does not belong to the private key"),
         ({"kty": "oct"}, "k property of oct key is missing"),

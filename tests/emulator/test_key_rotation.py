@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from azure.keyvault.administration.emulator._domain import rotation
 from azure.keyvault.administration.emulator._http.handlers import key_rotation
 from emulator.raw import RawClient
 from emulator.slow_key import SlowKey
@@ -86,6 +87,13 @@ async def test_invalid_policy_is_refused(user: RawClient, body: dict[str, Any], 
 
     assert reply.error == (400, "BadParameter", message)
     assert (await user.send("GET", PATH)).json["id"] == ""
+
+
+@pytest.mark.parametrize(
+    "trigger", [("timeBeforeExpiry", "P1D"), ("timeBeforeExpiry", "P62D"), ("timeAfterCreate", "P90D")]
+)
+def test_each_trigger_has_its_own_bound(trigger: tuple[str, str]) -> None:
+    assert rotation.parse("P90D", [trigger], 0, None)
 
 
 @pytest.mark.parametrize(

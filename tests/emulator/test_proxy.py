@@ -165,8 +165,13 @@ def test_proxy_refuses_anything_else_with_the_reason(request_line: str, status: 
         pytest.param(b"x" * 2_000_000, 431, "The head of a request may have 16384 bytes.", [], id="endless"),
     ],
 )
-async def test_refusal_is_sent_whole(
-    hsm: ManagedHsmEmulator, request_bytes: bytes, status: int, reason: str, allow: list[str]
+async def test_refusal_is_sent_whole_and_once(
+    hsm: ManagedHsmEmulator,
+    caplog: pytest.LogCaptureFixture,
+    request_bytes: bytes,
+    status: int,
+    reason: str,
+    allow: list[str],
 ) -> None:
     head, _, body = (await _ask(_port(hsm), request_bytes)).decode().partition("\r\n\r\n")
 
@@ -178,6 +183,7 @@ async def test_refusal_is_sent_whole(
         f"Content-Length: {len(body)}",
         "Connection: close",
     ]
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
 
 
 async def test_the_host_name_may_be_written_in_any_case_and_the_head_sent_in_pieces(hsm: ManagedHsmEmulator) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -81,6 +81,25 @@ def test_a_transaction_that_fails_leaves_nothing(store: SqliteStore) -> None:
         half_done()
 
     assert (store.role_definitions(), store.role_assignments()) == ([ROLE], [])
+
+
+def test_a_failed_commit_leaves_nothing_and_no_open_transaction(
+    store: SqliteStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    execute = store._execute
+
+    def fail_to_commit(statement: str, *values: str) -> list[Any]:
+        if statement == "COMMIT":
+            raise StoreError("full")
+        return execute(statement, *values)
+
+    with monkeypatch.context() as patch, pytest.raises(StoreError, match="full"):  # noqa: PT012
+        patch.setattr(store, "_execute", fail_to_commit)
+        with store.transaction():
+            store.save_fact("f", "x")
+
+    with store.transaction():
+        assert store.fact("f") is None
 
 
 def test_keys_are_listed_by_name_live_and_deleted_apart(store: SqliteStore) -> None:

@@ -223,3 +223,13 @@ async def test_unknown_expectation_fails(
 
     assert status.endswith(b" 417 Expectation Failed")
     assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+async def test_malformed_request_is_not_logged_as_an_error(raw: RawClient, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("DEBUG")
+
+    answer = await raw.send_bytes(b"GET / HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer secret\0\r\n\r\n")
+
+    assert answer.partition(b"\r\n")[0].split()[1] == b"400"
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+    assert "secret" not in caplog.text

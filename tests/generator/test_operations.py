@@ -5,8 +5,7 @@ from __future__ import annotations
 from typing import Any
 from urllib.parse import quote
 
-from azure.core.rest import HttpRequest
-
+from azure.keyvault.administration._runtime.request import RestRequest
 from azure.keyvault.administration._runtime.rest import Operation
 from generate import formatted
 from generator import generate, read
@@ -38,19 +37,19 @@ def pets_list(scope: str, *, filter: str | None = None) -> Operation[PageWire]:
     url = f"{_prefix(scope)}/pets"
     if filter is not None:
         url += f"?$filter={quote(filter, safe='')}"
-    request = HttpRequest("GET", url, headers=_HEADERS)
+    request = RestRequest("GET", url, headers=_HEADERS)
     return Operation(request, 200)
 
 
 def baths_start(pet_name: str, body: SoapWire) -> JobStart:
     """Start to wash a pet."""
     url = f"/baths/{quote(pet_name, safe='')}"
-    request = HttpRequest("POST", url, headers=_HEADERS, json=body)
+    request = RestRequest("POST", url, headers=_HEADERS, json=body)
     return JobStart(request, 202)
 
 
 def _prefix(scope: str) -> str:
-    """Place the scope in front of a path; the HSM's own scope is no segment."""
+    """Return the path prefix of a scope; the HSM's own scope has none."""
     return "" if scope == "/" else quote(scope)
 '''
     )
@@ -60,7 +59,7 @@ def test_a_second_optional_query_parameter_follows_the_first(small: dict[str, An
     top = {"name": "top", "in": "query", "schema": {"type": "string"}}
     for path in ("/pets", "/rooms/{roomName}/pets"):
         small["paths"][path]["get"]["parameters"].append(top)
-    namespace: dict[str, Any] = {"HttpRequest": HttpRequest, "Operation": Operation, "quote": quote}
+    namespace: dict[str, Any] = {"RestRequest": RestRequest, "Operation": Operation, "quote": quote}
     code = generate(small, "pets.yaml")["operations.py"].partition("_HEADERS")
     exec(f"from __future__ import annotations\n{code[1]}{code[2]}", namespace)
 

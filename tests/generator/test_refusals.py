@@ -1,8 +1,11 @@
-"""What the generator doesn't know it refuses, and says where it stands."""
+"""The generator refuses constructs that it doesn't know, and names their place."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
+from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -27,20 +30,20 @@ OBJECT = {"application/json": {"schema": {"$ref": "#/components/schemas/Soap"}}}
         (
             ("components", "parameters"),
             {},
-            "#/components/parameters/ApiVersion is none of the parameters of this document",
+            "#/components/parameters/ApiVersion is not among the parameters of this document",
         ),
         (("components", "parameters", "ApiVersion", "schema"), TEXT, "has no enum of the api-versions"),
         (("paths", "/pets", "head"), {}, "/pets: the generator doesn't know head"),
         (("paths", "/pets", "x-scope"), "/rooms", "/pets: doesn't begin with its x-scope /rooms"),
         ((*LIST, "callbacks"), {}, "GET /pets: the generator doesn't know callbacks"),
-        ((*LIST, "x-added-in"), "3", "GET /pets: x-added-in is '3', none of the api-versions"),
+        ((*LIST, "x-added-in"), "3", "GET /pets: x-added-in must be one of the api-versions 1, 2; got '3'"),
         ((*LIST, "operationId"), "listPets", "GET /pets: needs one tag and an operationId"),
         ((*LIST, "tags"), ["Pets", "Homes"], "GET /pets: needs one tag and an operationId"),
         ((*LIST, "summary"), "List.", "GET /pets: summary must be one line without a full stop"),
         (
             (*LIST_IN_ROOM, "x-added-in"),
             "2",
-            "GET /rooms/{roomName}/pets: isn't the operation that stands at the scope /",
+            "GET /rooms/{roomName}/pets: isn't the same as the operation at the scope /",
         ),
         (
             ("paths", "/rooms/{roomName}/pets", "put"),
@@ -51,7 +54,7 @@ OBJECT = {"application/json": {"schema": {"$ref": "#/components/schemas/Soap"}}}
                 "summary": "Write a pet",
                 "responses": {"200": {"description": "So.", "content": OBJECT}},
             },
-            "PUT /rooms/{roomName}/pets: isn't the operation that stands at the scope /",
+            "PUT /rooms/{roomName}/pets: isn't the same as the operation at the scope /",
         ),
         (
             (*LIST, "parameters"),
@@ -61,12 +64,12 @@ OBJECT = {"application/json": {"schema": {"$ref": "#/components/schemas/Soap"}}}
         (
             (*LIST, "parameters"),
             [{"name": "top", "in": "query", "schema": {"type": "integer"}}],
-            "GET /pets top: a parameter can only be a string in the path or the query",
+            "GET /pets top: a parameter can only be a named string in the path or the query",
         ),
         (
             (*LIST, "parameters"),
             [{"name": "If-Match", "in": "header", "schema": TEXT}],
-            "GET /pets If-Match: a parameter can only be a string in the path or the query",
+            "GET /pets If-Match: a parameter can only be a named string in the path or the query",
         ),
         (
             (*LIST, "parameters"),
@@ -98,7 +101,7 @@ OBJECT = {"application/json": {"schema": {"$ref": "#/components/schemas/Soap"}}}
         (
             (*START, "requestBody"),
             {"$ref": "elsewhere.yaml#/Soap"},
-            "elsewhere.yaml#/Soap is none of the requestBodies of this document",
+            "elsewhere.yaml#/Soap is not among the requestBodies of this document",
         ),
         ((*LIST, "responses", "204"), {"description": "None."}, "GET /pets: needs one success, has 200, 204"),
         ((*START, "responses"), {}, "POST /baths/{petName}: needs one success, has none"),
@@ -113,11 +116,11 @@ OBJECT = {"application/json": {"schema": {"$ref": "#/components/schemas/Soap"}}}
         ((*SCHEMAS, "Bath", "additionalProperties"), TEXT, "schema Bath: additionalProperties can only be false"),
         ((*SCHEMAS, "Bath", "required"), ["status", "size"], "schema Bath: requires size, which it doesn't declare"),
         ((*SCHEMAS, "Bath", "title"), None, "schema Bath: title must be one line"),
-        (STATUS, TEXT, "schema Bath.status: x-added-in is None"),
+        (STATUS, TEXT, "schema Bath.status: x-added-in must be one of the api-versions"),
         (
             STATUS,
             {"type": "object", "x-added-in": "1"},
-            "schema Bath.status: an object needs a name of its own among the schemas",
+            "schema Bath.status: an object must be a named schema of its own",
         ),
         (
             STATUS,
@@ -133,6 +136,23 @@ def test_an_unknown_construct_is_refused(
 
     with pytest.raises(DocumentError, match=re.escape(message)):
         read(small)
+
+
+def test_a_malformed_document_is_refused_without_a_traceback(small: dict[str, Any]) -> None:
+    values: list[object] = [None, True, 5, "text", [], {}]
+    for place in _places(small):
+        for value in values:
+            document = deepcopy(small)
+            _put(document, place, value)
+            with suppress(DocumentError):
+                read(document)
+
+
+def _places(node: object, *place: str | int) -> Iterator[tuple[Any, ...]]:
+    items = node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ()
+    for key, value in items:
+        yield (*place, key)
+        yield from _places(value, *place, key)
 
 
 def _put(document: dict[str, Any], place: tuple[str, ...], value: object) -> None:

@@ -29,6 +29,7 @@ import pytest_asyncio
 from azure.core.rest import HttpRequest
 
 import readme_blocks
+from azure.keyvault.administration import KeyVaultRoleAssignment
 from azure.keyvault.administration.aio import KeyVaultAccessControlClient, KeyVaultBackupClient
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from readme_blocks import Block
@@ -189,6 +190,11 @@ async def _the_key_has_one_assignment(_: World, counts: dict[str, int], __: str)
     assert counts == {_KEY: 1}
 
 
+async def _the_keys_assignment_is_among_all(_: World, found: list[KeyVaultRoleAssignment], __: str) -> None:
+    scopes = [item.properties.scope for item in found if item.properties]
+    assert sorted(map(str, scopes)) == ["/", "/", "/", f"/keys/{_KEY}"]
+
+
 _Check = Callable[[World, Any, str], Awaitable[None]]
 
 _CHECKS: dict[str, _Check] = {
@@ -204,6 +210,7 @@ _CHECKS: dict[str, _Check] = {
     "create_real_app": _there_is_an_application,
     "assign_to_all": _both_have_the_role,
     "count_assignments": _the_key_has_one_assignment,
+    "read_all_assignments": _the_keys_assignment_is_among_all,
 }
 
 # What each program prints.

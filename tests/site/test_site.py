@@ -1,4 +1,4 @@
-"""The built site: every link leads somewhere, and every page fits its window. `tox -e docs` says where the site is."""
+"""The built site: no link is dead, and every page fits its window. `tox -e docs` sets SITE to its folder."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif("SITE" not in os.environ, reason="run by tox -e 
 
 
 class _Page(HTMLParser):
-    """The anchors of a page, and where it links to."""
+    """The anchors and the links of a page."""
 
     def __init__(self, page: Path) -> None:
         super().__init__()

@@ -139,6 +139,7 @@ def test_a_key_vault_is_known_by_its_host() -> None:
     ("scope", "expected"),
     [
         ("/", "/"),
+        ("//", "/"),
         (KeyVaultRoleScope.GLOBAL, "/"),
         (KeyVaultRoleScope.KEYS, "/keys"),
         ("keys", "/keys"),

@@ -30,10 +30,10 @@ _TENANT = re.compile(r"[0-9A-Za-z][0-9A-Za-z.-]*")
 
 
 class Challenge(NamedTuple):
-    """What a 401 asks for: a token for this scope from this tenant, with these claims."""
+    """A challenge: it asks for a token for this scope from this tenant, with these claims."""
 
     scope: str | None
-    """None in a claims challenge, which repeats only what is new."""
+    """None in a claims challenge, which has only the claims."""
     tenant_id: str | None
     """None lets the credential choose."""
     claims: str | None = None
@@ -44,7 +44,7 @@ def parse_challenge(header: str) -> Challenge:
     """Return the first usable Bearer challenge of a header.
 
     :param header: The value of ``WWW-Authenticate``.
-    :raises ValueError: If there is none. The message says why, and quotes nothing of the header but names.
+    :raises ValueError: If there is none. The message gives the reason, and quotes only names from the header.
     """
     reasons: list[str] = []
     for scheme, parameters in _challenges(header):
@@ -59,11 +59,11 @@ def parse_challenge(header: str) -> Challenge:
 
 
 def resource_fits(scope: str, authority: str, *, also_accepted: Collection[str] = ()) -> bool:
-    """Tell whether a token for a scope may be sent to a host.
+    """Return whether a token for a scope may be sent to a host.
 
     The host must lie below the scope's host, at a dot: ``contoso.managedhsm.azure.net`` below
-    ``managedhsm.azure.net``. The bare domain does not fit itself, and ports count. A scope that could be several
-    never fits.
+    ``managedhsm.azure.net``. The bare domain does not fit itself, and ports count. An ambiguous
+    scope never fits.
 
     :param scope: The scope that a challenge asks for.
     :param authority: ``host[:port]`` of the request, lower case, without the default port.
@@ -136,7 +136,7 @@ def _bearer(parameters: dict[str, str]) -> Challenge:
 
 
 def _tenant(authority: str) -> str | None:
-    """Return the tenant that an authority's URL names. An unknown shape names none, rather than a wrong one."""
+    """Return the tenant that an authority's URL names; None if the URL has an unknown form."""
     try:
         segments = [segment for segment in urlsplit(authority).path.split("/") if segment]
     except ValueError:

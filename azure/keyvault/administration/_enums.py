@@ -8,7 +8,7 @@ from azure.core import CaseInsensitiveEnumMeta
 
 
 class _Vocabulary(str, Enum, metaclass=CaseInsensitiveEnumMeta):
-    """Strings with names. As text they are their value: Python 3.10 and later ones disagree about that in f-strings."""
+    """Named strings. Their text is their value: f-strings of Python 3.10 and later versions differ about that."""
 
     def __str__(self) -> str:
         return str(self.value)
@@ -17,7 +17,7 @@ class _Vocabulary(str, Enum, metaclass=CaseInsensitiveEnumMeta):
 class ApiVersion(_Vocabulary):
     """Service API versions that this library knows. The newest one is the default.
 
-    A client also takes any other version as a string, so that a newer service needs no newer library.
+    A client also accepts any other version as a string, so that a newer service does not require a newer library.
     """
 
     V2026_04_01 = "2026-04-01"
@@ -27,13 +27,13 @@ class ApiVersion(_Vocabulary):
     V7_6 = "7.6"
     """Adds the checks before a backup and before a restore."""
     V7_5 = "7.5"
-    """Adds managed identity as the way into the storage of a backup."""
+    """Adds access to backup storage by managed identity."""
     V7_4 = "7.4"
     """Adds the HSM's settings, for which this library has no client."""
     V7_3 = "7.3"
     """Adds nothing that this library uses."""
     V7_2 = "7.2"
-    """The first one: roles and their assignments, backup, restore, and the restore of a single key."""
+    """The first one: role definitions and assignments, backup, restore, and the restore of a single key."""
 
 
 DEFAULT_API_VERSION = ApiVersion.V2026_04_01

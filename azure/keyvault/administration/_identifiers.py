@@ -1,4 +1,4 @@
-"""Vault URLs, origins, scopes, names and job URLs: check what came in, build what goes out. Pure.
+"""Vault URLs, origins, scopes, names and job URLs: check the given ones, build those that are sent. Pure.
 
 Everything here errs on the side of refusing. A URL decides where a token goes, so one that two parsers could read
 differently (a backslash, userinfo, a host in another alphabet) never gets past this module.
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
     from typing import TypeGuard
 
 # RFC 3986: scheme "://" host [":" port], where the host is a plain ASCII name, an IPv4 address or a bracketed IPv6
-# address. No userinfo. What follows the authority can only be a path, a query, a fragment or nothing.
+# address. No userinfo. Only a path, a query, a fragment or nothing can follow the authority.
 _HTTPS_AUTHORITY = re.compile(
     r"https://(?P<host>[a-z0-9_-][a-z0-9._-]*|\[[0-9a-f:.]+\])(?::(?P<port>[0-9]{1,5}))?(?=[/?#]|\Z)",
     re.IGNORECASE | re.ASCII,
 )
 
-# RFC 3986 pchar without percent-encoding: the service takes the scope unencoded, so no encoded character can be meant.
+# RFC 3986 pchar without percent-encoding: the service reads the scope unencoded.
 _SCOPE = re.compile(r"(?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*\Z")
 
-# Neither a signature nor an access token fits, which the service may echo: it needs other characters, or is longer.
+# Does not match a signature or an access token that the service may echo: they have other characters, or are longer.
 _STATUS_PATH = re.compile(r"(?:/[A-Za-z0-9._~-]{1,64})+/?(?=[?#]|\Z)")
 _JOB_PATH = re.compile(r"/(?P<family>backup|restore)/(?P<job_id>[A-Za-z0-9-]{1,64})/pending/?\Z")
 _VERSION_PARAMETER = re.compile(r"[?&](api-version=[A-Za-z0-9.-]{1,32})(?=[&#]|\Z)")
 
 _PLAIN_WORD = re.compile(r"[A-Za-z0-9-]{1,64}\Z")
 
-# What an error may show of an argument: a name, a UUID, a scope; of a URL its origin. Access tokens begin with "eyJ".
+# The parts of an argument that an error may show: a name, a UUID, a scope, a URL's origin. Tokens begin with "eyJ".
 _SHOWN_TEXT = re.compile(r"(?!eyJ)[A-Za-z0-9._/-]{1,36}\Z")
 _SHOWN_ORIGIN = re.compile(
     r"[a-z]{1,8}://(?!eyJ)(?:[a-z0-9-]{1,63}\.)*[a-z0-9-]{1,63}(?::[0-9]{1,5})?(?=[/?#]|\Z)", re.IGNORECASE | re.ASCII
@@ -64,7 +64,7 @@ def absolute(url: str, endpoint: str) -> str:
 
 
 def has_query_parameter(url: str, name: str) -> bool:
-    """Tell whether a URL has a query parameter.
+    """Return whether a URL has a query parameter.
 
     :param url: A URL.
     :param name: The parameter's name.
@@ -83,7 +83,7 @@ def with_query(url: str, params: Mapping[str, Any]) -> str:
     if None in params.values():
         unset = [name for name, value in params.items() if value is None]
         raise ValueError(f"params must not be None, got None for {', '.join(map(described, unset))}")
-    # What is not replaced stays as it is, byte for byte: a link's own parameters are up to the service.
+    # The other parameters stay as they are, byte for byte: a link's own are up to the service.
     base, _, query = url.partition("#")[0].partition("?")
     kept = [part for part in query.split("&") if part and unquote_plus(part.partition("=")[0]) not in params]
     return f"{base}?{'&'.join([*kept, urlencode(params, doseq=True)])}"
@@ -101,23 +101,20 @@ def hostname(url: str) -> str:
 def vault_url(value: object) -> str:
     """Return a vault URL without surrounding whitespace and trailing slash.
 
-    :param value: What the user gave.
+    :param value: The user's argument.
     :raises ValueError: If it is not the https URL of a vault.
     """
     wanted = "vault_url must be the https URL of a Managed HSM, for example 'https://<name>.managedhsm.azure.net'"
-    if not isinstance(value, str):
-        raise ValueError(f"{wanted}, got {described(value)}")  # noqa: TRY004 - the error of every bad argument
-    url = value.strip().rstrip("/")
-    match = _HTTPS_AUTHORITY.match(url)
+    match = _HTTPS_AUTHORITY.match(value.strip().rstrip("/")) if isinstance(value, str) else None
     if match is None:
         raise ValueError(f"{wanted}, got {described(value)}")
-    if match.end() != len(url):
+    if match.end() != len(match.string):
         raise ValueError(f"{wanted}, without a path, query or fragment, got {described(value)}")
-    return url
+    return match.string
 
 
 def is_key_vault(url: str) -> bool:
-    """Tell whether a URL belongs to a Key Vault, which this API does not serve.
+    """Return whether a URL belongs to a Key Vault, which does not have this API.
 
     :param url: A checked vault URL.
     """
@@ -127,13 +124,13 @@ def is_key_vault(url: str) -> bool:
 def resource_domains(values: object) -> list[str]:
     """Return the hosts of resources that a user trusts, in lower case and without the default port.
 
-    :param values: What the user gave; None is none.
-    :raises ValueError: If it is not several of ``host[:port]``.
+    :param values: The user's argument; None means no hosts.
+    :raises ValueError: If it is not an iterable of ``host[:port]``.
     """
     wanted = "challenge_resource_domains must be several hosts such as 'managedhsm.azure.net'"
     if values is None:
         return []
-    # A single string is several of one letter.
+    # A string is an iterable of its letters.
     if isinstance(values, str) or not isinstance(values, Iterable):
         raise ValueError(f"{wanted}, got {described(values)}")  # noqa: TRY004 - the error of every bad argument
     domains: list[str] = []
@@ -148,7 +145,7 @@ def role_scope(value: object) -> str:
     """Return a scope in its canonical form: a leading slash, single slashes, none at the end.
 
     :param value: A scope as a string or :class:`KeyVaultRoleScope`.
-    :raises ValueError: If it is blank, a URL, or holds what cannot stand in a scope.
+    :raises ValueError: If it is blank, a URL, or has characters that a scope cannot have.
     """
     wanted = "scope must be '/', '/keys' or '/keys/<key name>'"
     text = _text(value)
@@ -166,14 +163,14 @@ def role_scope(value: object) -> str:
 
 
 def path_name(value: object, parameter: str) -> str:
-    """Return a name that is to become one segment of a URL path.
+    """Return a name that becomes one segment of a URL path.
 
     :param value: A string or UUID.
-    :param parameter: What the caller calls it, for the error.
-    :raises ValueError: If it is blank or would be read as a path of its own.
+    :param parameter: The parameter's name, for the error.
+    :raises ValueError: If it is blank, or only dots.
     """
     text = _text(value)
-    # Dots alone would be resolved as a relative path before the request is sent: another resource would be meant.
+    # Dots alone would be resolved as a relative path: the request would address another resource.
     if text is None or not text.strip() or text.strip() in (".", ".."):
         raise ValueError(f"{parameter} must be a non-blank name, got {described(value)}")
     return text
@@ -182,8 +179,8 @@ def path_name(value: object, parameter: str) -> str:
 def required_text(value: object, parameter: str) -> str:
     """Return an argument that must not be blank.
 
-    :param value: A string, or an object such as a UUID whose text is meant.
-    :param parameter: What the caller calls it, for the error.
+    :param value: A string, a UUID or a member of an enum.
+    :param parameter: The parameter's name, for the error.
     :raises ValueError: If it is blank.
     """
     text = _text(value)
@@ -193,7 +190,7 @@ def required_text(value: object, parameter: str) -> str:
 
 
 class JobUrl(NamedTuple):
-    """A job's status URL, taken apart."""
+    """The parts of a job's status URL."""
 
     url: str
     family: str
@@ -204,7 +201,7 @@ class JobUrl(NamedTuple):
 def status_url(url: str) -> str:
     """Return a status URL with only what it needs: origin, path and version. The service may echo secrets in the query.
 
-    :param url: What the service named.
+    :param url: The URL from the service.
     :raises ValueError: If it isn't an https URL with a plain path.
     """
     path = _STATUS_PATH.match(url, _authority(url).end())
@@ -215,7 +212,7 @@ def status_url(url: str) -> str:
 
 
 def job_url(url: str) -> JobUrl:
-    """Take a job's status URL apart.
+    """Parse a job's status URL.
 
     :param url: ``https://<hsm>/backup/<job id>/pending`` or the same with ``restore``.
     :raises ValueError: If it isn't the status URL of a job.
@@ -232,7 +229,7 @@ def job_url(url: str) -> JobUrl:
 def job_id(url: str) -> str | None:
     """Return the id in a job's status URL, or None if the URL has another form.
 
-    :param url: What :func:`status_url` returned.
+    :param url: A URL from :func:`status_url`.
     """
     match = _job_path(url)
     return match["job_id"] if match else None
@@ -241,7 +238,7 @@ def job_id(url: str) -> str | None:
 def is_plain_word(value: object) -> TypeGuard[str]:
     """Return whether a value is a short word, as job ids and statuses are.
 
-    :param value: What the service sent.
+    :param value: A value from the service.
     """
     return isinstance(value, str) and _PLAIN_WORD.match(value) is not None
 
@@ -257,7 +254,7 @@ def continuation_token(status_url: str) -> str:
 def job_url_from_token(token: object, *, family: str, endpoint: str) -> JobUrl:
     """Read a continuation token.
 
-    :param token: What :func:`continuation_token` or the published package made.
+    :param token: A token from :func:`continuation_token` or the published package.
     :param family: The collection in which the job must be: ``backup`` or ``restore``.
     :param endpoint: URL of the vault that must run it.
     :raises ValueError: If the token is malformed, of the other family or of another vault.
@@ -266,10 +263,10 @@ def job_url_from_token(token: object, *, family: str, endpoint: str) -> JobUrl:
         raise ValueError(f"continuation_token must be a string, got {described(token)}")  # noqa: TRY004
     job = None
     with contextlib.suppress(ValueError):
-        # A token that was kept in a file comes back with the end of a line.
+        # A token that was stored in a file may end in a line break.
         job = job_url(base64.b64decode(token.strip(), validate=True).decode("ascii"))
     if job is None:
-        # Raised out here, without a cause: Python's own error would hold what was given, which may be a secret.
+        # Raised outside the handler: Python's own error holds the argument, which may be a secret.
         raise ValueError("continuation_token is malformed: expected one that a poller of this client gave")
     if origin(job.url) != origin(endpoint):
         raise ValueError(
@@ -281,12 +278,12 @@ def job_url_from_token(token: object, *, family: str, endpoint: str) -> JobUrl:
 
 
 def described(value: object) -> str:
-    """Return what an error may say of an argument, in place of its value.
+    """Return a description of an argument for an error, in place of its value.
 
-    Any argument can be a secret by mistake: a SAS in place of a URL, a token in place of a name. So a value is shown
-    only if it is short and plain, of a URL only the origin, and of anything else only what kind of thing it is.
+    Any argument can be a secret by mistake: a SAS instead of a URL, a token instead of a name. So a value is shown only
+    if it is short and plain. A URL is described by its origin, and anything else by its kind.
 
-    :param value: What the user gave.
+    :param value: The user's argument.
     """
     if value is None or type(value) in (bool, int, float):
         return repr(value)
@@ -314,7 +311,7 @@ def _authority(url: str) -> re.Match[str]:
 
 
 def _text(value: object) -> str | None:
-    """Return the text that an argument stands for, or None if it stands for none."""
+    """Return the text of a string, UUID or enum member, or None for anything else."""
     if isinstance(value, Enum):
         value = value.value
     if isinstance(value, UUID):

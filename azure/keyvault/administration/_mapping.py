@@ -1,4 +1,4 @@
-"""Between the public models and the wire, both ways. What the service sent is checked here, member by member."""
+"""Conversion between public models and wire types. Responses are checked here, member by member."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     )
     from ._storage import StorageAccess
 
-# Values that have a name: a dict tells in a fraction of the time that a call of the enum takes.
+# Known values: a look-up in a dict takes a fraction of the time that calling the enum takes.
 _ACTIONS: dict[str, str] = {member.value: member for member in KeyVaultDataAction}
 _SCOPES: dict[str, str] = {member.value: member for member in KeyVaultRoleScope}
 _ROLE_TYPES: dict[str, str] = {member.value: member for member in RoleType}
@@ -48,8 +48,8 @@ _DEFINITION_TYPES: dict[str, str] = {member.value: member for member in RoleDefi
 def role_definition(wire: RoleDefinitionWire) -> KeyVaultRoleDefinition:
     """Return the model of a role definition.
 
-    :param wire: What the service sent.
-    :raises ~azure.core.exceptions.DecodeError: If it is no role definition.
+    :param wire: The JSON object from the service.
+    :raises ~azure.core.exceptions.DecodeError: If it isn't a role definition.
     """
     members = _object(wire, "a role definition")
     properties = _object(members.get("properties"), "properties")
@@ -68,7 +68,7 @@ def role_definition(wire: RoleDefinitionWire) -> KeyVaultRoleDefinition:
 def role_definitions(page: RoleDefinitionListResultWire) -> list[KeyVaultRoleDefinition]:
     """Return the models of a page of role definitions.
 
-    :param page: What the service sent.
+    :param page: The JSON object from the service.
     :raises ~azure.core.exceptions.DecodeError: If it isn't a page of role definitions.
     """
     return [role_definition(wire) for wire in _items(page)]
@@ -77,8 +77,8 @@ def role_definitions(page: RoleDefinitionListResultWire) -> list[KeyVaultRoleDef
 def role_assignment(wire: RoleAssignmentWire) -> KeyVaultRoleAssignment:
     """Return the model of a role assignment.
 
-    :param wire: What the service sent.
-    :raises ~azure.core.exceptions.DecodeError: If it is no role assignment.
+    :param wire: The JSON object from the service.
+    :raises ~azure.core.exceptions.DecodeError: If it isn't a role assignment.
     """
     return _role_assignment(wire, {})
 
@@ -86,7 +86,7 @@ def role_assignment(wire: RoleAssignmentWire) -> KeyVaultRoleAssignment:
 def _role_assignment(wire: RoleAssignmentWire, known: dict[str | None, str | None]) -> KeyVaultRoleAssignment:
     members = _object(wire, "a role assignment")
     properties = _object(members.get("properties"), "properties")
-    # Assignments repeat each other's roles, principals and scopes: a list holds each of them once.
+    # Assignments share roles, principals and scopes: a list holds each of these strings once.
     one = known.setdefault
     resource_type = _text(members, "type")
     principal_id = _text(properties, "principalId")
@@ -107,7 +107,7 @@ def _role_assignment(wire: RoleAssignmentWire, known: dict[str | None, str | Non
 def role_assignments(page: RoleAssignmentListResultWire) -> list[KeyVaultRoleAssignment]:
     """Return the models of a page of role assignments.
 
-    :param page: What the service sent.
+    :param page: The JSON object from the service.
     :raises ~azure.core.exceptions.DecodeError: If it isn't a page of role assignments.
     """
     known: dict[str | None, str | None] = {}
@@ -125,9 +125,9 @@ def role_definition_body(
 
     :keyword role_name: The display name; left out if None.
     :keyword description: The description; left out if None.
-    :keyword permissions: What the role permits; nothing if None.
-    :keyword assignable_scopes: Where it can be assigned; left out if None.
-    :raises ValueError: If a permission or scope is none.
+    :keyword permissions: The role's permissions; an empty list if None.
+    :keyword assignable_scopes: The scopes at which it can be assigned; left out if None.
+    :raises ValueError: If a permission or scope is invalid.
     """
     properties: RoleDefinitionPropertiesWire = {}
     if role_name is not None:
@@ -138,7 +138,7 @@ def role_definition_body(
     if assignable_scopes is not None:
         if isinstance(assignable_scopes, str):
             raise ValueError(
-                f"assignable_scopes must be several scopes, got a single one: {described(assignable_scopes)}"
+                f"assignable_scopes must be a list of scopes, not a single string: {described(assignable_scopes)}"
             )
         properties["assignableScopes"] = [role_scope(scope) for scope in assignable_scopes]
     return {"properties": properties}
@@ -156,7 +156,7 @@ def role_assignment_body(*, role_definition_id: str, principal_id: str) -> RoleA
 def backup_body(place: StorageAccess) -> SASTokenParameterWire:
     """Return the body that starts a backup.
 
-    :param place: The container, and how the service gets into it.
+    :param place: The container and its credential.
     """
     body: SASTokenParameterWire = {"storageResourceUri": place.container_url}
     if place.sas_token is not None:
@@ -169,7 +169,7 @@ def backup_body(place: StorageAccess) -> SASTokenParameterWire:
 def pre_backup_body(place: StorageAccess) -> PreBackupOperationParametersWire:
     """Return the body that starts the check before a backup.
 
-    :param place: The container, and how the service gets into it.
+    :param place: The container and its credential.
     """
     return {**backup_body(place)}
 
@@ -177,7 +177,7 @@ def pre_backup_body(place: StorageAccess) -> PreBackupOperationParametersWire:
 def restore_body(place: StorageAccess, folder: str) -> RestoreOperationParametersWire:
     """Return the body that starts a full restore.
 
-    :param place: The container, and how the service gets into it.
+    :param place: The container and its credential.
     :param folder: Name of the folder with the backup.
     """
     return {"sasTokenParameters": backup_body(place), "folderToRestore": folder}
@@ -186,7 +186,7 @@ def restore_body(place: StorageAccess, folder: str) -> RestoreOperationParameter
 def pre_restore_body(place: StorageAccess, folder: str) -> PreRestoreOperationParametersWire:
     """Return the body that starts the check before a full restore.
 
-    :param place: The container, and how the service gets into it.
+    :param place: The container and its credential.
     :param folder: Name of the folder with the backup.
     """
     return {**restore_body(place, folder)}
@@ -195,7 +195,7 @@ def pre_restore_body(place: StorageAccess, folder: str) -> PreRestoreOperationPa
 def key_restore_body(place: StorageAccess, folder: str) -> SelectiveKeyRestoreOperationParametersWire:
     """Return the body that starts the restore of a single key.
 
-    :param place: The container, and how the service gets into it.
+    :param place: The container and its credential.
     :param folder: Name of the folder with the backup.
     """
     return {"sasTokenParameters": backup_body(place), "folder": folder}
@@ -204,9 +204,9 @@ def key_restore_body(place: StorageAccess, folder: str) -> SelectiveKeyRestoreOp
 def job_details(kind: str, wire: dict[str, Any]) -> KeyVaultJobDetails:
     """Return the model of a job.
 
-    :param kind: What the job is, in words.
-    :param wire: What the service sent.
-    :raises ~azure.core.exceptions.DecodeError: If it is no job.
+    :param kind: The kind of the job, in words.
+    :param wire: The JSON object from the service.
+    :raises ~azure.core.exceptions.DecodeError: If it isn't a job.
     """
     return KeyVaultJobDetails(
         kind=kind,
@@ -221,16 +221,16 @@ def job_details(kind: str, wire: dict[str, Any]) -> KeyVaultJobDetails:
 def backup_result(wire: dict[str, Any]) -> KeyVaultBackupResult:
     """Return the result of a backup that succeeded.
 
-    :param wire: What the service sent.
-    :raises ~azure.core.exceptions.DecodeError: If it is no backup.
+    :param wire: The JSON object from the service.
+    :raises ~azure.core.exceptions.DecodeError: If it isn't a backup.
     """
     return KeyVaultBackupResult(folder_url=_text(wire, "azureStorageBlobContainerUri"))
 
 
 def no_result(wire: dict[str, Any]) -> None:
-    """Return nothing: the result of a job that makes nothing.
+    """Return None: the job has no result.
 
-    :param wire: What the service sent.
+    :param wire: The JSON object from the service.
     """
 
 
@@ -246,7 +246,7 @@ def _permission(wire: Any) -> KeyVaultPermission:
 
 def _permission_body(permission: Any) -> PermissionWire:
     try:
-        # Whatever has these attributes is a permission. A new one is, because its own members may be anything.
+        # Any object with these attributes will do. Its members may be anything, so a new one checks them.
         given = KeyVaultPermission(
             actions=permission.actions,
             not_actions=permission.not_actions,
@@ -270,7 +270,7 @@ def _permission_body(permission: Any) -> PermissionWire:
 
 
 def _object(value: object, what: str) -> dict[str, Any]:
-    """Return a JSON object. A member that is missing or null has none of its own members."""
+    """Return a JSON object. ``properties`` may be missing or null, which is an empty object."""
     if type(value) is dict:
         return cast("dict[str, Any]", value)
     if value is None and what == "properties":
@@ -295,9 +295,9 @@ def _list(members: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def _items(page: Mapping[str, Any]) -> Iterator[Any]:
-    """Return the items of a page, and let go of each: a page isn't in memory twice, as JSON and as models.
+    """Return the items of a page, and release each, so that a page isn't in memory twice, as JSON and as models.
 
-    That is quicker, too: memory that is freed and used again immediately gives the garbage collector nothing to do.
+    That is faster, too: memory that is freed and reused immediately does not trigger the garbage collector.
     """
     values = _list(page, "value")
     values.reverse()

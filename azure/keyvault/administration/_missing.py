@@ -1,4 +1,4 @@
-"""The names of 4.x that this package lacks: importing one says what to do instead."""
+"""Names of 4.x that this package lacks: the error of importing one says what to do instead."""
 
 from __future__ import annotations
 
@@ -30,8 +30,7 @@ def missing_names(module: str) -> Callable[[str], NoReturn]:
 
     def missing_name(name: str) -> NoReturn:
         reason = _REASONS.get(name)
-        # Of an AttributeError, "from ... import" would make an ImportError with another text. Anything else, such as
-        # hasattr, is to get an AttributeError.
+        # "from ... import" would replace an AttributeError's text. Anything else, such as hasattr, needs that type.
         frame = inspect.currentframe()
         caller = frame.f_back if frame else None
         if reason and caller and caller.f_globals.get("__name__") == "importlib._bootstrap":

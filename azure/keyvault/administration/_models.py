@@ -1,4 +1,4 @@
-"""The public model classes. They know nothing of JSON and do no I/O."""
+"""The public model classes, without JSON and I/O."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class _Model:
     __slots__: ClassVar[tuple[str, ...]] = ("__weakref__",)
 
     _compared: ClassVar[tuple[str, ...]] = ()
-    """The fields that make it equal to another: the slots, but a subclass of the user's may have slots of its own."""
+    """The fields that equality compares. Not ``__slots__`` itself: a user's subclass may have its own slots."""
     _shown: ClassVar[tuple[str, ...]] = ()
     """The fields that its repr shows."""
     _identity: ClassVar[tuple[str, ...]] = ()
-    """The fields that its hash is made of: never a list, since lists change."""
+    """The fields that the hash is made of: never a list, because lists change."""
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):
@@ -38,18 +38,18 @@ class _Model:
         return text if len(text) <= _LONGEST_REPR else f"{text[: _LONGEST_REPR - 4]}...)"
 
     def __reduce_ex__(self, protocol: SupportsIndex) -> str | tuple[Any, ...]:
-        # Protocols 0 and 1 refuse slots, but can hold what protocol 2 makes of them.
+        # Protocols 0 and 1 reject slots, but can hold protocol 2's form of them.
         return super().__reduce_ex__(max(protocol.__index__(), 2))
 
     def __setstate__(self, state: dict[str, Any] | tuple[dict[str, Any] | None, dict[str, Any]]) -> None:
-        # The models of 4.x have a `__dict__`. With slots, the state is what a subclass adds, and the slots.
+        # A model of 4.x has a `__dict__`. With slots, the state is the `__dict__` of a subclass, and the slots.
         added, slots = (None, state) if isinstance(state, dict) else state
         for name, value in {**(added or {}), **slots}.items():
             setattr(self, name, value)
 
 
 class KeyVaultPermission(_Model):
-    """What a role permits.
+    """The actions that a role permits.
 
     :keyword actions: Management actions that are granted. No data-plane operation reads them.
     :paramtype actions: ~collections.abc.Iterable[str] or None
@@ -99,7 +99,7 @@ class KeyVaultPermission(_Model):
 class KeyVaultRoleDefinition(_Model):
     """The definition of a role: what it permits, and where it can be assigned.
 
-    :ivar id: The definition's id: what ``create_role_assignment`` takes as ``definition_id``.
+    :ivar id: The definition's id: the ``definition_id`` of ``create_role_assignment``.
     :vartype id: str or None
     :ivar name: The definition's name, a UUID.
     :vartype name: str or None
@@ -111,7 +111,7 @@ class KeyVaultRoleDefinition(_Model):
     :vartype role_type: str or None
     :ivar type: The type of the resource: ``Microsoft.Authorization/roleDefinitions``.
     :vartype type: str or None
-    :ivar permissions: What the role permits.
+    :ivar permissions: The role's permissions.
     :vartype permissions: list[~azure.keyvault.administration.KeyVaultPermission] or None
     :ivar assignable_scopes: The scopes at which the role can be assigned.
     :vartype assignable_scopes: list[str or ~azure.keyvault.administration.KeyVaultRoleScope] or None
@@ -155,7 +155,7 @@ class KeyVaultRoleDefinition(_Model):
 
 
 class KeyVaultRoleAssignmentProperties(_Model):
-    """What a role assignment assigns.
+    """Principal, role and scope of a role assignment.
 
     :ivar principal_id: Object id of the principal: a user, group, service principal or managed identity.
     :vartype principal_id: str or None
@@ -190,7 +190,7 @@ class KeyVaultRoleAssignmentProperties(_Model):
 class KeyVaultRoleAssignment(_Model):
     """A role, granted to a principal at a scope.
 
-    :keyword assignment_type: What becomes the attribute ``type``.
+    :keyword assignment_type: The value of the attribute ``type``.
     :paramtype assignment_type: str or None
 
     :ivar name: The assignment's name, a UUID.
@@ -199,7 +199,7 @@ class KeyVaultRoleAssignment(_Model):
     :vartype role_assignment_id: str or None
     :ivar type: The type of the resource: ``Microsoft.Authorization/roleAssignments``.
     :vartype type: str or None
-    :ivar properties: Who is granted what, and where.
+    :ivar properties: Principal, role and scope.
     :vartype properties: ~azure.keyvault.administration.KeyVaultRoleAssignmentProperties or None
     """
 
@@ -231,7 +231,7 @@ class KeyVaultRoleAssignment(_Model):
 class KeyVaultBackupResult(_Model):
     """A finished backup.
 
-    :ivar folder_url: URL of the folder that holds the backup: what ``begin_restore`` takes.
+    :ivar folder_url: URL of the folder that holds the backup, for ``begin_restore``.
     :vartype folder_url: str or None
     """
 
@@ -252,15 +252,15 @@ class KeyVaultBackupResult(_Model):
 
 
 class KeyVaultJobDetails(_Model):
-    """What the service last said of a backup, restore or pre-check. What it has not said is None.
+    """The latest status of a backup, restore or pre-check. Values that the service has not sent are None.
 
     :ivar job_id: The job's id.
     :vartype job_id: str or None
     :ivar kind: ``backup``, ``restore``, ``key restore``, ``pre-backup`` or ``pre-restore``.
     :vartype kind: str
-    :ivar status: ``InProgress``, ``Succeeded``, ``Failed``, ``Canceled``, or what a newer service says.
+    :ivar status: ``InProgress``, ``Succeeded``, ``Failed``, ``Canceled``, or another status of a newer service.
     :vartype status: str or None
-    :ivar status_details: What the service adds to the status, for example why a job failed or how many key versions it
+    :ivar status_details: The service's text about the status, for example why a job failed or how many key versions it
         restored.
     :vartype status_details: str or None
     :ivar start_time: When the job started, in UTC.
@@ -300,12 +300,10 @@ class KeyVaultJobDetails(_Model):
 
 
 def _strings(values: Iterable[str] | None, parameter: str) -> list[str] | None:
-    """Return a list as it is, and a list of anything else: a generator can be read only once."""
+    """Return a list unchanged, and any other iterable as a list: a generator can be read only once."""
     if values is None or isinstance(values, list):
         return values
     # A string is an iterable of its letters.
-    if isinstance(values, str):
-        raise ValueError(f"{parameter} must be several strings, got a single one: {described(values)}")  # noqa: TRY004
-    if not isinstance(values, Iterable):
+    if isinstance(values, str) or not isinstance(values, Iterable):
         raise ValueError(f"{parameter} must be several strings, got {described(values)}")  # noqa: TRY004
     return list(values)

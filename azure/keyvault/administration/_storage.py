@@ -1,4 +1,4 @@
-"""Where a backup lies: container and folder URLs, and the SAS token that opens them. Pure: the time is handed in."""
+"""The place of a backup: container and folder URLs, and their SAS token. Pure: the time is an argument."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from urllib.parse import parse_qs, urlsplit
 
 from ._identifiers import described
 
-# A clock that is a little off must not make a good token unusable here; the service decides about the last minutes.
+# The local clock may be a little off; the service decides about the last minutes of a token.
 _EXPIRY_LEEWAY = timedelta(minutes=15)
 
-# Characters that let two parsers find different hosts in one URL.
+# Two parsers may find different hosts in a URL with one of these.
 _AMBIGUOUS = frozenset("@\\")
 
-# Straight and typographic ones: a shell's or a configuration file's, and a word processor's.
+# Straight ones, of a shell or a configuration file, and typographic ones, of a word processor.
 _QUOTES = frozenset("\"'\u2018\u2019\u201c\u201d")
 
 _IP_ADDRESS = re.compile(r"[0-9.]+|.*:.*")
 
 
 class BackupFolder(NamedTuple):
-    """A backup's place, as the service wants it."""
+    """The container and the folder of a backup."""
 
     container_url: str
     folder: str
 
 
 class StorageAccess(NamedTuple):
-    """A container, and how the service gets into it."""
+    """A container, and the credential with which the service accesses it."""
 
     container_url: str
     sas_token: str | None
@@ -40,7 +40,7 @@ class StorageAccess(NamedTuple):
 def container_url(value: object) -> str:
     """Return a blob container's URL without query and trailing slash.
 
-    :param value: What the user gave.
+    :param value: The user's argument.
     :raises ValueError: If it is not the URL of a container.
     """
     base, segments = _split(value, "blob_storage_url", "https://<account>.blob.core.windows.net/<container>")
@@ -53,9 +53,9 @@ def backup_folder(value: object) -> BackupFolder:
     """Split a folder URL into the container's URL and the folder's name.
 
     On Azure the container is the first segment of the path. On an IP address or ``localhost`` (Azurite) the account
-    comes first. A query is dropped: it can only be a SAS token, which has an argument of its own.
+    comes first. A query is dropped: it can only be a SAS token, which has its own argument.
 
-    :param value: What the user gave: usually the ``folder_url`` of a backup's result.
+    :param value: The user's argument: usually the ``folder_url`` of a backup's result.
     :raises ValueError: If it is not the URL of a folder.
     """
     base, segments = _split(value, "folder_url", "https://<account>.blob.core.windows.net/<container>/<folder>")
@@ -66,25 +66,25 @@ def backup_folder(value: object) -> BackupFolder:
 
 
 def storage_access(container: str, token: object, *, use_managed_identity: bool, now: datetime) -> StorageAccess:
-    """Say how the service gets into a container.
+    """Return how the service accesses a container.
 
     :param container: A checked URL.
-    :param token: The SAS token that the user gave, or None.
+    :param token: The user's SAS token, or None.
     :keyword use_managed_identity: Whether the service uses its own identity.
     :keyword now: The time, with a timezone.
-    :raises ValueError: If there is no way in, or the token cannot be a valid one.
+    :raises ValueError: If there is neither a token nor an identity, or the token cannot be valid.
     """
     if use_managed_identity and not token:
         return StorageAccess(container, None, use_managed_identity=True)
     if token is None:
-        raise ValueError("the service needs a way into the container: pass sas_token, or use_managed_identity=True")
+        raise ValueError("the service needs access to the container: pass sas_token, or use_managed_identity=True")
     return StorageAccess(container, sas_token(token, now=now), use_managed_identity)
 
 
 def sas_token(value: object, *, now: datetime) -> str:
     """Return a SAS token without its leading question mark.
 
-    :param value: What the user gave. It never appears in an error.
+    :param value: The user's argument. It never appears in an error.
     :param now: The time, with a timezone.
     :raises ValueError: If it cannot be a valid token: blank, in quotes, a whole URL, or expired beyond doubt.
     """
@@ -112,26 +112,25 @@ def _split(value: object, parameter: str, example: str) -> tuple[str, list[str]]
         with contextlib.suppress(ValueError):
             parts = urlsplit(value.strip())
     if parts is None or parts.scheme not in ("https", "http") or not parts.hostname or _AMBIGUOUS & set(parts.netloc):
-        # Raised out here, without a cause: Python's own error would show the host, with a password in front of it.
+        # Raised outside the handler: Python's own error shows the host, with a password in front of it.
         raise ValueError(f"{wanted}, got {described(value)}")
     return f"{parts.scheme}://{parts.netloc}", [segment for segment in parts.path.split("/") if segment]
 
 
 def _container_depth(base: str) -> int:
-    """Return how many segments of the path lead to the container."""
+    """Return the number of path segments up to and including the container."""
     host = urlsplit(base).hostname or ""
     return 2 if host == "localhost" or _IP_ADDRESS.fullmatch(host) else 1
 
 
 def _expiry(token: str) -> datetime | None:
-    """Return when a SAS token expires, or None if only the service can tell."""
+    """Return the expiry of a SAS token, or None if only the service knows it."""
     values = parse_qs(token).get("se")
     if not values:
         return None
     import isodate  # noqa: PLC0415 - costs several milliseconds to import
 
-    # isodate has no types, so its module is handled as what it is to a checker: anything.
-    parse: Any = isodate
+    parse: Any = isodate  # has no types
     text = values[0]
     try:
         if "T" in text:

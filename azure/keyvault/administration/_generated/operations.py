@@ -134,5 +134,5 @@ def backup_restore_selective_key_restore(key_name: str, body: SelectiveKeyRestor
 
 
 def _prefix(scope: str) -> str:
-    """Place the scope in front of a path; the HSM's own scope is no segment."""
+    """Return the path prefix of a scope; the HSM's own scope has none."""
     return "" if scope == "/" else quote(scope)

@@ -1,7 +1,7 @@
 # Generated from eng/openapi/managedhsm-administration.yaml by eng/generate.py. Do not edit.
 """The JSON objects of the wire: plain dicts at run time.
 
-What they say of a response is what the service promises; whoever reads one checks the members it uses.
+The types of responses are the service's promise; code that reads them checks the members it uses.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing_extensions import NotRequired, TypedDict
 
 
 class PermissionWire(TypedDict):
-    """Actions granted by a role, and those taken out again."""
+    """Actions granted by a role, and those excluded from them."""
 
     actions: NotRequired[list[str]]
     notActions: NotRequired[list[str]]
@@ -19,7 +19,7 @@ class PermissionWire(TypedDict):
 
 
 class RoleDefinitionPropertiesWire(TypedDict):
-    """What a role is called and what it grants."""
+    """Name, description and permissions of a role."""
 
     roleName: NotRequired[str]
     description: NotRequired[str]
@@ -51,7 +51,7 @@ class RoleDefinitionListResultWire(TypedDict):
 
 
 class RoleAssignmentPropertiesWire(TypedDict):
-    """Which role to assign to whom."""
+    """The role and the principal of a new assignment."""
 
     roleDefinitionId: str
     principalId: str
@@ -64,7 +64,7 @@ class RoleAssignmentCreateParametersWire(TypedDict):
 
 
 class RoleAssignmentPropertiesWithScopeWire(TypedDict):
-    """Which role is assigned to whom, and where."""
+    """Role, principal and scope of an assignment."""
 
     scope: str
     roleDefinitionId: str
@@ -88,7 +88,7 @@ class RoleAssignmentListResultWire(TypedDict):
 
 
 class SASTokenParameterWire(TypedDict):
-    """Where a backup is kept and how to get there."""
+    """The container of a backup and the access to it."""
 
     storageResourceUri: str
     token: NotRequired[str]
@@ -96,7 +96,7 @@ class SASTokenParameterWire(TypedDict):
 
 
 class PreBackupOperationParametersWire(TypedDict):
-    """Where a backup would be kept and how to get there."""
+    """The container of a backup to check and the access to it."""
 
     storageResourceUri: NotRequired[str]  # since 7.6
     token: NotRequired[str]  # since 7.6

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 WireT = TypeVar("WireT")
 
-# A second try of a create that succeeded. Managed HSM says the first; the other means the same role under another name.
+# Codes for a retried create that had succeeded: the first is Managed HSM's; the other names another assignment.
 _EXISTS = frozenset({"RoleAssignmentExists", "MatchingRoleAssignmentExists"})
 
 _LOGGER = logging.getLogger(__name__)
@@ -43,8 +43,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
 
     Other keywords are those of azure-core's clients, such as ``transport``, ``proxies``, ``connection_verify``,
     ``retry_total`` and ``logging_enable``. A method takes ``headers``, ``timeout``, ``retry_total``, ``logging_enable``
-    and the like for one call, and ``cls``: a function that gets the pipeline's response, the result and the response
-    headers, and whose value is returned instead of the result.
+    and the like for one call, and ``cls``: a function of the pipeline's response, the result and the response headers,
+    whose value is returned instead of the result.
 
     :param str vault_url: URL of the HSM, for example ``https://<name>.managedhsm.azure.net``: its "DNS name".
     :param credential: An async credential, such as one of :mod:`azure.identity.aio`. The client does not close it.
@@ -56,8 +56,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
     :keyword challenge_resource_domains: Hosts of further resources to accept, so that verification can stay on where
         the HSM's host is not below the resource's.
     :paramtype challenge_resource_domains: ~collections.abc.Iterable[str]
-    :raises ValueError: If ``vault_url`` is not the https URL of an HSM, ``credential`` gives no tokens, or a keyword
-        would replace the policies as a whole.
+    :raises ValueError: If ``vault_url`` is not the https URL of an HSM, ``credential`` has no token method, or a
+        keyword would replace the policies as a whole.
     """
 
     @traced
@@ -72,8 +72,8 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
     ) -> KeyVaultRoleAssignment:
         """Grant a role to a principal at a scope.
 
-        Needs the data action ``Microsoft.KeyVault/managedHsm/roleAssignments/write/action`` at the scope. If the answer
-        to a try is lost and the next try finds the assignment in place, that assignment is returned.
+        Needs the data action ``Microsoft.KeyVault/managedHsm/roleAssignments/write/action`` at the scope. If a
+        response is lost and the retry finds the assignment in place, that assignment is returned.
 
         :param scope: Where the role is granted: ``/``, ``/keys`` or ``/keys/<key name>``.
         :type scope: str or ~azure.keyvault.administration.KeyVaultRoleScope
@@ -81,7 +81,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
             :class:`~azure.keyvault.administration.KeyVaultRoleDefinition`.
         :param str principal_id: Object id, not application id, of the user, group, service principal or managed
             identity.
-        :keyword name: The assignment's name, a UUID. Generated if it is not given.
+        :keyword name: The assignment's name, a UUID. Generated if omitted.
         :paramtype name: str or ~uuid.UUID or None
         :rtype: ~azure.keyvault.administration.KeyVaultRoleAssignment
         :raises ValueError: If an argument is blank or the scope malformed. Nothing is sent.
@@ -107,7 +107,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
         options: dict[str, Any],
         error: HttpResponseError,
     ) -> PipelineResponse[HttpRequest, AsyncHttpResponse] | None:
-        """Return a response with the assignment that a lost response was about, or None if it isn't ours."""
+        """Return a response with the assignment that this call created, or None if another one is in place."""
         code = error.error.code if error.error else None
         if not isinstance(error, ResourceExistsError) and code not in _EXISTS:
             return None
@@ -129,10 +129,10 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
     async def _delete(
         self, operation: Operation[WireT], convert: Callable[[WireT], object], options: dict[str, Any]
     ) -> None:
-        """Delete a resource, which isn't an error if the service says that it doesn't exist.
+        """Delete a resource; a 404 from the service isn't an error.
 
-        A 404 without the service's error says nothing about the resource: a gateway or a proxy sent it. Nor does one
-        to a request without a token.
+        A 404 without the service's error says nothing about the resource: a gateway or a proxy sent it. The same holds
+        for one to a request without a token.
         """
         try:
             await self._client.send(operation, convert, **options)
@@ -186,7 +186,7 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
     ) -> AsyncItemPaged[KeyVaultRoleAssignment]:
         """List the role assignments at a scope. Pages are fetched while you iterate.
 
-        Other scopes have lists of their own: the assignments at single keys appear neither at ``/`` nor at ``/keys``.
+        Each scope has its own list: the assignments at single keys appear neither at ``/`` nor at ``/keys``.
         Needs the data action ``Microsoft.KeyVault/managedHsm/roleAssignments/read/action`` at the scope.
 
         :param scope: The scope: ``/``, ``/keys`` or ``/keys/<key name>``.
@@ -214,24 +214,24 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
     ) -> KeyVaultRoleDefinition:
         """Create a custom role definition, or replace the one with the given name.
 
-        The whole definition is replaced: what is not given becomes empty. Needs the data action
+        The whole definition is replaced: omitted parts become empty. Needs the data action
         ``Microsoft.KeyVault/managedHsm/roleDefinitions/write/action`` at ``/``.
 
         :param scope: The definition's scope. Managed HSM supports only ``/``, or ``KeyVaultRoleScope.GLOBAL``.
         :type scope: str or ~azure.keyvault.administration.KeyVaultRoleScope
-        :keyword name: The definition's name, a UUID. Generated if it is not given, which makes a new definition.
+        :keyword name: The definition's name, a UUID. Generated if omitted, which makes a new definition.
         :paramtype name: str or ~uuid.UUID or None
-        :keyword role_name: The role's display name. Empty if it is not given.
+        :keyword role_name: The role's display name. Empty if omitted.
         :paramtype role_name: str or None
-        :keyword description: A description of the role. Empty if it is not given.
+        :keyword description: A description of the role. Empty if omitted.
         :paramtype description: str or None
-        :keyword permissions: What the role permits. Nothing if it is not given.
+        :keyword permissions: The role's permissions. None if omitted.
         :paramtype permissions: ~collections.abc.Iterable[~azure.keyvault.administration.KeyVaultPermission] or None
-        :keyword assignable_scopes: The scopes at which the role can be assigned. The service has been seen to make
-            ``/`` of whatever is given; a warning is logged if it took others than those asked for.
+        :keyword assignable_scopes: The scopes at which the role can be assigned. The service has been seen to store
+            ``/`` whatever is given; a warning is logged if it stored other scopes than those given.
         :paramtype assignable_scopes: ~collections.abc.Iterable[str or
             ~azure.keyvault.administration.KeyVaultRoleScope] or None
-        :returns: The definition as the service keeps it.
+        :returns: The definition as the service stored it.
         :rtype: ~azure.keyvault.administration.KeyVaultRoleDefinition
         :raises ValueError: If an argument is blank or malformed. Nothing is sent.
         :raises ~azure.core.exceptions.HttpResponseError: If the service refuses.
@@ -306,12 +306,12 @@ class KeyVaultAccessControlClient(KeyVaultClientBase):
 
 
 def _name_or_new(name: str | uuid.UUID | None) -> str:
-    """Return a given name, or a new one: made once per call, so that every try of the call means the same resource."""
+    """Return the given name, or a new one: made once per call, so that every attempt addresses the same resource."""
     return str(uuid.uuid4()) if name is None else path_name(name, "name")
 
 
 def _stored_definition(wanted: list[str] | None, wire: RoleDefinitionWire) -> KeyVaultRoleDefinition:
-    """Return the model of a definition that was set, and log if the service changed where it can be assigned."""
+    """Return the model of a stored definition, and log if the service changed its assignable scopes."""
     definition = _mapping.role_definition(wire)
     if wanted and set(definition.assignable_scopes or ()) != set(wanted):
         _LOGGER.warning(
@@ -324,7 +324,7 @@ def _stored_definition(wanted: list[str] | None, wire: RoleDefinitionWire) -> Ke
 
 
 def _is_service_error(error: HttpResponseError) -> bool:
-    """Return whether an error's body is one of the service's: ``{"error": {"code": ...}}``."""
+    """Return whether an error has the service's body: ``{"error": {"code": ...}}``."""
     try:
         body = decode_object(cast("AsyncHttpResponse", error.response))
     except DecodeError:
@@ -334,5 +334,5 @@ def _is_service_error(error: HttpResponseError) -> bool:
 
 
 def _same(one: str | None, other: str) -> bool:
-    """Tell whether two ids mean the same: the service compares them without case."""
+    """Return whether two ids are equal: the service ignores their case."""
     return one is not None and one.lower() == other.lower()

@@ -36,8 +36,8 @@ _BEFORE_PRE_CHECKS = _BEFORE_MANAGED_IDENTITY | {ApiVersion.V7_5.value}
 class KeyVaultBackupClient(KeyVaultClientBase):
     """Backs up and restores an Azure Managed HSM.
 
-    Use it as an async context manager, or call :meth:`close`. Jobs run in the service, one at a time: closing the
-    client stops none.
+    Use it as an async context manager, or call :meth:`close`. Jobs run in the service, one at a time, and closing
+    the client does not stop them.
 
     Other keywords are those of azure-core's clients, such as ``transport``, ``proxies``, ``connection_verify``,
     ``retry_total`` and ``logging_enable``. A method takes ``headers``, ``timeout``, ``retry_total``, ``logging_enable``
@@ -53,8 +53,8 @@ class KeyVaultBackupClient(KeyVaultClientBase):
     :keyword challenge_resource_domains: Hosts of further resources to accept, so that verification can stay on where
         the HSM's host is not below the resource's.
     :paramtype challenge_resource_domains: ~collections.abc.Iterable[str]
-    :raises ValueError: If ``vault_url`` is not the https URL of an HSM, ``credential`` gives no tokens, or a keyword
-        would replace the policies as a whole.
+    :raises ValueError: If ``vault_url`` is not the https URL of an HSM, ``credential`` has no token method, or a
+        keyword would replace the policies as a whole.
     """
 
     @overload
@@ -102,7 +102,7 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         """Begin a full backup of the HSM.
 
         Needs the data actions ``Microsoft.KeyVault/managedHsm/backup/start/action`` and ``.../backup/status/action``.
-        The start is never sent twice once the service may have taken it: an error then says that the job may be
+        The start is never sent twice once the service may have accepted it: the error then says that the job may be
         running.
 
         :param str blob_storage_url: URL of the container in which the backup is stored, for example
@@ -111,13 +111,12 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :type sas_token: str or None
         :keyword bool use_managed_identity: Whether the HSM uses its own user-assigned managed identity instead of a SAS
             token. Needs service version 7.5 or newer. Defaults to False.
-        :keyword continuation_token: Token of a poller whose backup this one goes on to follow; all other arguments are
-            ignored, nothing is started, and one request asks for the status.
+        :keyword continuation_token: Token of the poller of a backup that is to be followed; all other arguments are
+            ignored, nothing is started, and one request reads the status.
         :paramtype continuation_token: str or None
         :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
         :returns: A poller. Its result holds the URL of the folder with the backup.
-        :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[
-            ~azure.keyvault.administration.KeyVaultBackupResult]
+        :rtype: ~azure.keyvault.administration.aio.AsyncKeyVaultLROPoller[KeyVaultBackupResult]
         :raises ValueError: If an argument is malformed, the SAS token missing or expired, the version too old, or
             the continuation token of another HSM or another kind of job. Nothing is sent.
         :raises ~azure.core.exceptions.ResourceExistsError: If another job runs.
@@ -181,10 +180,10 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         """Begin to restore the whole HSM, or a single key.
 
         A full restore replaces everything: keys, roles and assignments become those of the backup. A single key is
-        restored with all its versions, and only if it was purged before: what exists is never overwritten, and
-        ``details.status_details`` of the poller counts it. Needs the data actions
+        restored with all its versions, and only if it was purged before: existing versions are never overwritten, and
+        ``details.status_details`` of the poller counts them. Needs the data actions
         ``Microsoft.KeyVault/managedHsm/restore/start/action`` and ``.../restore/status/action``. The start is never
-        sent twice once the service may have taken it: an error then says that the job may be running.
+        sent twice once the service may have accepted it: the error then says that the job may be running.
 
         :param str folder_url: URL of the folder with the backup: the ``folder_url`` of a
             :class:`~azure.keyvault.administration.KeyVaultBackupResult`.
@@ -192,10 +191,10 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :type sas_token: str or None
         :keyword bool use_managed_identity: Whether the HSM uses its own user-assigned managed identity instead of a SAS
             token. Needs service version 7.5 or newer. Defaults to False.
-        :keyword key_name: Name of the one key to restore. Everything is restored if it is not given.
+        :keyword key_name: Name of the one key to restore. Everything is restored if omitted.
         :paramtype key_name: str or None
-        :keyword continuation_token: Token of a poller whose restore this one goes on to follow; all other arguments are
-            ignored, nothing is started, and one request asks for the status.
+        :keyword continuation_token: Token of the poller of a restore that is to be followed; all other arguments are
+            ignored, nothing is started, and one request reads the status.
         :paramtype continuation_token: str or None
         :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
         :returns: A poller without a result.
@@ -271,8 +270,8 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :type sas_token: str or None
         :keyword bool use_managed_identity: Whether the HSM uses its own user-assigned managed identity instead of a SAS
             token. Defaults to False.
-        :keyword continuation_token: Token of a poller whose check this one goes on to follow; all other arguments are
-            ignored, nothing is started, and one request asks for the status.
+        :keyword continuation_token: Token of the poller of a check that is to be followed; all other arguments are
+            ignored, nothing is started, and one request reads the status.
         :paramtype continuation_token: str or None
         :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
         :returns: A poller without a result: it raises if the check fails.
@@ -344,8 +343,8 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         :type sas_token: str or None
         :keyword bool use_managed_identity: Whether the HSM uses its own user-assigned managed identity instead of a SAS
             token. Defaults to False.
-        :keyword continuation_token: Token of a poller whose check this one goes on to follow; all other arguments are
-            ignored, nothing is started, and one request asks for the status.
+        :keyword continuation_token: Token of the poller of a check that is to be followed; all other arguments are
+            ignored, nothing is started, and one request reads the status.
         :paramtype continuation_token: str or None
         :keyword float polling_interval: Seconds between two polls, unless the service says otherwise. Defaults to 5.
         :returns: A poller without a result: it raises if the check fails.
@@ -376,7 +375,7 @@ class KeyVaultBackupClient(KeyVaultClientBase):
         )
 
     def _require_version(self, feature: str, version: str, too_old: frozenset[str]) -> None:
-        """Refuse what a version that is known to be older does not have. An unknown one may have it."""
+        """Reject a feature that the client's version is known to lack. An unknown version may have it."""
         if self._client.api_version in too_old:
             raise ValueError(f"{feature} needs api_version {version} or newer, got {self._client.api_version!r}")
 
@@ -391,13 +390,12 @@ class KeyVaultBackupClient(KeyVaultClientBase):
 
 
 def _plan(kind: str, to_result: Callable[[dict[str, Any]], T], options: dict[str, Any]) -> JobPlan[T]:
-    """Take the options of polling out of a call's options, and return how to follow its job."""
+    """Return the plan for following a job, and remove the polling options from the call's options."""
     published_name = options.pop("_polling_interval", None)
     interval = options.pop("polling_interval", published_name)
     if interval is None:
         interval = _DEFAULT_POLLING_INTERVAL
     seconds = float(interval) if isinstance(interval, Real) else math.nan
-    # "nan" is in no range.
     if not 0 <= seconds < math.inf:
         raise ValueError(f"polling_interval must be a number of seconds, 0 or more, got {described(interval)}")
     cls = options.pop("cls", None)
@@ -405,5 +403,5 @@ def _plan(kind: str, to_result: Callable[[dict[str, Any]], T], options: dict[str
 
 
 def _poller(polling: JobPolling[T]) -> AsyncKeyVaultLROPoller[T]:
-    # What azure-core's poller takes first is for a polling method that isn't initialized yet.
+    # The first two arguments are for a polling method that isn't initialized yet.
     return AsyncKeyVaultLROPoller(None, None, lambda _: polling.resource(), polling)

@@ -1,4 +1,4 @@
-"""What the clients have in common: a vault URL, a pipeline, and an end."""
+"""The base class of the clients."""
 
 from __future__ import annotations
 
@@ -40,13 +40,12 @@ class KeyVaultClientBase:
                 "credential must be an async token credential such as azure.identity.aio.DefaultAzureCredential,"
                 f" got {type(credential).__name__}"
             )
-        # The policies, and aiohttp with them, come in with the first client, not with the package.
+        # Imported with the first client: the policies import aiohttp.
         from .._runtime.pipeline import build_pipeline  # noqa: PLC0415
 
         if _identifiers.is_key_vault(self._vault_url):
             _LOGGER.warning("%s is a Key Vault: this API serves Managed HSMs only.", self._vault_url)
         api_version = kwargs.pop("api_version", None) or DEFAULT_API_VERSION
-        # A version that the library does not know is passed on, so the argument may be any string.
         self.api_version: str = _identifiers.required_text(api_version, "api_version")
         pipeline = build_pipeline(self._vault_url, credential, **kwargs)
         self._client = RestClient(self._vault_url, self.api_version, pipeline)
@@ -61,21 +60,21 @@ class KeyVaultClientBase:
 
     @traced
     async def send_request(self, request: HttpRequest, *, stream: bool = False, **kwargs: Any) -> AsyncHttpResponse:
-        """Send a request of your own through the client's pipeline: authenticated, retried, logged.
+        """Send a custom request through the client's pipeline: authenticated, retried, logged.
 
-        Retried means that it may be done twice: azure-core repeats even a POST that was answered with 500, 503 or 504.
-        Pass ``retry_total=0`` with what must not be, such as the start of a job.
+        The service may execute it twice: azure-core retries even a POST after a 500, 503 or 504. Pass
+        ``retry_total=0`` with a request that must not be repeated, such as the start of a job.
 
-        :param request: The request, which stays as it is. A relative URL is resolved against :attr:`vault_url`, and
+        :param request: The request; it is not changed. A relative URL is resolved against :attr:`vault_url`, and
             ``api-version`` is added when it is absent.
         :type request: ~azure.core.rest.HttpRequest
         :keyword bool stream: Whether to leave the body unread, to be streamed. Defaults to False.
-        :returns: The response, whatever its status: no error is raised for it.
+        :returns: The response, whatever its status code: no error is raised for it.
         :rtype: ~azure.core.rest.AsyncHttpResponse
         :raises ValueError: If the URL is of another origin.
         :raises ~azure.core.exceptions.AzureError: If there is no response.
         """
-        # The body is shared: a stream can be read only once anyway.
+        # A shallow copy: a stream as body can be read only once anyway.
         sent = copy(request)
         sent.headers = case_insensitive_dict(request.headers)
         url = request.url.removeprefix("{vaultBaseUrl}")
@@ -94,7 +93,7 @@ class KeyVaultClientBase:
         """Close the connections that the client opened. It can be called more than once.
 
         Calls that are in flight end in an azure-core error, and so do later ones. Unnecessary when the client is used
-        as a context manager. A transport that was handed in stays as its owner configured it.
+        as a context manager. A transport that you passed is closed only if its own settings say so.
         """
         await self._client.pipeline.__aexit__()
 
