@@ -14,7 +14,6 @@ from emulator.raw import ROLE_DEFINITIONS, SCOPE, RawClient
 
 RESOURCE = "https://managedhsm.azure.net"
 INVALID_AUDIENCE = "Found token with aud={}, but expected aud=" + RESOURCE
-INVALID_ISSUER = "AKV10032: Invalid issuer. Expected https://sts.windows.net/tenant/."
 NO_SIGNATURE = "The token is not signed by the authority of the challenge."
 NOW = 1_000_000
 AUTHORITY = TokenAuthority(new_signing_key(), "tenant")
@@ -98,20 +97,19 @@ def test_a_token_that_the_authority_has_not_signed_is_refused() -> None:
         "of another authority": TokenAuthority(new_signing_key(), "tenant").issue(ALICE, RESOURCE, NOW)[0],
         "no token": "secret-rubbish",
         "empty": "",
+        "not ASCII": "ä.ä.ä",
+        "surrogate": "\ud800.a.b",
         "header only": "eyJhbGciOiJFUzI1NiJ9.W10.AA",
     }
 
     assert {name: _refusal(token) for name, token in tokens.items()} == dict.fromkeys(tokens, NO_SIGNATURE)
-    assert _refusal("ä.ä.ä") == "The token is no JSON Web Token."
 
 
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
-        ({"oid": 5}, "The token names no principal."),
-        ({"exp": 9.5e9}, "The token has expired."),
-        ({"nbf": 1.5}, "The token is not valid yet."),
-        ({"iss": "https://sts.windows.net/other/"}, INVALID_ISSUER),
+        ({"exp": 1}, "The token has expired."),
+        ({"nbf": NOW + 5}, "The token is not valid yet."),
         *(
             ({"aud": audience}, INVALID_AUDIENCE.format(audience))
             for audience in (f"{RESOURCE}/", RESOURCE.upper(), "", "ä\r\n", ["https://a.example"], [RESOURCE], 5)
@@ -121,14 +119,6 @@ def test_a_token_that_the_authority_has_not_signed_is_refused() -> None:
 )
 def test_a_signed_token_with_odd_claims_is_refused(changes: dict[str, object], reason: str) -> None:
     assert _refusal(_signed({**_claims(), **changes})) == reason
-
-
-@pytest.mark.parametrize("claim", ["oid", "aud", "iss", "nbf", "exp", "generation"])
-def test_a_signed_token_that_lacks_a_claim_is_refused(claim: str) -> None:
-    claims = _claims()
-    del claims[claim]
-
-    assert _refusal(_signed(claims)) == f"The token lacks the claim {claim}."
 
 
 # Over HTTP.

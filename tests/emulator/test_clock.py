@@ -9,7 +9,6 @@ import pytest
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from azure.keyvault.administration.emulator._state.clock import WakingClock
-from emulator.operator_client import Operator
 
 
 def test_clock_adds_what_it_was_put_forward() -> None:
@@ -61,22 +60,15 @@ async def test_sleeper_wakes_by_itself_when_time_passes() -> None:
 def test_clock_refuses_to_go_back_or_beyond_the_last_date(seconds: float) -> None:
     clock = WakingClock(lambda: 5.0)
 
-    with pytest.raises(ValueError, match=r"seconds must be a number from 0 that leads to no year after 9000"):
+    with pytest.raises(ValueError, match=r"seconds must be a number from 0 to 1000000000"):
         clock.advance(seconds)
 
     assert clock.now() == 5.0
-
-
-async def test_the_hsm_works_in_the_last_year_of_its_clock(hsm: ManagedHsmEmulator) -> None:
-    operator = Operator(hsm)
-    hsm.clock.advance(221_845_000_000 - hsm.clock.now())
-
-    assert (await operator.finish(await operator.back_up(useManagedIdentity=True))).json["status"] == "Succeeded"
 
 
 @pytest.mark.parametrize(
     "option", [{"job_duration": -1}, {"retry_after": float("nan")}, {"propagation_delay": 1e10}], ids=str
 )
 def test_invalid_seconds_are_refused(option: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=f"{next(iter(option))} must be seconds from 0 to 1000000000, got "):
+    with pytest.raises(ValueError, match=f"{next(iter(option))} must be a number from 0 to 1000000000, got "):
         ManagedHsmEmulator(**option)

@@ -153,11 +153,11 @@ def test_command_says_where_the_data_is_and_how_programs_find_it(
 
     assert _serve("--data", data, "--env-file", env_file) == 0
 
-    unset = "Unset these where programs run, or they ask others for tokens: AZURE_CLIENT_ID, AZURE_TENANT_ID"
+    unset = "Unset these where programs run, or they get tokens from elsewhere: AZURE_CLIENT_ID, AZURE_TENANT_ID"
     assert [record.message for record in caplog.records] == [unset]
     assert capsys.readouterr().err.splitlines() == [
         f"managed-hsm-emulator: https://emulated-hsm.managedhsm.azure.net is ready, data in {data}",
-        f"managed-hsm-emulator: in a shell, programs find it after: set -a; . '{env_file}'; set +a",
+        f"managed-hsm-emulator: to use it in a shell: set -a; . '{env_file}'; set +a",
         "managed-hsm-emulator: Ctrl-C stops it",
     ]
 
@@ -254,11 +254,11 @@ def test_a_path_that_no_env_file_can_hold_is_refused(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--host", "0.0.0.0"], "other machines can reach '0.0.0.0'; say --allow-remote if they may"),
-        (["--host", "example.com"], "other machines can reach 'example.com'; say --allow-remote if they may"),
-        (["--host", ""], "other machines can reach ''; say --allow-remote if they may"),
-        (["--job-duration", "-1"], "job_duration must be seconds from 0 to 1000000000, got -1.0"),
-        (["--propagation-delay", "-1"], "propagation_delay must be seconds from 0 to 1000000000, got -1.0"),
+        (["--host", "0.0.0.0"], "other machines can reach '0.0.0.0'; pass --allow-remote to let them"),
+        (["--host", "example.com"], "other machines can reach 'example.com'; pass --allow-remote to let them"),
+        (["--host", ""], "other machines can reach ''; pass --allow-remote to let them"),
+        (["--job-duration", "-1"], "job_duration must be a number from 0 to 1000000000, got -1.0"),
+        (["--propagation-delay", "-1"], "propagation_delay must be a number from 0 to 1000000000, got -1.0"),
         (["--env-file", "/nowhere/hsm.env"], "No such file or directory: /nowhere/hsm.env\n"),
         (["--data", "/dev/null/data"], "Not a directory: /dev/null/data"),
         (["--security-domain", "/nowhere/domain"], "No such file or directory: /nowhere/domain"),

@@ -19,7 +19,6 @@ import pytest
 
 from azure.keyvault.administration.emulator import ManagedHsmEmulator
 from azure.keyvault.administration.emulator._state.data_directory import prepare
-from azure.keyvault.administration.emulator._state.sqlite import SqliteStore
 from emulator.operator_client import ALICE, failed, operating
 from emulator.raw import CRYPTO_USER, ROLE_DEFINITIONS
 
@@ -87,16 +86,6 @@ async def test_a_damaged_database_is_refused_and_left_as_it_is(data: Path) -> No
     assert await state(data) == before
 
 
-async def test_an_empty_database_is_not_a_new_hsm_where_there_was_one(data: Path) -> None:
-    os.truncate(data / "hsm.sqlite", 0)
-
-    for _ in range(2):
-        with pytest.raises(
-            OSError, match=r"hsm\.sqlite is damaged: it is empty\. Put a copy in its place, or remove it"
-        ):
-            await ManagedHsmEmulator(data=data).start()
-
-
 @pytest.mark.parametrize("is_opened", [False, True])
 async def test_a_copy_of_a_directory_in_use_is_whole(
     data: Path, tmp_path_factory: pytest.TempPathFactory, *, is_opened: bool
@@ -145,17 +134,6 @@ async def test_without_its_database_an_hsm_begins_anew_and_keeps_its_security_do
         assert len(await operator.role_assignments()) == 1
         await operator.finish(await operator.restore(folder))
         assert await operator.state() == before
-
-
-@pytest.mark.parametrize("document", ["{", "{}", "[]", '{"name": 1, "versions": 2}'])
-def test_a_record_that_cannot_be_read_is_noticed_at_the_start(tmp_path: Path, document: str) -> None:
-    path = tmp_path / "hsm.sqlite"
-    SqliteStore(path).close()
-    with closing(sqlite3.connect(path)) as database, database:
-        database.execute("INSERT INTO keys VALUES ('k', NULL, ?)", (document,))
-
-    with pytest.raises(OSError, match="malformed: a record cannot be read; it is damaged"):
-        SqliteStore(path)
 
 
 async def test_a_database_of_another_program_is_left_alone(tmp_path: Path) -> None:

@@ -109,7 +109,7 @@ async def test_a_backup_with_an_unexpected_error_is_reported_failed(
 async def test_a_job_whose_end_cannot_be_stored_ends_when_it_can(
     faulty: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._PATIENCE_SECONDS", 0.01)
+    monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._MAX_WAIT_SECONDS", 0.01)
     store = faulty("nothing")
     async with operating() as operator:
         await operator.furnish()
@@ -169,7 +169,7 @@ async def test_closing_waits_for_a_backup_that_is_being_written(
 
 
 async def test_poll_of_a_job_that_is_not_due_is_not_held_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._PATIENCE_SECONDS", 3600)
+    monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._MAX_WAIT_SECONDS", 3600)
     async with operating() as operator:
         started = await operator.back_up()
 
@@ -191,7 +191,7 @@ async def test_backups_of_one_moment_have_different_folders(monkeypatch: pytest.
 
 
 async def test_only_the_newest_jobs_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._MEMORY", 3)
+    monkeypatch.setattr("azure.keyvault.administration.emulator._hsm.jobs._MAX_JOBS", 3)
     async with operating() as operator:
         started = [await operator.back_up()]
         for _ in range(3):

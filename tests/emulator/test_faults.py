@@ -436,19 +436,18 @@ async def test_each_of_many_requests_at_once_meets_at_most_one_fault(hsm: Manage
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: faults.Status(99), "status must be from 200 to 599; got 99"),
-        (lambda: faults.Status(500, body=b"x"), "body must be text or an object; got b'x'"),  # type: ignore[arg-type]
-        (lambda: faults.Status(500, headers={"X": "a\r\nb"}), "headers must be names and values of one line"),
-        (lambda: faults.Status(500, headers={"a b": "c"}), "headers must be names and values of one line"),
-        (lambda: faults.Status(500, headers={"": "c"}), "headers must be names and values of one line"),
-        (lambda: faults.Status(True), "status must be from 200 to 599; got True"),
-        (lambda: faults.Delay(-1), "seconds must be a number from 0 to 1000000000; got -1"),
-        (lambda: faults.PageSize(0), "items must be a whole number from 1; got 0"),
+        (lambda: faults.Status(99), "status must be from 200 to 599, got 99"),
+        (lambda: faults.Status(500, body=b"x"), "body must be text or an object, got b'x'"),  # type: ignore[arg-type]
+        (lambda: faults.Status(500, headers={"Retry-After": 1}), "headers must be names and values, got"),  # type: ignore[dict-item]
+        (lambda: faults.Status(True), "status must be from 200 to 599, got True"),
+        (lambda: faults.Delay(-1), "seconds must be a number from 0 to 1000000000, got -1"),
+        (lambda: faults.SlowJob(float("nan")), "seconds must be a number from 0 to 1000000000, got nan"),
+        (lambda: faults.PageSize(0), "items must be a whole number from 1, got 0"),
         (
             lambda: faults.FailedJob("never"),  # type: ignore[arg-type]
-            "form must be one of error, status details, at once, poll refused, start refused; got 'never'",
+            "form must be one of error, status details, at once, poll refused, start refused, got 'never'",
         ),
-        (lambda: faults.Drop(after_work="no"), "after_work must be true or false; got 'no'"),  # type: ignore[arg-type]
+        (lambda: faults.Drop(after_work="no"), "after_work must be true or false, got 'no'"),  # type: ignore[arg-type]
     ],
 )
 def test_a_fault_that_makes_no_sense_is_refused(make: Any, message: str) -> None:
@@ -459,22 +458,11 @@ def test_a_fault_that_makes_no_sense_is_refused(make: Any, message: str) -> None
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"times": 0}, "times must be a whole number from 1, or None; got 0"),
-        ({"skip": -1}, "skip must be a whole number from 0; got -1"),
-        ({"path": "restore"}, "path must be a pattern that begins with / or *; got 'restore'"),
-        (
-            {"path": "/backup?api-version=7.6"},
-            "path must be as it is sent: no blanks, single slashes, no query; got '/b",
-        ),
-        ({"path": "//providers/*"}, "path must be as it is sent: no blanks, single slashes, no query; got '//p"),
-        ({"path": "/keys/a b"}, "path must be as it is sent: no blanks, single slashes, no query; got '/keys/a b'"),
-        (
-            {"method": ""},
-            "method must be a pattern of one of GET, PUT, POST, PATCH, DELETE, HEAD, OPTIONS, TRACE; got ''",
-        ),
-        ({"method": "FETCH"}, "method must be a pattern of one of GET, PUT, POST, PATCH, DELETE, HEAD, OPTIONS, TRACE"),
-        ({"method": 1}, "method must be text; got 1"),
-        ({"anonymous": 1}, "anonymous must be true or false; got 1"),
+        ({"times": 0}, "times must be a whole number from 1, or None, got 0"),
+        ({"path": 1}, "path must be text, got 1"),
+        ({"skip": -1}, "skip must be a whole number from 0, got -1"),
+        ({"method": 1}, "method must be text, got 1"),
+        ({"anonymous": 1}, "anonymous must be true or false, got 1"),
     ],
 )
 def test_a_rule_that_makes_no_sense_is_refused(arguments: dict[str, Any], message: str) -> None:
@@ -482,57 +470,51 @@ def test_a_rule_that_makes_no_sense_is_refused(arguments: dict[str, Any], messag
 
     with pytest.raises(ValueError, match=re.escape(message)):
         hsm.faults.add(faults.Drop(), **arguments)
-    with pytest.raises(ValueError, match="fault must be a fault; got 503"):
+    with pytest.raises(ValueError, match="fault must be a fault, got 503"):
         hsm.faults.add(503)  # type: ignore[arg-type]
     assert list(hsm.faults) == []
 
 
-@pytest.mark.parametrize(
-    ("make", "message"),
-    [
-        (lambda: faults.Status(503, body="\ud800"), "body must be what can be sent as UTF-8 or JSON"),
-        (lambda: faults.Status(503, body={"x": object()}), "body must be what can be sent as UTF-8 or JSON"),
-        (lambda: faults.Status(503, headers={"Content-Length": "5"}), "headers must be none of HTTP's framing"),
-        (lambda: faults.Delay(10**400), "seconds must be a number from 0 to 1000000000"),
-        (lambda: faults.SlowJob(float("nan")), "seconds must be a number from 0 to 1000000000"),
-        (lambda: faults.PageSize(True), "items must be a whole number from 1; got True"),
-    ],
-)
-def test_what_could_not_be_delivered_is_refused_when_it_is_made(make: Any, message: str) -> None:
-    with pytest.raises(ValueError, match=re.escape(message)):
-        make()
-
-
 @pytest.mark.parametrize("is_cleared", [False, True])
-@pytest.mark.parametrize("is_taken", [False, True])
-def test_a_fault_that_is_taken_back_while_a_request_has_met_it_stays_away(*, is_cleared: bool, is_taken: bool) -> None:
+def test_fault_removed_while_a_request_has_met_it_does_not_happen(*, is_cleared: bool) -> None:
     pending = FaultMatcher()
     rule = pending.add(faults.FailedJob(), path="/backup")
     match = pending.match("POST", "/backup", has_token=True)
 
     pending.clear() if is_cleared else pending.remove(rule)
-    if is_taken:
-        match.take(faults.FailedJob)
-    pending.release(match)
 
-    assert (list(pending), rule.delivered) == ([], int(is_taken))
+    assert match.take(faults.FailedJob) is None
+    assert (list(pending), rule.delivered, match.shown) == ([], 0, None)
 
 
-def test_a_fault_that_turns_out_not_to_happen_to_one_request_waits_for_another() -> None:
+def test_requests_that_meet_a_fault_together_show_it_as_often_as_asked() -> None:
     pending = FaultMatcher()
     rule = pending.add(faults.FailedJob(), times=2)
-    first, second, third = (pending.match("POST", "/backup", has_token=True) for _ in range(3))
-    assert [each.rule for each in (first, second, third)] == [rule, rule, None]
+    matches = [pending.match("POST", "/backup", has_token=True) for _ in range(4)]
 
-    first.take(faults.FailedJob)
-    pending.release(first)
-    pending.release(second)
-    assert (list(pending), rule.delivered) == ([rule], 1)
+    taken = [match.take(faults.FailedJob) for match in matches[1:]]
 
-    fourth = pending.match("POST", "/backup", has_token=True)
-    fourth.take(faults.FailedJob)
-    pending.release(fourth)
+    assert taken == [rule.fault, rule.fault, None]
     assert (list(pending), rule.delivered) == ([], 2)
+
+
+@pytest.mark.parametrize(
+    ("fault", "where"),
+    [
+        (faults.FailedJob(), {"method": "GET"}),
+        (faults.SlowJob(1), {"path": "/backups"}),
+        (faults.PageSize(1), {"path": "/keys/k"}),
+        (faults.Drop(), {"path": "restore"}),
+        (faults.Drop(), {"method": "FETCH"}),
+    ],
+)
+def test_rule_that_fits_no_request_is_never_delivered(fault: faults.Fault, where: Any) -> None:
+    pending = FaultMatcher()
+    rule = pending.add(fault, **where)
+
+    for method, path in (("POST", "/backup"), ("PUT", "/restore"), ("GET", "/keys"), ("GET", "/keys/k")):
+        assert pending.match(method, path, has_token=True).rule is None
+    assert rule.delivered == 0
 
 
 @pytest.mark.parametrize("method", ["put", "Put", "p*", "*t", "*"])
@@ -555,49 +537,6 @@ async def test_a_pattern_of_many_stars_holds_up_nobody(hsm: ManagedHsmEmulator, 
 
     assert (await plain.send("GET", f"/keys/{'a' * 120}"))[0] == 403
     assert rule.delivered == 0
-
-
-ONLY_STARTS = "POST /backup, POST /prebackup, PUT /restore, PUT /prerestore, PUT /keys/*/restore"
-LISTS = "*/providers/Microsoft.Authorization/role"
-ONLY_LISTS = f"GET {LISTS}Definitions, GET {LISTS}Assignments, GET /keys, GET /keys/*/versions, GET /deletedkeys"
-
-
-@pytest.mark.parametrize(
-    ("fault", "where", "message"),
-    [
-        (faults.FailedJob(), {"method": "GET"}, f"The fault 'failed job' can only happen to {ONLY_STARTS}; got GET *"),
-        (faults.SlowJob(1), {"path": "/backups"}, f"'slow job' can only happen to {ONLY_STARTS}; got * /backups"),
-        (faults.SlowJob(1), {"method": "PUT", "path": "/backup"}, "got PUT /backup"),
-        (faults.SlowJob(1), {"path": "/keys/*/create"}, "got * /keys/*/create"),
-        (faults.PageSize(1), {"method": "POST"}, f"'page size' can only happen to {ONLY_LISTS}; got POST *"),
-        (faults.PageSize(1), {"path": "/keys/k"}, "got * /keys/k"),
-    ],
-)
-def test_a_fault_is_refused_where_it_could_never_happen(fault: faults.Fault, where: Any, message: str) -> None:
-    hsm = ManagedHsmEmulator()
-
-    with pytest.raises(ValueError, match=re.escape(message)):
-        hsm.faults.add(fault, **where)
-    assert list(hsm.faults) == []
-
-
-@pytest.mark.parametrize(
-    ("fault", "where"),
-    [
-        (faults.FailedJob(), {"method": "P*T", "path": "/*backup"}),
-        (faults.FailedJob(), {"path": "/keys/a*/restore"}),
-        (faults.FailedJob(), {"path": "*e"}),
-        (faults.PageSize(1), {"path": "/keys/k/providers/*Assignments"}),
-        (faults.PageSize(1), {"path": "/providers/Microsoft.Authorization/roleDefinitions"}),
-        (faults.PageSize(1), {"path": "*s*s"}),
-    ],
-)
-def test_a_fault_is_accepted_where_it_might_happen(fault: faults.Fault, where: Any) -> None:
-    hsm = ManagedHsmEmulator()
-
-    rule = hsm.faults.add(fault, **where)
-
-    assert list(hsm.faults) == [rule]
 
 
 @pytest.mark.parametrize("fault", [faults.TruncatedBody(), faults.Drop(after_work=True)], ids=lambda fault: fault.kind)

@@ -124,10 +124,10 @@ async def test_a_token_is_as_old_as_the_clock_of_the_emulator_says(raw: RawClien
     ("changes", "message"),
     [
         ({"api-version": "2017-09-01"}, "The api-version must be 2019-08-01"),
-        ({"resource": ""}, "The query parameter resource says what the token is for, and must be there"),
+        ({"resource": ""}, "The query parameter resource, the audience of the token, is missing"),
         (
             {"client_id": "me"},
-            "No User Assigned Managed Identity found: client_id must be the object id of a principal, a GUID; got 'me'",
+            "No User Assigned Managed Identity found: client_id must be a GUID, got 'me'",
         ),
         (
             {"mi_res_id": "/subscriptions/x"},
@@ -167,7 +167,7 @@ async def test_a_web_page_gets_no_token_but_a_program_of_this_machine_does(hsm: 
         {"Origin": "null"},
     ):
         refused = await _get(hsm.environment(), QUERY, headers)
-        assert refused == (403, "The emulator answers the programs of this machine only.\n"), headers
+        assert refused == (403, "The emulator serves only programs on this machine.\n"), headers
     for host in ("localhost", "LOCALHOST:1", "127.0.0.1", "[::1]:80"):
         status, _ = await _get(hsm.environment(), QUERY, {"Host": host})
         assert status == 200

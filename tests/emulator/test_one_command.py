@@ -174,7 +174,7 @@ def test_an_emulator_that_cannot_start_is_125(shell: Shell, arguments: list[str]
     [
         (["--port", "http", "--", "echo", "runs"], 125, "argument --port"),
         (["--unknown", "--", "echo", "runs"], 125, "unrecognized arguments"),
-        (["--print-env", "--", "echo", "runs"], 125, "--print-env is for an emulator without a command"),
+        (["--print-env", "--", "echo", "runs"], 125, "--print-env cannot be used with a command"),
         (["python", "--", "echo", "runs"], 125, "unrecognized arguments"),
         (["--"], 2, "a command must follow --\n"),
     ],

@@ -30,7 +30,7 @@ HOST = "emulated-hsm.managedhsm.azure.net"
 CONNECT = f"CONNECT {HOST}:443 HTTP/1.1\r\nHost: {HOST}:443\r\n\r\n".encode()
 ONLY_CONNECT = f"This proxy only tunnels to {HOST}:443; the method is CONNECT."
 NO_TARGET = "The target of CONNECT is a host and a port."
-NO_REQUEST = "This is no HTTP/1.1 request."
+NO_REQUEST = "This is not an HTTP/1.1 request."
 
 
 def _port(hsm: ManagedHsmEmulator) -> int:
@@ -50,7 +50,7 @@ async def _ask(port: int, request: bytes) -> bytes:
 
 
 def _only(host: str) -> str:
-    return f"This proxy leads to {HOST}:443 only, not to {host}; --allow-host adds a host."
+    return f"This proxy tunnels to {HOST}:443 only, not to {host}; --allow-host adds a host."
 
 
 async def test_a_client_with_the_proxy_and_strict_verification_is_served(hsm: ManagedHsmEmulator) -> None:
@@ -279,7 +279,7 @@ async def test_a_client_that_takes_too_long_is_told_so(sent: bytes, said: bytes)
     runner = web.AppRunner(web.Application())
     await runner.setup()
     assert runner.server
-    proxy = ConnectProxy(HOST, runner.server, issue(HOST).server_context(), patience=0.05)
+    proxy = ConnectProxy(HOST, runner.server, issue(HOST).server_context(), timeout=0.05)
     port = await proxy.start()
     answer = await _ask(port, sent)
     await proxy.close()

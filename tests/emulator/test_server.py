@@ -52,7 +52,8 @@ async def test_the_url_looks_real_and_the_certificate_is_for_it(hsm: ManagedHsmE
 
     names = [value for _, value in certificate["subjectAltName"]]
     assert hsm.vault_url == f"https://{name}"
-    assert names == [name, "localhost", "127.0.0.1", "0:0:0:0:0:0:0:1"]
+    others = ["management.azure.com", "graph.microsoft.com"]
+    assert names == [name, "localhost", "127.0.0.1", "0:0:0:0:0:0:0:1", *others]
 
 
 async def test_the_transport_reaches_no_other_host(hsm: ManagedHsmEmulator) -> None:
@@ -207,17 +208,6 @@ async def test_journal_has_request_principal_and_status(raw: RawClient) -> None:
     assert journal == []
 
 
-async def test_a_journal_of_long_paths_stays_small(raw: RawClient) -> None:
-    path = "/" + "x" * 2000
-
-    assert (await raw.send("GET", path)).status == 404
-
-    (entry,) = raw.hsm.journal
-    assert entry == JournalEntry("GET", path, raw.principal, 404)
-    assert (len(entry.path), entry.path[-1], path.startswith(entry.path[:-1])) == (1024, "…", True)
-    assert len(JournalEntry("G" * 2000, "/", None, 404).method) == 32
-
-
 @pytest.mark.parametrize(
     ("option", "message"),
     [
@@ -230,8 +220,8 @@ async def test_a_journal_of_long_paths_stays_small(raw: RawClient) -> None:
             for object_id in ("me", "", 5)
         ),
         ({"host": ""}, "host"),
-        ({"job_duration": -1}, "must be seconds from 0"),
-        ({"retry_after": -1}, "must be seconds from 0"),
+        ({"job_duration": -1}, "must be a number from 0"),
+        ({"retry_after": -1}, "must be a number from 0"),
         *(
             ({"name": name}, "name must be 3 to 24")
             for name in ("", "ab", "1abc", "a--b", "a-", "with space", "a" * 25, "ä-b-c")

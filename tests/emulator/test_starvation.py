@@ -76,7 +76,7 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_idle_connections_make_room_and_are_logged_once(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    set_limits(monkeypatch, MAX_CONNECTIONS=4, SPARED_SECONDS=0)
+    set_limits(monkeypatch, MAX_CONNECTIONS=4, MIN_IDLE_SECONDS=0)
     async with ManagedHsmEmulator() as hsm:
         variables = hsm.environment()
         idle = [
@@ -99,7 +99,7 @@ async def test_idle_connections_make_room_and_are_logged_once(
 
 @pytest.mark.parametrize("way", ["hsm", "tunnel", "local"])
 async def test_connection_that_was_used_longest_ago_makes_room(monkeypatch: pytest.MonkeyPatch, way: str) -> None:
-    set_limits(monkeypatch, MAX_CONNECTIONS=2, SPARED_SECONDS=0)
+    set_limits(monkeypatch, MAX_CONNECTIONS=2, MIN_IDLE_SECONDS=0)
     async with ManagedHsmEmulator() as hsm:
         opened = []
         for _ in range(3):
@@ -119,7 +119,7 @@ async def test_connection_that_was_used_longest_ago_makes_room(monkeypatch: pyte
 async def test_connection_with_a_request_in_progress_makes_no_room(
     monkeypatch: pytest.MonkeyPatch, slow_key: SlowKey
 ) -> None:
-    set_limits(monkeypatch, MAX_CONNECTIONS=1, SPARED_SECONDS=0)
+    set_limits(monkeypatch, MAX_CONNECTIONS=1, MIN_IDLE_SECONDS=0)
     async with ManagedHsmEmulator() as hsm:
         raw = RawClient(hsm)
         await raw.grant_key_roles()

@@ -207,14 +207,14 @@ async def test_blob_that_is_larger_than_its_listing_says_fails_the_job(
         status=206, headers={"Content-Range": "bytes 0-9/10", "x-ms-blob-type": "BlockBlob", **headers}
     )
 
-    assert await failure(operator, blobs) == unavailable(blobs, "sends more than is expected")
+    assert await failure(operator, blobs) == unavailable(blobs, "sends more than expected")
     assert flood.sent < 100_000_000
 
 
 async def test_list_whose_body_never_ends_fails_the_job(operator: Operator, blobs: BlobServer) -> None:
     blobs.lists = flood = Flood(entry("folder/a").encode())
 
-    assert await failure(operator, blobs) == unavailable(blobs, "sends more than is expected")
+    assert await failure(operator, blobs) == unavailable(blobs, "sends more than expected")
     assert flood.sent < 100_000_000
 
 
@@ -242,7 +242,7 @@ async def test_compressed_response_fails_the_job_before_it_is_unpacked(operator:
 
     blobs.lists = bomb
 
-    assert await failure(operator, blobs) == unavailable(blobs, "sends what is compressed")
+    assert await failure(operator, blobs) == unavailable(blobs, "sends compressed data")
 
 
 async def test_service_that_takes_forever_fails_the_job(

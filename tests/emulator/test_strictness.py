@@ -76,7 +76,7 @@ async def test_a_wrong_method_is_told_the_right_ones(raw: RawClient, method: str
 @pytest.mark.parametrize(
     "body",
     [
-        *(b"", b"{", b"{'a': 1}", b"{}{}", b"\xff\xfe", b"\xef\xbb\xbf{}", b'{"properties": NaN}'),
+        *(b"", b"{", b"{'a': 1}", b"{}{}", b"\xff\xfe", b"\xef\xbb\xbf{}"),
         pytest.param(b"[" * 200_000, id="deep"),
         pytest.param(b'{"a":' * 100_000 + b"1" + b"}" * 100_000, id="deep-object"),
         pytest.param(b'{"a": ' + b"9" * 10_000 + b"}", id="long-number"),
@@ -94,26 +94,12 @@ def test_body_that_is_not_an_object_is_refused(body: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    ("body", "name"),
-    [
-        (b'{"properties": {}, "properties": {}}', "'properties'"),
-        (b'{"properties": {"permissions": [{"x": [], "\\u0078": []}]}}', "'x'"),
-        (b'{"\\ud800": 1, "\\ud800": 1}', "'\\ud800'"),
-    ],
-)
-def test_repeated_member_is_refused(body: bytes, name: str) -> None:
-    with pytest.raises(ServiceError, match=re.escape(f"The request body holds the member {name} twice")):
-        JsonBody.parse(body)
-
-
-@pytest.mark.parametrize(
     ("body", "message"),
     [
         (b"{", "The request body is not valid JSON"),
         (b"", "The request body is not valid JSON"),
         (b"[" * 200_000, "The request body is not valid JSON"),
         (b"[]", "The request body must be an object"),
-        (b'{"properties": {}, "properties": {}}', "The request body holds the member 'properties' twice"),
         (
             b'{"properties": {"permissions": [{}], "roleName": "\\ud800"}}',
             "properties.roleName holds half a surrogate pair",

@@ -1,14 +1,14 @@
 """An embedded Managed HSM: administer, back up and restore an HSM on a laptop.
 
-The emulator speaks the service's protocol over real TLS and knows nothing of the client library.
+The emulator speaks the service's protocol over real TLS, and shares no code with the client library.
 """
 
 import importlib.util
 
 try:
-    # The storage library is imported only when it is needed, which is rare; whether it is installed is checked now.
+    # The storage library is rarely needed and so imported late; whether it is installed is checked now.
     if importlib.util.find_spec("azure.storage.blob") is None:
-        raise ModuleNotFoundError("azure.storage.blob")  # noqa: TRY301 - missing in one way or the other
+        raise ModuleNotFoundError("azure.storage.blob")  # noqa: TRY301 - missing, too
     from ._credential import EmulatorCredential
     from ._domain.rate_limits import RateLimits
     from ._emulator import ManagedHsmEmulator

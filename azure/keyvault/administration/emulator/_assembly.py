@@ -1,4 +1,4 @@
-"""What an emulator is made of between start and close, and how it is put together."""
+"""Builds everything that exists between the start and the end of an emulator."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from base64 import b64encode
 from dataclasses import dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, NamedTuple
-from uuid import UUID, uuid4
+from typing import TYPE_CHECKING
+from uuid import uuid4
 
 from ._domain import rbac, sas
+from ._domain.arguments import SECONDS, is_seconds, parse_guid, require
 from ._domain.builtin_roles import ADMINISTRATOR
-from ._domain.faults import MAX_SECONDS
 from ._domain.hosts import is_loopback
 from ._domain.rate_limits import RateLimiter, RateLimits
 from ._domain.records import RoleAssignment
@@ -42,9 +42,7 @@ if TYPE_CHECKING:
 
     from ._domain.faults import FaultMatcher
     from ._hsm.journal import Recorder
-    from ._state.certificates import Certificates
     from ._state.clock import WakingClock
-    from ._state.store import Store
 
 CONTAINER = "backups"
 
@@ -56,11 +54,7 @@ _ACCOUNT_LENGTH = 24 - len("store")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What an emulator is told before it starts; :class:`ManagedHsmEmulator` documents each.
-
-    :raises ValueError: if the name is not one that an HSM can have, the object id is not a GUID, or a number is out of
-     its range.
-    """
+    """The checked arguments of :class:`ManagedHsmEmulator`, which documents them."""
 
     name: str
     data: Path | None
@@ -77,88 +71,104 @@ class Settings:
     rate_limits: RateLimits | None
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name) or len(self.name) not in _NAME_LENGTH:
-            raise ValueError(f"name must be 3 to 24 letters, digits and single dashes, got {self.name!r}")
+        is_name = _NAME.fullmatch(self.name) is not None and len(self.name) in _NAME_LENGTH
+        require(is_name, "name", self.name, "3 to 24 letters, digits and single dashes")
         object.__setattr__(self, "name", self.name.lower())
         for number in ("job_duration", "retry_after", "propagation_delay"):
             value = getattr(self, number)
-            if not 0 <= value <= MAX_SECONDS:
-                raise ValueError(f"{number} must be seconds from 0 to {MAX_SECONDS:.0f}, got {value!r}")
+            require(is_seconds(value), number, value, SECONDS)
         if not self.host:
             raise ValueError("host must be an address to listen on: an empty one would be every address")
-        if self.port not in PORTS:
-            raise ValueError(f"port must be a number from 0 to {PORTS[-1]}, got {self.port!r}")
+        require(self.port in PORTS, "port", self.port, f"a number from 0 to {PORTS[-1]}")
         object.__setattr__(self, "admin_object_id", parse_guid("admin_object_id", self.admin_object_id))
         if self.identity_object_id is not None:
             object.__setattr__(self, "identity_object_id", parse_guid("identity_object_id", self.identity_object_id))
         if self.advertise is not None:
-            if not HOST_NAME.fullmatch(self.advertise):
-                raise ValueError(f"advertise must be a host name or an IPv4 address, got {self.advertise!r}")
+            is_host = HOST_NAME.fullmatch(self.advertise) is not None
+            require(is_host, "advertise", self.advertise, "a host name or an IPv4 address")
             if is_loopback(self.host):
                 raise ValueError(f"advertise needs a host that other machines can reach, not {self.host!r}")
 
     @property
     def hsm_host(self) -> str:
-        """The name under which the HSM is known to the world."""
+        """The public host name of the HSM."""
         return f"{self.name}.managedhsm.azure.net"
 
     @property
     def local_host(self) -> str:
-        """The name under which programs find the proxy, the managed identity and the control path."""
+        """The host name of the proxy, the managed identity and the control path."""
         return self.advertise or LOOPBACK
 
     @property
     def storage_host(self) -> str:
-        """The name of the storage account that the emulator offers for backups."""
+        """The host name of the emulator's storage account for backups."""
         account = re.sub("[^a-z0-9]", "", self.name)[:_ACCOUNT_LENGTH] + "store"
         return f"{account}.blob.core.windows.net"
 
 
 @dataclass(frozen=True, slots=True)
 class Running:
-    """What exists between start and close."""
+    """A started emulator."""
 
     hsm: Hsm
     administrator: str
-    certificates: Certificates
     directory: Path
-    """For the files that other programs need."""
+    """For files that other programs need."""
     addresses: BoundAddresses
     identity_secret: str = field(repr=False)
     control_key: str = field(repr=False)
-    security_domain: bytes = field(repr=False)
     sas_token: str = field(repr=False)
     transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse]
     resources: AsyncExitStack
 
 
-class _State(NamedTuple):
-    """What the HSM has kept from its earlier lives, or begins with."""
-
-    store: Store
-    storage: Storage
-    security_domain: bytes
-    administrator: str
-    certificates: Certificates
-
-
 async def assemble(
     settings: Settings, clock: WakingClock, journal: Recorder, faults: FaultMatcher, resources: AsyncExitStack
 ) -> Running:
-    """Build everything from the state on the disk to the sockets, and begin to serve.
+    """Build everything from the state on the disk to the sockets, and start serving.
 
-    :param resources: Gets what has to be closed; on success all of it belongs to the result.
+    :param resources: Gets everything that must be closed, and passes it to the result.
     :raises OSError: if the address, the port or the data directory cannot be used, or the data is damaged.
     :raises ValueError: if the data directory holds another HSM, or its security domain is lost or damaged.
     """
-    # Absolute, since other programs are told of it.
+    # Absolute, because other programs get paths in it.
     directory = settings.data.absolute() if settings.data else _temporary_directory(resources)
-    state = _open_state(settings, directory, clock, resources)
-    hsm = _build_hsm(settings, state, clock, journal, faults)
-    hsm.jobs.fail_interrupted()
-    resources.push_async_callback(hsm.jobs.close)
-    principal = settings.identity_object_id or state.administrator
-    managed_identity = ManagedIdentity(hsm.authority, clock, principal, secrets.token_hex())
+    data = data_directory.prepare(directory, is_own=settings.data is None)
+    store = _open_store(data.database if settings.data else None, resources)
+    is_new = store.fact("administrator") is None
+    # First, so that there is no state without a security domain.
+    domain = security_domain.load_or_create(data.security_domain, settings.security_domain, is_new=is_new)
+    administrator = _load_or_create_administrator(store, settings.name, settings.admin_object_id)
+    tls = certificates.load_or_create(data.certificates, settings.hsm_host, *cloud.HOSTS)
+    access = Access(store, clock, settings.propagation_delay)
+    jobs = Jobs(
+        hsm_name=settings.name,
+        store=store,
+        access=access,
+        clock=clock,
+        storage=_open_storage(data.storage, settings.storage_host, clock),
+        security_domain=domain,
+        duration=settings.job_duration,
+    )
+    jobs.fail_interrupted()
+    resources.push_async_callback(jobs.close)
+    authority = TokenAuthority(store.fact("signing_key") or "", _TENANT_ID, _load_revocations(store))
+    hsm = Hsm(
+        host=settings.hsm_host,
+        store=store,
+        clock=clock,
+        access=access,
+        authority=authority,
+        jobs=jobs,
+        journal=journal,
+        faults=faults,
+        retry_after=settings.retry_after,
+        security_domain=domain,
+        certificate=tls.authority,
+        rate_limiter=RateLimiter(settings.rate_limits, clock.now()) if settings.rate_limits else None,
+    )
+    principal = settings.identity_object_id or administrator
+    managed_identity = ManagedIdentity(authority, clock, principal, secrets.token_hex())
     control_target = ControlTarget(hsm, secrets.token_hex())
     addresses = await listen(
         make_app(hsm),
@@ -169,70 +179,47 @@ async def assemble(
         port=settings.port,
         local_address=settings.host if settings.advertise else LOOPBACK,
         allowed=settings.allow_hosts,
-        context=state.certificates.server_context(),
-        cloud_context=state.certificates.cloud_context(),
+        context=tls.server_context(),
         resources=resources,
     )
-    session = loopback_session(
-        LoopbackResolver(settings.hsm_host, addresses.address, addresses.port), state.certificates.client_context()
-    )
+    resolver = LoopbackResolver(settings.hsm_host, addresses.address, addresses.port)
+    session = loopback_session(resolver, tls.client_context())
     resources.push_async_callback(session.close)
     return Running(
         hsm=hsm,
-        administrator=state.administrator,
-        certificates=state.certificates,
+        administrator=administrator,
         directory=directory,
         addresses=addresses,
         identity_secret=managed_identity.secret,
         control_key=control_target.key,
-        security_domain=state.security_domain,
         sas_token=sas.issue(b64encode(secrets.token_bytes(32)).decode(), clock.now()),
         transport=shared_transport(session),
         resources=resources.pop_all(),
     )
 
 
-def parse_guid(name: str, value: str) -> str:
-    """Return a GUID as the service writes it.
-
-    :raises ValueError: if it is not one.
-    """
-    try:
-        return str(UUID(value))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{name} must be a GUID, got {value!r}") from error
-
-
 def _temporary_directory(resources: AsyncExitStack) -> Path:
     directory = Path(resources.enter_context(TemporaryDirectory(ignore_cleanup_errors=True)))
-    # Programs of other users come through, to the certificates that they are told to trust, and see nothing else.
+    # Programs of other users can open the certificates that they trust, by name, and list nothing.
     directory.chmod(0o711)
     return directory
 
 
-def _open_state(settings: Settings, directory: Path, clock: WakingClock, resources: AsyncExitStack) -> _State:
-    is_kept = settings.data is not None
-    data = data_directory.prepare(directory, is_own=not is_kept)
-    store = SqliteStore(data.database if is_kept else None)
+def _open_store(path: Path | None, resources: AsyncExitStack) -> SqliteStore:
+    store = SqliteStore(path)
     resources.callback(store.close)
-    is_new = store.fact("administrator") is None
-    if is_new:
-        data.require_unused()
-    # First, so that there is no state without a security domain.
-    domain = security_domain.load_or_create(data.security_domain, settings.security_domain, is_new=is_new)
-    administrator = _load_or_create_administrator(store, settings.name, settings.admin_object_id)
-    storage = Storage(data.storage, settings.storage_host, clock)
+    return store
+
+
+def _open_storage(path: Path, host: str, clock: WakingClock) -> Storage:
+    storage = Storage(path, host, clock)
     storage.remove_partial_folders()
     storage.create_container(CONTAINER)
-    if is_kept:
-        tls = certificates.load_or_create(data.certificates, settings.hsm_host, *cloud.HOSTS)
-    else:
-        tls = certificates.issue(settings.hsm_host, *cloud.HOSTS)
-    return _State(store, storage, domain, administrator, tls)
+    return storage
 
 
-def _load_or_create_administrator(store: Store, name: str, object_id: str) -> str:
-    """Return the initial administrator; a new HSM gets one, and what else it needs before the first request."""
+def _load_or_create_administrator(store: SqliteStore, name: str, object_id: str) -> str:
+    """Return the initial administrator; a new HSM gets its name, a signing key and the first role assignment, too."""
     if administrator := store.fact("administrator"):
         if store.fact("name") != name:
             raise ValueError(f"The data directory holds the HSM {store.fact('name')!r}, not {name!r}")
@@ -245,34 +232,7 @@ def _load_or_create_administrator(store: Store, name: str, object_id: str) -> st
     return object_id
 
 
-def _build_hsm(settings: Settings, state: _State, clock: WakingClock, journal: Recorder, faults: FaultMatcher) -> Hsm:
-    access = Access(state.store, clock, settings.propagation_delay)
-    jobs = Jobs(
-        hsm_name=settings.name,
-        store=state.store,
-        access=access,
-        clock=clock,
-        storage=state.storage,
-        security_domain=state.security_domain,
-        duration=settings.job_duration,
-    )
-    return Hsm(
-        host=settings.hsm_host,
-        store=state.store,
-        clock=clock,
-        access=access,
-        authority=TokenAuthority(state.store.fact("signing_key") or "", _TENANT_ID, _load_revocations(state.store)),
-        jobs=jobs,
-        journal=journal,
-        faults=faults,
-        retry_after=settings.retry_after,
-        security_domain=state.security_domain,
-        certificate=state.certificates.authority,
-        rate_limiter=RateLimiter(settings.rate_limits, clock.now()) if settings.rate_limits else None,
-    )
-
-
-def _load_revocations(store: Store) -> dict[str, Revocation]:
-    """Return the revocations of earlier lives: the signing key is the same, so the tokens would be good again."""
+def _load_revocations(store: SqliteStore) -> dict[str, Revocation]:
+    """Return the revocations of earlier runs, whose tokens are signed with the same key."""
     revocations: dict[str, dict[str, int]] = json.loads(store.fact("revocations") or "{}")
     return {each: Revocation(**revocation) for each, revocation in revocations.items()}

@@ -1,4 +1,4 @@
-"""The command line: an emulator for programs in any language, until it is told to stop."""
+"""The command line: runs an emulator for one command, or until a signal stops it."""
 
 from __future__ import annotations
 
@@ -33,22 +33,22 @@ _LOG_LEVELS = ("debug", "info", "warning", "error")
 _DESCRIPTION = """\
 Run a Managed HSM on this machine: local RBAC, keys, backup and restore, for clients in any language.
 
-With a command after --, run that command in an environment that leads it to the HSM, and end with its exit status.
+With a command after --, run it in an environment that points it to the HSM, and exit with its status.
 Without one, serve until SIGTERM, SIGHUP or SIGINT (Ctrl-C).
 """
 _EPILOG = f"""\
-Run an application against an HSM of its own:
+Run an application against its own HSM:
 
   {_PROGRAM} -- python application.py
 
-The environment has the URL of the HSM, a proxy under which that name resolves, a managed identity that
-DefaultAzureCredential finds, whom to trust, and a container for backups. Variables that lead
-DefaultAzureCredential to other identities, such as AZURE_CLIENT_ID, are taken out.
+The environment has the URL of the HSM, a proxy that resolves its name, a managed identity that
+DefaultAzureCredential finds, trusted CA certificates, and a container for backups. Variables that point
+DefaultAzureCredential to other identities, such as AZURE_CLIENT_ID, are removed.
 
-Exit status: the command's, or 128 and the number of the signal that ended it; 127 if the command is not
+Exit status: the command's, or 128 plus the number of the signal that ended it; 127 if the command is not
 found, 126 if it cannot be executed, 125 if the emulator could not start.
 
-Several programs can share one emulator, which tells of itself in a file:
+Several programs can share one emulator, which writes the variables to a file:
 
   {_PROGRAM} --env-file hsm.env
   set -a; . ./hsm.env; set +a; python application.py
@@ -66,14 +66,11 @@ else:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command, and return its exit code.
-
-    :param arguments: The arguments of the command. Defaults to those of the process.
-    """
+    """Run the program with these arguments or those of the process, and return its exit status."""
     ours, command = _split(sys.argv[1:] if arguments is None else arguments)
     options = _parse(ours, command)
     logging.basicConfig(format=f"{_PROGRAM}: %(levelname)s: %(message)s")
-    # The emulator only: what other libraries log may hold secrets.
+    # Only the emulator's log: those of other libraries may hold secrets.
     logging.getLogger(_PACKAGE).setLevel(options.log_level.upper())
     try:
         hsm = _emulator(options)
@@ -87,7 +84,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _split(arguments: Sequence[str]) -> tuple[Sequence[str], Sequence[str] | None]:
-    """Return the arguments for the emulator, and the command if there is one."""
+    """Return the emulator's arguments, and the command if there is one."""
     if "--" not in arguments:
         return arguments, None
     at = arguments.index("--")
@@ -101,9 +98,9 @@ def _parse(arguments: Sequence[str], command: Sequence[str] | None) -> argparse.
         if command is not None and not command:
             parser.error("a command must follow --")
         if command and options.print_env:
-            parser.error("--print-env is for an emulator without a command, whose output would be among it")
+            parser.error("--print-env cannot be used with a command, whose output it would be mixed with")
     except SystemExit as end:
-        # Any other status would be taken for the command's.
+        # Another status could be the command's.
         if command and end.code == _USAGE:
             raise SystemExit(_COULD_NOT_START) from end
         raise
@@ -126,28 +123,28 @@ def _parser() -> argparse.ArgumentParser:
         "--advertise",
         metavar="NAME",
         help="let other machines, such as containers of one network, use the proxy, the managed identity and the "
-        "control path, which they reach under this name",
+        "control path, under this name",
     )
     add(
         "--allow-host",
         action="append",
         default=[],
         metavar="HOST[:PORT]",
-        help="let the proxy tunnel to this host, too; can be repeated. Without it the emulator opens no connection "
-        "that leaves the machine",
+        help="let the proxy tunnel to this host, too; can be repeated. Without it, the emulator opens no connections "
+        "that leave the machine",
     )
     add("--name", default=DEFAULT_NAME, help="name of the HSM (default: %(default)s)")
     add(
         "--as",
         dest="identity",
         metavar="OBJECT_ID",
-        help="principal that the managed identity is, instead of the HSM's administrator",
+        help="object id of the managed identity, instead of the HSM's administrator",
     )
     add(
         "--data",
         type=Path,
         metavar="DIR",
-        help="keep the state here, with the certificates that applications trust; without it nothing is kept",
+        help="keep the state in this directory, with the certificates that applications trust",
     )
     add(
         "--security-domain",
@@ -160,14 +157,14 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=0.05,
         metavar="SECONDS",
-        help="how long a backup or restore is in progress, at least (default: %(default)s)",
+        help="least time that a backup or restore is in progress (default: %(default)s)",
     )
     add(
         "--propagation-delay",
         type=float,
         default=0.0,
         metavar="SECONDS",
-        help="how long it takes until a change of roles counts (default: %(default)s)",
+        help="time until a role change takes effect (default: %(default)s)",
     )
     add(
         "--rate-limits",
@@ -176,26 +173,26 @@ def _parser() -> argparse.ArgumentParser:
         const=RateLimits(),
         default=False,
         metavar="RETRY_AFTER",
-        help="refuse with 429 what exceeds 5 RBAC operations and 1 start of a job in a second; a 429 says Retry-After: "
-        "1, or this many seconds, or nothing if this is none",
+        help="respond 429 to more than 5 RBAC operations and 1 start of a job in a second; a 429 has Retry-After: 1, "
+        "or this many seconds, or no such header if this is none",
     )
     add(
         "--env-file",
         type=Path,
         metavar="PATH",
-        help="write the variables to this file; it appears whole when the HSM answers, and goes when the HSM stops",
+        help="write the variables to this file; it appears, complete, once the HSM is ready, and is deleted on exit",
     )
     add(
         "--print-env",
         action="store_true",
-        help="print the variables, which hold secrets, on stdout when the HSM answers",
+        help="print the variables, which hold secrets, on stdout once the HSM is ready",
     )
-    add("--quiet", action="store_true", help="do not say on stderr that the HSM answers")
+    add("--quiet", action="store_true", help="do not announce on stderr that the HSM is ready")
     add(
         "--log-level",
         choices=_LOG_LEVELS,
         default="warning",
-        help="what is logged on stderr; info has a line for each request (default: %(default)s)",
+        help="level of the log on stderr; info has a line for each request (default: %(default)s)",
     )
     add("--version", action="version", version=f"%(prog)s {VERSION}")
     return parser
@@ -215,7 +212,7 @@ def _rate_limits(text: str) -> RateLimits:
 
 def _emulator(options: argparse.Namespace) -> ManagedHsmEmulator:
     if not options.allow_remote and not is_loopback(options.host):
-        raise ValueError(f"other machines can reach {options.host!r}; say --allow-remote if they may")
+        raise ValueError(f"other machines can reach {options.host!r}; pass --allow-remote to let them")
     domain: Path | None = options.security_domain
     return ManagedHsmEmulator(
         options.name,
@@ -246,7 +243,7 @@ async def _run(hsm: ManagedHsmEmulator, options: argparse.Namespace, command: Se
                 text = _env_file.render(variables)
                 if others and not command:
                     _LOGGER.warning(
-                        "Unset these where programs run, or they ask others for tokens: %s", ", ".join(others)
+                        "Unset these where programs run, or they get tokens from elsewhere: %s", ", ".join(others)
                     )
                 if options.env_file:
                     resources.enter_context(_env_file.published(options.env_file, text))
@@ -270,18 +267,18 @@ async def _run_command(child: _child.Child, command: Sequence[str], environment:
 
 
 def _announce(hsm: ManagedHsmEmulator, options: argparse.Namespace, command: Sequence[str] | None) -> None:
-    """Say on stderr that the HSM answers; stdout may be for a program."""
+    """Announce on stderr that the HSM is ready; stdout may belong to a program."""
     data = f"data in {options.data}" if options.data else "data in memory"
     _say(f"{hsm.vault_url} is ready, {data}")
     if command:
         return
     if options.env_file:
-        _say(f"in a shell, programs find it after: set -a; . {_for_shell(options.env_file)}; set +a")
+        _say(f"to use it in a shell: set -a; . {_for_shell(options.env_file)}; set +a")
     _say("Ctrl-C stops it")
 
 
 def _for_shell(path: Path) -> str:
-    # Without a slash, a shell looks for the file on the PATH.
+    # Without a slash, a shell searches the PATH.
     return shlex.quote(str(path) if path.name != str(path) else f"./{path}")
 
 

@@ -1,4 +1,4 @@
-"""The emulator as its users see it: start, addresses, close."""
+"""The public class of the emulator."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from typing import Any
 from typing_extensions import Self
 
 from . import _environment
-from ._assembly import CONTAINER, Running, Settings, assemble, parse_guid
+from ._assembly import CONTAINER, Running, Settings, assemble
 from ._credential import EmulatorCredential, IssuingCredential
+from ._domain.arguments import parse_guid
 from ._domain.faults import FaultMatcher, Faults
 from ._domain.rate_limits import RateLimits
 from ._hsm.journal import Journal, Recorder
@@ -29,47 +30,46 @@ DEFAULT_ADMIN_OBJECT_ID = "4d5e3e6b-7a0c-4b8f-9a53-0d9c1f6a2b10"
 
 
 class ManagedHsmEmulator:
-    """A Managed HSM that runs inside this process and is reached over real TLS.
+    """A Managed HSM that runs inside this process and serves real TLS connections.
 
     .. code-block:: python
 
         async with ManagedHsmEmulator() as hsm:
             client = KeyVaultAccessControlClient(hsm.vault_url, hsm.credential, **hsm.client_kwargs)
 
-    With ``async with`` it runs on the event loop of the block, and so do the clients that use ``client_kwargs``. With a
-    plain ``with`` it runs in a thread with its own loop: then clients may live on any loop, and the block may make
-    blocking calls. ``faults``, ``journal`` and ``clock`` may be used from any thread.
+    With ``async with``, it runs on the event loop of the block, as do the clients that use ``client_kwargs``. With a
+    plain ``with``, it runs in a thread with its own loop: clients can run on any loop, and the block can make blocking
+    calls. ``faults``, ``journal`` and ``clock`` can be used from any thread.
 
-    Properties that are known only once it has started, such as ``port`` and ``credential``, raise :class:`RuntimeError`
+    Properties that are known only after the start, such as ``port`` and ``credential``, raise :class:`RuntimeError`
     while it is not running.
 
-    :param name: The HSM's name, from which its URL and its backup folders are made: 3 to 24 letters, digits and single
-     dashes.
-    :keyword data: Directory that keeps the state; without one it is gone when the emulator closes.
-    :keyword host: Address to listen on; loopback unless told otherwise.
-    :keyword port: Port to listen on; 0 takes any free one.
-    :keyword admin_object_id: Object id of the initial administrator. Defaults to a fixed one. With a data directory it
-     counts at the first start only.
-    :keyword security_domain: What another emulator's ``security_domain`` says, so that its backups can be restored
-     here. Defaults to a new one.
-    :keyword job_duration: How many seconds a backup or restore is in progress, at least. Defaults to 0.05. Putting
-     the clock forward ends it early. A poll waits for a job that is due within a quarter of a second, so that a test
-     learns of its end immediately.
-    :keyword retry_after: Seconds that the start of a job tells clients to wait before they ask again. The service says
-     10; the default is 1, the shortest that the header allows.
-    :keyword propagation_delay: How many seconds of the emulator's clock it takes until a change of role definitions or
-     assignments counts for what callers may do, and reads show it. Defaults to 0.
-    :keyword rate_limits: Whether the HSM refuses with 429 what exceeds the documented limits: 5 RBAC operations and 1
-     start of a job in a second of the emulator's clock; or limits of your own. Defaults to False.
-    :keyword identity_object_id: Object id of the principal that the managed identity of ``environment()`` is. Defaults
-     to the initial administrator.
+    :param name: The HSM's name, part of its URL and of its backup folders: 3 to 24 letters, digits and single dashes.
+    :keyword data: Directory that keeps the state. Defaults to None: the state is lost when the emulator closes.
+    :keyword host: Address to listen on. Defaults to loopback.
+    :keyword port: Port to listen on; 0, the default, takes any free one.
+    :keyword admin_object_id: Object id of the initial administrator. Defaults to a fixed one. With a data directory, it
+     matters at the first start only.
+    :keyword security_domain: The ``security_domain`` of another emulator, whose backups can then be restored here.
+     Defaults to a new one.
+    :keyword job_duration: Seconds that a backup or restore is in progress, at least. Defaults to 0.05. Advancing the
+     clock ends it early. A poll waits for a job that is due within a quarter of a second, so that a test sees its end
+     immediately.
+    :keyword retry_after: ``Retry-After`` of the start of a job, in seconds. The service says 10; the default is 1, the
+     shortest time that the header allows.
+    :keyword propagation_delay: Seconds of the emulator's clock until a change of role definitions or assignments takes
+     effect and reads show it. Defaults to 0.
+    :keyword rate_limits: Whether the HSM responds 429 to requests beyond the documented limits, 5 RBAC operations and 1
+     start of a job in a second of the emulator's clock; or custom limits. Defaults to False.
+    :keyword identity_object_id: Object id of the managed identity of ``environment()``. Defaults to the initial
+     administrator.
     :keyword allow_hosts: Hosts that the proxy tunnels to besides the HSM, as ``host`` or ``host:port``; the port
-     defaults to 443. With any of these, and only then, the emulator opens connections that leave the machine.
-    :keyword advertise: Host name under which other machines, such as containers of one network, reach this one. Given
-     that, the proxy, the managed identity and the control path listen where ``host`` says, and ``environment()`` names
-     them by it: every machine that reaches them can use them with the keys that it holds. They are on loopback without.
-    :raises ValueError: if the name is not one that an HSM can have, an object id is not a GUID, a number is out of its
-     range, or a host is not one.
+     defaults to 443. Only with these, the emulator opens connections that leave the machine.
+    :keyword advertise: Host name under which other machines, such as containers of one network, reach this one. With
+     it, the proxy, the managed identity and the control path listen on ``host``, and ``environment()`` names them by
+     it: every machine that has the keys to them can use them. Without it, they are on loopback.
+    :raises ValueError: if the name cannot be that of an HSM, an object id is not a GUID, a number is out of range, or a
+     host name is invalid.
     """
 
     def __init__(
@@ -112,7 +112,7 @@ class ManagedHsmEmulator:
         self._thread: LoopThread | None = None
 
     async def start(self) -> None:
-        """Start serving; the emulator answers when this returns.
+        """Start serving; the emulator is ready when this returns.
 
         :raises RuntimeError: if the emulator runs already.
         :raises OSError: if the address, the port or the data directory cannot be used, or the data is damaged.
@@ -129,12 +129,12 @@ class ManagedHsmEmulator:
             starting.set()
 
     async def close(self) -> None:
-        """Stop serving and release everything; closing twice is allowed, and closing while it starts.
+        """Stop serving and release everything; closing twice or during the start is allowed.
 
         :raises RuntimeError: if the emulator runs in its own thread.
         """
         if self._thread:
-            raise RuntimeError("The emulator runs in a thread of its own; it is closed by leaving its 'with' block")
+            raise RuntimeError("The emulator runs in its own thread; it is closed by leaving its 'with' block")
         if self._starting:
             await self._starting.wait()
         running, self._running = self._running, None
@@ -171,36 +171,36 @@ class ManagedHsmEmulator:
 
     @property
     def vault_url(self) -> str:
-        """URL of the HSM; looks real, and leads to this process inside the transport of ``client_kwargs``."""
+        """URL of the HSM; looks real, and the transport of ``client_kwargs`` resolves it to this process."""
         return f"https://{self._settings.hsm_host}"
 
     @property
     def localhost_url(self) -> str:
         """URL of the HSM for clients on this machine that resolve names themselves.
 
-        It leads here wherever the emulator listens; unless that is 127.0.0.1 or every IPv4 address, by another port.
+        It works whatever ``host`` is; unless that is 127.0.0.1 or every IPv4 address, it has another port.
         """
         return f"https://localhost:{self._run.addresses.localhost_port}"
 
     @property
     def port(self) -> int:
-        """Port that the emulator listens on."""
+        """Port of the HSM."""
         return self._run.addresses.port
 
     @property
     def ca_certificate(self) -> bytes:
-        """The certificate authority that a client must trust, as PEM; ``client_kwargs`` trusts it already."""
-        return self._run.certificates.authority
+        """Certificate authority that clients must trust, as PEM; ``client_kwargs`` includes it."""
+        return self._run.hsm.certificate
 
     @property
     def client_kwargs(self) -> dict[str, Any]:
-        """Keyword arguments for any client; many may share them, and closing one closes nothing of the others."""
+        """Keyword arguments for any client. Clients can share them: closing one does not affect the others."""
         run = self._run
         if self._thread:
-            # Connections belong to a loop. Here each client makes its own, in the loop that it is used on.
+            # Connections belong to a loop, so each client opens its own in the loop that it is used on.
             return {
-                "proxies": _environment.proxies(self._settings.local_host, run.addresses.proxy_port),
-                "connection_verify": str(_environment.authority_file(run.directory, run.certificates.authority)),
+                "proxies": {"https": _environment.proxy_url(self._settings.local_host, run.addresses.proxy_port)},
+                "connection_verify": str(_environment.authority_file(run.directory, run.hsm.certificate)),
             }
         return {"transport": run.transport}
 
@@ -215,10 +215,10 @@ class ManagedHsmEmulator:
         return self.credential_for(self.admin_object_id)
 
     def credential_for(self, object_id: str) -> EmulatorCredential:
-        """Return the credential of any principal; what it may do is up to the role assignments.
+        """Return the credential of any principal; role assignments determine its permissions.
 
         :param object_id: Object id of the principal.
-        :returns: A credential that is good for this emulator only.
+        :returns: A credential for this emulator only.
         :raises ValueError: if the object id is not a GUID.
         """
         return IssuingCredential(parse_guid("object_id", object_id), self._run.hsm.authority, self._clock)
@@ -226,7 +226,7 @@ class ManagedHsmEmulator:
     def revoke_tokens(self, object_id: str | None = None) -> None:
         """Revoke the access tokens that were issued so far, as Continuous Access Evaluation does.
 
-        A request that bears one is answered 401 with a claims challenge. Tokens issued from now on are valid.
+        A request with such a token gets 401 and a claims challenge. Tokens issued from now on are valid.
 
         :param object_id: Object id of the principal whose tokens are revoked. Defaults to all principals.
         :raises ValueError: if the object id is not a GUID.
@@ -241,32 +241,31 @@ class ManagedHsmEmulator:
 
     @property
     def security_domain(self) -> bytes:
-        """The secret that an HSM needs to restore this one's backups; give it to another emulator."""
-        return self._run.security_domain
+        """The secret that another emulator needs to restore this one's backups."""
+        return self._run.hsm.security_domain
 
     @property
     def container_url(self) -> str:
-        """URL of a blob container for backups; exists, and is kept on this machine.
+        """URL of a container for backups, which exists and is kept on this machine.
 
-        Only the HSM itself reaches it: there is no blob service behind the URL.
+        Only the HSM itself can use it: there is no blob service behind the URL.
         """
         return f"https://{self._settings.storage_host}/{CONTAINER}"
 
     @property
     def sas_token(self) -> str:
-        """SAS token for ``container_url``, good for a week of the emulator's clock."""
+        """SAS token for ``container_url``, valid for a week of the emulator's clock."""
         return self._run.sas_token
 
     def environment(self) -> dict[str, str]:
-        """Return the environment variables that lead programs in any language here.
+        """Return the environment variables that point programs in any language to the emulator.
 
-        They name the HSM, a proxy under which its name resolves, a managed identity that is its administrator unless
-        ``identity_object_id`` says otherwise, the authority to trust, and a container for backups. The certificates
-        that they name are written by this call. Everything that programs on this machine need is on loopback, also when
-        the emulator itself listens elsewhere, unless ``advertise`` is given. They hold secrets: the keys to the managed
-        identity and to the control path, and a SAS token.
+        They name the HSM, a proxy that resolves its name, a managed identity (the administrator by default), trusted CA
+        certificates, and a container for backups. This call writes the files of certificates. Everything but the HSM is
+        on loopback whatever ``host`` is, unless ``advertise`` is given. The variables hold secrets: the keys to the
+        managed identity and to the control path, and a SAS token.
 
-        Alone they are not enough for a program, which needs ``PATH`` and others, too:
+        A program also needs ``PATH`` and others:
 
         .. code-block:: python
 
@@ -277,7 +276,7 @@ class ManagedHsmEmulator:
         """
         run = self._run
         host, proxy_port = self._settings.local_host, run.addresses.proxy_port
-        authority = run.certificates.authority
+        authority = run.hsm.certificate
         return {
             "AZURE_MANAGEDHSM_URL": self.vault_url,
             "EMULATOR_LOCALHOST_URL": self.localhost_url,
@@ -285,7 +284,7 @@ class ManagedHsmEmulator:
             "EMULATOR_CONTROL_URL": self.control_url,
             "IDENTITY_ENDPOINT": f"{self._local_url}{IDENTITY_PATH}",
             "IDENTITY_HEADER": run.identity_secret,
-            # DefaultAzureCredential asks for other identities first, and on a developer's machine finds some.
+            # DefaultAzureCredential tries other identities first, and finds some on a developer's machine.
             "AZURE_TOKEN_CREDENTIALS": "ManagedIdentityCredential",
             "BLOB_CONTAINER_URL": self.container_url,
             "BLOB_SAS_TOKEN": run.sas_token,
@@ -296,25 +295,25 @@ class ManagedHsmEmulator:
 
     @property
     def control_url(self) -> str:
-        """Where programs in other processes set faults, read the journal and put the clock forward; on loopback.
+        """URL at which other processes can set faults, read the journal, advance the clock and revoke tokens.
 
-        Its last part is a secret: any program that knows it may do so.
+        Its last part is a secret key.
         """
         return f"{self._local_url}{CONTROL_PATH}/{self._run.control_key}"
 
     @property
     def clock(self) -> Clock:
-        """The emulator's clock, which can be put forward."""
+        """The emulator's clock, which can be advanced."""
         return self._clock
 
     @property
     def journal(self) -> Journal:
-        """What the server saw, oldest first; can be read after closing, too."""
+        """The requests so far, oldest first; can also be read after closing."""
         return self._journal
 
     @property
     def faults(self) -> Faults:
-        """What is to go wrong; nothing unless something is added."""
+        """The faults to show; none at first."""
         return self._faults
 
     def __repr__(self) -> str:

@@ -1,4 +1,4 @@
-"""The file that tells programs of a running emulator: its lines, and when it is there."""
+"""The env file of a running emulator: its lines, and its lifetime."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import sys
 from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, BinaryIO
 
-from ._state.files import write_whole
+from ._state.files import write_atomically
 
 if sys.platform != "win32":
     import fcntl
@@ -17,23 +17,20 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _NEEDS_NO_QUOTES = re.compile(r"[A-Za-z0-9_@%+=:,./-]*")
-# Within double quotes, shells and parsers of env files agree on how to write these, and on no other.
+# Within double quotes, shells and parsers of env files agree only on how to write these.
 _ESCAPED = re.compile(r"""["\\]""")
 
 
 def render(variables: Mapping[str, str]) -> str:
-    """Return the lines of an env file, which a POSIX shell and parsers of such files read alike.
+    """Return the lines of an env file, in a form that a POSIX shell and other parsers read alike.
 
-    :raises ValueError: if a value cannot be written so that they do.
+    :raises ValueError: if a value has no such form.
     """
     return "".join(f"{name}={_quote(name, value)}\n" for name, value in variables.items())
 
 
 def discard_stale(path: Path) -> None:
-    """Remove the file that an emulator has left behind which was killed: it names ports where nothing listens.
-
-    The file of one that runs stays.
-    """
+    """Remove the file of an emulator that was killed: it names ports where nothing listens. A running one's stays."""
     try:
         with path.open("rb") as file:
             if not _lock(file):
@@ -41,7 +38,7 @@ def discard_stale(path: Path) -> None:
     except FileNotFoundError:
         return
     if sys.platform == "win32":
-        # There, a file that is open cannot be removed.
+        # There, an open file cannot be removed.
         with suppress(PermissionError):
             path.unlink()
     else:
@@ -50,20 +47,16 @@ def discard_stale(path: Path) -> None:
 
 @contextmanager
 def published(path: Path, text: str) -> Generator[None]:
-    """Keep a file that says where the emulator is, as long as that is true.
-
-    :param path: Where the file is written; whole, and readable for its owner only.
-    :param text: Its content.
-    """
+    """Keep an env file, complete and readable for its owner only, while the emulator runs."""
     content = text.encode("utf-8", "surrogateescape")
-    write_whole(path, content)
+    write_atomically(path, content)
     own = path.open("rb")
     try:
         _lock(own)
         yield
     finally:
         own.close()
-        # Another emulator may have taken the file over.
+        # Another emulator may have replaced the file.
         if path.exists() and path.read_bytes() == content:
             path.unlink()
 
@@ -82,7 +75,7 @@ def _quote(name: str, value: str) -> str:
 
 
 def _lock(file: BinaryIO) -> bool:
-    """Lock a file until it is closed, however the process ends; return whether nobody else has."""
+    """Lock a file until it is closed or the process ends; return False if another process has locked it."""
     if sys.platform != "win32":
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -1,4 +1,4 @@
-"""What another program needs to know about the emulator, as environment variables."""
+"""The environment variables that point other programs to the emulator."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import NoEncryption, pkcs12
 
 from ._net.addresses import LOOPBACK, LOOPBACK_IPV6
-from ._state.files import write_whole
+from ._state.files import write_atomically
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-# DefaultAzureCredential prefers other identities than the emulator's where it finds these.
+# With these, DefaultAzureCredential prefers other identities.
 _OTHER_IDENTITIES = (
     "AZURE_CLIENT_ID",
     "AZURE_TENANT_ID",
@@ -40,58 +40,42 @@ _CERTIFICATE = re.compile(rb"-----BEGIN CERTIFICATE-----\s[^-]+-----END CERTIFIC
 
 
 def other_identities(variables: Mapping[str, str]) -> list[str]:
-    """Return the variables that keep ``DefaultAzureCredential`` from the emulator's managed identity.
-
-    :param variables: The environment of a program.
-    """
+    """Return the names of variables that keep ``DefaultAzureCredential`` from the emulator's managed identity."""
     return [name for name in _OTHER_IDENTITIES if name in variables]
 
 
 def proxy_variables(host: str, port: int) -> dict[str, str]:
-    """Lead every program to the proxy, and what is on this machine past it.
-
-    :param host: The address of the proxy, or its host name.
-    :param port: The port of the proxy.
-    """
-    url = _proxy_url(host, port)
+    """Return the variables that make programs use the proxy, except for hosts on this machine."""
+    url = proxy_url(host, port)
     direct = ",".join(dict.fromkeys(["localhost", LOOPBACK, LOOPBACK_IPV6, host]))
     return {
         "HTTPS_PROXY": url,
         "NO_PROXY": direct,
-        # Where both are set, most programs look at these; what a shell has set in them must not win.
+        # Most programs prefer these, which the parent may have set.
         "https_proxy": url,
         "no_proxy": direct,
-        # Node looks at proxies only when it is told to.
+        # Node ignores proxies without it.
         "NODE_USE_ENV_PROXY": "1",
     }
 
 
-def proxies(host: str, port: int) -> dict[str, str]:
-    """Lead a client of this process to the proxy."""
-    return {"https": _proxy_url(host, port)}
-
-
 def authority_file(directory: Path, authority: bytes) -> Path:
-    """Write the certificate of the emulator's authority, and return where.
-
-    :param directory: Where the file is written.
-    :param authority: The certificate, as PEM.
-    """
+    """Write the certificate of the emulator's authority, and return the path."""
     path = directory / "ca.pem"
-    write_whole(path, authority, is_public=True)
+    write_atomically(path, authority, is_public=True)
     return path
 
 
 def trust_variables(directory: Path, authority: bytes) -> dict[str, str]:
-    """Let every program trust the emulator's authority, as well as those that it already trusts.
+    """Return the variables that make programs trust the emulator's authority in addition to the machine's.
 
-    :param directory: Where the files are written that the variables name.
+    :param directory: For the files that the variables name.
     :param authority: The certificate of the emulator's authority, as PEM.
     """
     alone = authority_file(directory, authority)
     trusted = _trusted_roots() + authority
     bundle = directory / "ca-bundle.pem"
-    write_whole(bundle, trusted, is_public=True)
+    write_atomically(bundle, trusted, is_public=True)
     return {
         "SSL_CERT_FILE": str(bundle),
         "REQUESTS_CA_BUNDLE": str(bundle),
@@ -101,39 +85,30 @@ def trust_variables(directory: Path, authority: bytes) -> dict[str, str]:
 
 
 def java_variables(host: str, port: int, directory: Path, authority: bytes) -> dict[str, str]:
-    """Lead Java to the proxy, and let it trust the emulator's authority: it looks at no other variable.
-
-    :param host: The address of the proxy, or its host name.
-    :param port: The port of the proxy.
-    :param directory: Where the trust store is written.
-    :param authority: The certificate of the emulator's authority, as PEM.
-    """
+    """Return the variable that makes Java use the proxy and trust the emulator's authority: it reads no other."""
     store = directory / "truststore.p12"
-    write_whole(store, _trust_store(_trusted_roots() + authority), is_public=True)
+    write_atomically(store, _trust_store(_trusted_roots() + authority), is_public=True)
     options = [
-        # What others have set stays, and ours comes later, so that it counts.
+        # The parent's options stay; ours come later, so they count.
         *filter(None, [os.environ.get(_JAVA_OPTIONS)]),
         f"-Dhttps.proxyHost={host}",
         f"-Dhttps.proxyPort={port}",
-        # Java takes the quotes away, which a path with blanks needs.
+        # Java removes the quotes, which a path with spaces needs.
         f'"-Djavax.net.ssl.trustStore={store}"' if " " in str(store) else f"-Djavax.net.ssl.trustStore={store}",
         "-Djavax.net.ssl.trustStoreType=PKCS12",
     ]
     return {_JAVA_OPTIONS: " ".join(options)}
 
 
-def _proxy_url(host: str, port: int) -> str:
+def proxy_url(host: str, port: int) -> str:
     return f"http://{host}:{port}"
 
 
 def _trust_store(trusted: bytes) -> bytes:
-    """Return certificates as PKCS #12, without a password: Java asks for none, and there is nothing to hide.
-
-    :param trusted: The certificates as PEM.
-    """
+    """Return PEM certificates as PKCS #12 without a password, which Java does not need."""
     certificates: list[pkcs12.PKCS12Certificate] = []
     with warnings.catch_warnings():
-        # A machine may trust certificates that cryptography deprecates, or cannot read; Java goes without the latter.
+        # A machine can trust certificates that cryptography deprecates, or cannot read; the latter are left out.
         warnings.simplefilter("ignore")
         for pem in dict.fromkeys(_CERTIFICATE.findall(trusted)):
             with suppress(ValueError):
@@ -142,12 +117,12 @@ def _trust_store(trusted: bytes) -> bytes:
 
 
 def _trusted_roots() -> bytes:
-    """Return the authorities that programs on this machine trust, as PEM; empty if there is no such list."""
+    """Return the authorities that programs on this machine trust, as PEM."""
     paths = ssl.get_default_verify_paths()
-    # What SSL_CERT_FILE names, or the file of OpenSSL.
+    # SSL_CERT_FILE, or the file of OpenSSL.
     if paths.cafile:
         return Path(paths.cafile).read_bytes() + b"\n"
-    # What SSL_CERT_DIR names, or the directory of OpenSSL; it has a file for the hash of each certificate.
+    # SSL_CERT_DIR, or the directory of OpenSSL, with a file for the hash of each certificate.
     if paths.capath and (files := sorted(Path(paths.capath).glob("*.[0-9]"))):
         return b"\n".join(path.read_bytes() for path in files) + b"\n"
     # The store of Windows.

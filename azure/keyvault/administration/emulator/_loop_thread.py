@@ -1,4 +1,4 @@
-"""An event loop in its own thread, for callers without one, or with one that the emulator must not depend on."""
+"""An event loop in its own thread, for callers without a loop or whose loop the emulator must not depend on."""
 
 from __future__ import annotations
 
@@ -16,32 +16,28 @@ _T = TypeVar("_T")
 
 
 class LoopThread:
-    """A thread whose event loop holds something open from :meth:`start` to :meth:`stop`.
-
-    :param resource: What is entered and left in the loop.
-    :param name: The name of the thread.
-    """
+    """A thread whose event loop keeps a resource open from :meth:`start` to :meth:`stop`."""
 
     def __init__(self, resource: AbstractAsyncContextManager[object], name: str) -> None:
         self._resource = resource
         self._started: Future[None] = Future()
         self._ended: Future[None] = Future()
-        # A program that forgets to stop it must be able to end.
+        # A program that forgets to stop it must be able to exit.
         self._thread = Thread(target=self._run, name=name, daemon=True)
 
     def start(self) -> None:
-        """Return when the resource is open; what its opening raises is raised here."""
+        """Return when the resource is open, or raise its error."""
         self._thread.start()
         try:
             self._started.result()
         except BaseException:
-            # After Ctrl-C the caller will not stop it.
+            # After Ctrl-C, nothing calls stop().
             self._started.add_done_callback(self._request_stop)
             self._thread.join()
             raise
 
     def call(self, function: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Call a function in the loop, and return its result; from any thread but this one."""
+        """Call a function in the loop from another thread, and return its result."""
 
         async def run() -> _T:
             return function(*args, **kwargs)
@@ -49,7 +45,7 @@ class LoopThread:
         return asyncio.run_coroutine_threadsafe(run(), self._loop).result()
 
     def stop(self) -> None:
-        """Return when the resource is closed and the thread has ended; what its closing raises is raised here."""
+        """Return when the resource is closed and the thread has ended, or raise the resource's error."""
         self._request_stop(self._started)
         self._thread.join()
         self._ended.result()

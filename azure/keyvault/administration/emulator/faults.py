@@ -1,10 +1,10 @@
-"""The faults that an emulator can be told to show.
+"""The faults that an emulator can show.
 
 .. code-block:: python
 
     hsm.faults.add(faults.Drop(after_work=True), method="PUT", path="/restore")
 
-Each is a value that says what happens. ``add`` of ``ManagedHsmEmulator.faults`` says to which requests, and how often.
+A fault says what happens. ``add`` of ``ManagedHsmEmulator.faults`` says to which requests, and how often.
 """
 
 from ._domain.faults import (

@@ -4,8 +4,8 @@
 
     pytest_plugins = ["azure.keyvault.administration.emulator.pytest_plugin"]
 
-in ``conftest.py`` makes it known. It runs in a thread with its own event loop, so it serves whatever loop a test
-runs on, be it pytest-asyncio's, anyio's or one of ``asyncio.run``, and also tests that have none, and that block.
+in ``conftest.py`` loads it. The emulator runs in a thread with its own event loop, so it works with every test:
+pytest-asyncio's, anyio's, one that uses ``asyncio.run``, and one that has no loop and blocks.
 """
 
 from __future__ import annotations
@@ -19,6 +19,6 @@ from ._emulator import ManagedHsmEmulator
 
 @pytest.fixture
 def managed_hsm() -> Iterator[ManagedHsmEmulator]:
-    """Yield a new Managed HSM, which is gone after the test."""
+    """Yield a new Managed HSM for one test."""
     with ManagedHsmEmulator() as hsm:
         yield hsm

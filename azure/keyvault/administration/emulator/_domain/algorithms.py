@@ -1,4 +1,4 @@
-"""The algorithms of key operations: which key each one needs, and what it computes."""
+"""The algorithms of key operations: the keys that they need, and their computation."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from .key_material import CURVES, PrivateKey
 _BLOCK = 16
 _NONCE = 12
 _TAG = 16
-# What PKCS #1 needs beside the value.
+# The least padding of PKCS #1 v1.5.
 _PADDING = 11
 
-# What a caller gives, or gets, by its name in JSON.
+# Parameters or results by their names in JSON.
 Members: TypeAlias = Mapping[str, bytes]
-# The key is one that fits; the library's types of keys have nothing in common.
+# Any, because the library's types of keys have no common base.
 _Forward: TypeAlias = Callable[[Any, Members], dict[str, bytes]]
 _Backward: TypeAlias = Callable[[Any, Members], bytes]
 
@@ -36,47 +36,47 @@ _ENCRYPTION = ("encrypt", "decrypt")
 _WRAPPING = ("wrapKey", "unwrapKey")
 _SIGNING = ("sign", "verify")
 
-# What a decryption raises that fails, whatever it fails at.
+# All errors of a failed decryption.
 FAILURES = (ValueError, InvalidTag, keywrap.InvalidUnwrap)
 
 
 @dataclass(frozen=True, slots=True)
 class Algorithm:
-    """One algorithm, with the keys and the parameters that it takes."""
+    """One algorithm, with its keys and parameters."""
 
     family: str
     operations: tuple[str, ...]
     forward: _Forward
-    """Encrypts, wraps or signs, and returns the members of the response; a ValueError is about the value's length."""
+    """Encrypts, wraps or signs, and returns members of the response; a ValueError means a wrong length of the value."""
     backward: _Backward
-    """Decrypts, or checks a signature, which raises InvalidSignature."""
+    """Decrypts, or verifies a signature and raises InvalidSignature."""
     size: int = 0
     """Bits of the key; 0 for any."""
     curve: str = ""
     lengths: Mapping[str, Mapping[str, int]] = field(default_factory=dict[str, Mapping[str, int]])
-    """The parameters that an operation must be given, or whose length is fixed, in bytes."""
+    """The required parameters of each operation, with their length in bytes."""
     takes_aad: bool = False
 
     def fits(self, key: PrivateKey) -> bool:
-        """Return whether a key of the right family has the right size, or is on the right curve."""
+        """Return whether a key of the right family has the right size or curve."""
         if isinstance(key, ec.EllipticCurvePrivateKey):
             return key.curve.name == CURVES[self.curve].name
         return not self.size or (isinstance(key, bytes) and len(key) * 8 == self.size)
 
     def check(self, operation: str, given: Members) -> None:
-        """Refuse parameters that are missing, superfluous or of a wrong length."""
+        """Refuse missing or unknown parameters, and wrong lengths."""
         lengths = self.lengths.get(operation, {})
         for name, size in lengths.items():
             if len(given.get(name, b"")) != size:
                 raise errors.bad_parameter(f"{name} must have {size} bytes for this algorithm")
-        if strangers := given.keys() - lengths.keys() - {"value", "digest", "aad" if self.takes_aad else ""}:
-            raise errors.bad_parameter(f"{min(strangers)} must not be given for this algorithm")
+        if unknown := given.keys() - lengths.keys() - {"value", "digest", "aad" if self.takes_aad else ""}:
+            raise errors.bad_parameter(f"{min(unknown)} must not be given for this algorithm")
 
 
 def choose(name: str, operation: str, family: str, key: PrivateKey) -> Algorithm:
-    """Return the algorithm of a name, if it can do the operation with the key.
+    """Return the algorithm with a name.
 
-    :raises ServiceError: if it cannot.
+    :raises ServiceError: if it cannot do the operation with the key.
     """
     algorithm = ALGORITHMS.get(name)
     if algorithm is None or operation not in algorithm.operations or algorithm.family != family:
@@ -91,7 +91,7 @@ def _rsa_encryption(scheme: padding.AsymmetricPadding) -> Algorithm:
         "RSA",
         _ENCRYPTION + _WRAPPING,
         lambda key, given: {"value": key.public_key().encrypt(given["value"], scheme)},
-        # With PKCS #1 v1.5, OpenSSL turns a bad padding into a random value instead of an error: that is no oracle.
+        # With PKCS #1 v1.5, OpenSSL returns a random value for bad padding instead of an error, so there is no oracle.
         lambda key, given: key.decrypt(given["value"], scheme),
     )
 
@@ -104,7 +104,7 @@ def _gcm(size: int) -> Algorithm:
     def encrypt(key: bytes, given: Members) -> dict[str, bytes]:
         nonce = secrets.token_bytes(_NONCE)
         sealed = AESGCM(key).encrypt(nonce, given["value"], given.get("aad"))
-        # The aad, if there is one, is shown again.
+        # The service returns the aad, too.
         return {**given, "iv": nonce, "tag": sealed[-_TAG:], "value": sealed[:-_TAG]}
 
     def decrypt(key: bytes, given: Members) -> bytes:
@@ -120,7 +120,7 @@ def _cbc(size: int, *, is_padded: bool) -> Algorithm:
         if is_padded:
             padder = PKCS7(8 * _BLOCK).padder()
             value = padder.update(value) + padder.finalize()
-        # Without padding, the service fills up with zeros, and leaves them to the caller when it decrypts.
+        # Without padding, the service fills up with zeros, and does not remove them when it decrypts.
         value += bytes(-len(value) % _BLOCK)
         encryptor = Cipher(algorithms.AES(key), modes.CBC(given["iv"])).encryptor()
         return {"iv": given["iv"], "value": encryptor.update(value) + encryptor.finalize()}
@@ -162,12 +162,7 @@ def _signature(
 
     lengths = {"sign": {"value": digest_size}, "verify": {"digest": digest_size}} if digest_size else {}
     return Algorithm(
-        family,
-        _SIGNING,
-        lambda key, given: {"value": sign(key, given["value"])},
-        check,
-        curve=curve,
-        lengths=lengths,
+        family, _SIGNING, lambda key, given: {"value": sign(key, given["value"])}, check, curve=curve, lengths=lengths
     )
 
 
@@ -181,12 +176,12 @@ def _rsa_signature(hash_: hashes.HashAlgorithm, scheme: padding.AsymmetricPaddin
 
 
 def _sign_null(key: rsa.RSAPrivateKey, value: bytes) -> bytes:
-    """Sign with PKCS #1 v1.5, but without saying how the digest was made: the value may be anything that fits in."""
+    """Sign with PKCS #1 v1.5 without the name of a hash: the value can be anything that fits."""
     size = key.key_size // 8
     if len(value) > size - _PADDING:
         raise ValueError("Too long")
     number = int.from_bytes(b"\0\1" + b"\xff" * (size - 3 - len(value)) + b"\0" + value, "big")
-    # The oldest cryptography that we allow cannot do this. With the remainders it takes a quarter of the time.
+    # The oldest supported cryptography cannot do this. With the Chinese remainder theorem, it is four times as fast.
     numbers = key.private_numbers()
     by_p, by_q = pow(number, numbers.dmp1, numbers.p), pow(number, numbers.dmq1, numbers.q)
     return (by_q + numbers.q * ((by_p - by_q) * numbers.iqmp % numbers.p)).to_bytes(size, "big")
@@ -230,7 +225,7 @@ _unpadded_wrap = partial(_key_wrap, wrap=keywrap.aes_key_wrap, unwrap=keywrap.ae
 
 ALGORITHMS: dict[str, Algorithm] = {
     "RSA1_5": _rsa_encryption(padding.PKCS1v15()),
-    # SHA-1 is what the name stands for.
+    # The name stands for SHA-1.
     "RSA-OAEP": _oaep(hashes.SHA1()),  # noqa: S303
     "RSA-OAEP-256": _oaep(hashes.SHA256()),
     **{f"A{size}GCM": _gcm(size) for size in _AES},

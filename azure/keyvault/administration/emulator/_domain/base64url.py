@@ -1,4 +1,4 @@
-"""Bytes as the service writes them in JSON: base64url without padding."""
+"""The service's form of bytes in JSON: base64url without padding."""
 
 from __future__ import annotations
 
@@ -13,10 +13,7 @@ def encode(content: bytes) -> str:
 
 
 def decode(text: str) -> bytes:
-    """Return the bytes that a text stands for.
-
-    :raises ValueError: if it isn't base64url without padding.
-    """
+    """Decode a text, or raise ValueError if it isn't base64url without padding."""
     if not _TEXT.fullmatch(text):
         raise ValueError("A character is not one of base64url")
     return urlsafe_b64decode(text + "=" * (-len(text) % 4))

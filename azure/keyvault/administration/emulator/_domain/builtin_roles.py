@@ -1,4 +1,4 @@
-"""The ten built-in roles, in the order in which the service lists them, and the data actions it knows."""
+"""The ten built-in roles in the service's order, and all data actions."""
 
 from __future__ import annotations
 
@@ -127,10 +127,10 @@ BUILT_IN_ROLES = (
     ADMINISTRATOR,
 )
 
-# What only roles of the past had.
+# Only in roles of the past.
 _RETIRED = ("/keys/createIfNotExists",)
 
-# The built-in roles use every other data action that the service is known to have, so they are the vocabulary.
+# The built-in roles use all other data actions of the service.
 DATA_ACTIONS = frozenset(
     action.casefold()
     for action in (

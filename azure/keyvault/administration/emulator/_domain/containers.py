@@ -1,4 +1,4 @@
-"""Where a backup lies: the container and the right to use it, as callers write them."""
+"""The container of a backup and the permission to use it, as callers write them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .hosts import is_loopback
 if TYPE_CHECKING:
     from .sas import Sas
 
-# All that the URL of a container is made of: no space, no escape, no query, no user.
+# The characters of a container's URL: no space, escape, query or user.
 _URL = re.compile(r"[A-Za-z0-9:/.\[\]-]+")
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
@@ -36,20 +36,17 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A container, and the SAS token to use it with; without one the HSM's managed identity is used."""
+    """A container with its SAS token; without a token, the HSM's managed identity is used."""
 
     container: Container
     sas: Sas | None
 
 
 def locate(resource: str, folder: str = "") -> tuple[Container, str]:
-    """Return the container and the folder that a caller means.
+    """Return the container and the folder of a request.
 
-    On loopback the account comes first in the path. Clients that do not know that take it for the container, and write
-    the container in front of the folder; both ways are understood.
-
-    :param resource: What the caller calls the storage resource.
-    :param folder: What the caller calls the folder.
+    On loopback, the account comes first in the path. Clients that do not know that take it for the container, and put
+    the container in front of the folder; both forms work.
     """
     parts, port = _split(resource)
     host = parts.hostname or ""
@@ -63,25 +60,25 @@ def locate(resource: str, folder: str = "") -> tuple[Container, str]:
         base = f"{parts.scheme}://{_authority(host, port)}/{account}"
     else:
         if parts.scheme != "https" or port not in _HTTPS_PORTS or not _HOST.fullmatch(host):
-            raise _no_container()
+            raise _invalid_container()
         account = host.partition(".")[0]
         base = f"https://{host}"
     if len(segments) != 1 or not _ACCOUNT.fullmatch(account) or not _CONTAINER.fullmatch(segments[0]):
-        raise _no_container()
+        raise _invalid_container()
     return Container(f"{base}/{segments[0]}", host, account, segments[0], is_local), folder
 
 
 def _split(resource: str) -> tuple[SplitResult, int | None]:
-    # urlsplit would leave out line breaks, and look at the port only when it is asked for.
+    # urlsplit would ignore line breaks, and parse the port only on access.
     if not _URL.fullmatch(resource):
-        raise _no_container()
+        raise _invalid_container()
     try:
         parts = urlsplit(resource)
         port = parts.port
     except ValueError as error:
-        raise _no_container() from error
+        raise _invalid_container() from error
     if parts.scheme not in {"https", "http"}:
-        raise _no_container()
+        raise _invalid_container()
     return parts, port
 
 
@@ -90,5 +87,5 @@ def _authority(host: str, port: int | None) -> str:
     return name if port is None else f"{name}:{port}"
 
 
-def _no_container() -> errors.ServiceError:
+def _invalid_container() -> errors.ServiceError:
     return errors.bad_request("storageResourceUri must be the https URL of a blob container")

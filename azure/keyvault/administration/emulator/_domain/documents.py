@@ -1,4 +1,4 @@
-"""Records as JSON documents and back: the form in which the store and the backups keep them."""
+"""Records as JSON documents and back, for the store and for backups."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def superseded(document: Document) -> Superseded:
 
 def key(document: Document) -> Key:
     changed = _changed(document, versions=tuple(map(_key_version, document["versions"])))
-    # A document from before there were rotation policies has no such member.
+    # Older documents have no rotation policy.
     policy = changed.pop("rotation_policy", None)
     return Key(**changed, rotation_policy=policy and _rotation_policy(policy))
 
@@ -54,7 +54,7 @@ def job(document: Document) -> Job:
     return Job(
         **_changed(
             document,
-            # In a document from before there was the member, both texts are one.
+            # In older documents, the details hold the error message.
             error_message=document.get("error_message", document["details"] if document["error_code"] else None),
             kind=JobKind(document["kind"]),
             status=JobStatus(document["status"]),

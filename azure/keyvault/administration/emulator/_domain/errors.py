@@ -1,10 +1,11 @@
-"""Every error that the service answers with: status, code and message side by side.
+"""All errors of the service: status, code and message side by side.
 
-Raised anywhere, rendered in one place (``_middleware.render_errors``), which adds the Activity ID.
+They are raised anywhere, and rendered by the middleware ``render_errors``, which adds the Activity ID.
 """
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -12,13 +13,11 @@ if TYPE_CHECKING:
 
 
 class ServiceError(Exception):
-    """An answer that is an error; raised by the rules, rendered by the server.
+    """An error response.
 
-    :param status: The HTTP status.
-    :param code: The code by which clients tell errors apart.
     :param message: The sentence for people, without the Activity ID.
-    :param inner_code: The code of ``innererror``, where the service has one.
-    :param headers: What the answer needs beyond the usual headers.
+    :param inner_code: The code of ``innererror``, if any.
+    :param headers: Headers in addition to the usual ones.
     """
 
     def __init__(
@@ -40,13 +39,13 @@ class ServiceError(Exception):
 
 # The request as such.
 
-
-def bad_request(message: str) -> ServiceError:
-    return ServiceError(400, "BadRequest", message)
-
-
-def bad_parameter(message: str) -> ServiceError:
-    return ServiceError(400, "BadParameter", message)
+bad_request = partial(ServiceError, 400, "BadRequest")
+bad_parameter = partial(ServiceError, 400, "BadParameter")
+unknown_path = partial(ServiceError, 404, "NotFound", "The requested resource does not exist on this Managed HSM")
+unsupported_media_type = partial(
+    ServiceError, 415, "UnsupportedMediaType", "The request body must be uncompressed application/json"
+)
+internal = partial(ServiceError, 500, "InternalError", "The emulator failed; its log has the details")
 
 
 def invalid_token(reason: str, challenge: str) -> ServiceError:
@@ -66,10 +65,6 @@ def refused(status: int, reason: str) -> ServiceError:
     return ServiceError(status, reason.replace(" ", ""), f"The server refused the request: {reason}")
 
 
-def unknown_path() -> ServiceError:
-    return ServiceError(404, "NotFound", "The requested resource does not exist on this Managed HSM")
-
-
 def method_not_allowed(method: str, allowed: Iterable[str]) -> ServiceError:
     names = ", ".join(sorted(allowed))
     message = f"{method} is not allowed here; allowed: {names}"
@@ -80,16 +75,8 @@ def body_too_large(limit: int) -> ServiceError:
     return ServiceError(413, "RequestBodyTooLarge", f"The request body is larger than {limit} bytes")
 
 
-def unsupported_media_type() -> ServiceError:
-    return ServiceError(415, "UnsupportedMediaType", "The request body must be uncompressed application/json")
-
-
 def not_emulated(what: str) -> ServiceError:
     return ServiceError(501, "NotImplemented", f"{what} is not part of this emulator")
-
-
-def internal() -> ServiceError:
-    return ServiceError(500, "InternalError", "The emulator failed; its log has the details")
 
 
 def storage_unavailable(reason: str) -> ServiceError:
@@ -98,17 +85,19 @@ def storage_unavailable(reason: str) -> ServiceError:
 
 # Local RBAC.
 
-
-def invalid_scope() -> ServiceError:
-    return ServiceError(400, "Invalidkeyidentifier", "Invalid key identifier")
-
-
-def role_definition_not_found() -> ServiceError:
-    return ServiceError(404, "RoleDefinitionNotFound", "Requested role definition not found")
-
-
-def role_assignment_not_found() -> ServiceError:
-    return ServiceError(404, "RoleAssignmentNotFound", "Requested role assignment not found")
+invalid_scope = partial(ServiceError, 400, "Invalidkeyidentifier", "Invalid key identifier")
+role_definition_not_found = partial(ServiceError, 404, "RoleDefinitionNotFound", "Requested role definition not found")
+role_assignment_not_found = partial(ServiceError, 404, "RoleAssignmentNotFound", "Requested role assignment not found")
+role_assignment_exists = partial(ServiceError, 400, "RoleAssignmentExists", "The role assignment already exists.")
+# Spelled as the service does.
+unknown_role_definition = partial(bad_parameter, "Unkown role definition")
+role_definition_name_not_a_guid = partial(bad_parameter, "Role definition name must be a GUID")
+built_in_role_name = partial(
+    bad_parameter, "Cannot re-use the name/GUID matching that of a built-in role. Please use a unique role ID."
+)
+role_definition_still_assigned = partial(
+    ServiceError, 409, "Conflict", "The role definition is assigned; the deletion of its assignments is under way"
+)
 
 
 def matching_role_assignment_exists(name: str, role_definition_id: str, principal: str, scope: str) -> ServiceError:
@@ -117,29 +106,6 @@ def matching_role_assignment_exists(name: str, role_definition_id: str, principa
         "MatchingRoleAssignmentExists",
         f"Role assignment '{name}' already adds role '{role_definition_id}' to principal '{principal}' "
         f"in scope '{scope}'.",
-    )
-
-
-def role_assignment_exists() -> ServiceError:
-    return ServiceError(400, "RoleAssignmentExists", "The role assignment already exists.")
-
-
-def unknown_role_definition() -> ServiceError:
-    # Spelled as the service does.
-    return bad_parameter("Unkown role definition")
-
-
-def role_definition_name_not_a_guid() -> ServiceError:
-    return bad_parameter("Role definition name must be a GUID")
-
-
-def built_in_role_name() -> ServiceError:
-    return bad_parameter("Cannot re-use the name/GUID matching that of a built-in role. Please use a unique role ID.")
-
-
-def role_definition_still_assigned() -> ServiceError:
-    return ServiceError(
-        409, "Conflict", "The role definition is assigned; the deletion of its assignments is under way"
     )
 
 
@@ -154,6 +120,17 @@ def role_assignment_limit(limit: int, scope: str) -> ServiceError:
 
 
 # Keys.
+
+key_limit = partial(ServiceError, 400, "KeyLimitExceeded")
+# The same for every failed decryption: a more exact one would help an attacker.
+decryption_failed = partial(bad_parameter, "The value cannot be decrypted with this key and these parameters")
+malformed_blob = partial(
+    ServiceError,
+    400,
+    "MalformedBackupBlob",
+    "Backup blob belongs to a different crypto domain and cannot be used with this instance.",
+)
+no_private_key = partial(not_emulated, "The private half of a key that an older emulator made")
 
 
 def key_not_found(url: str) -> ServiceError:
@@ -170,10 +147,6 @@ def key_is_deleted(name: str) -> ServiceError:
     )
 
 
-def key_limit(message: str) -> ServiceError:
-    return ServiceError(400, "KeyLimitExceeded", message)
-
-
 def key_exists(name: str) -> ServiceError:
     return ServiceError(409, "Conflict", f"Key {name} exists and cannot be restored over")
 
@@ -182,49 +155,22 @@ def key_use_refused(operation: str, why: str, inner_code: str) -> ServiceError:
     return ServiceError(403, "Forbidden", f"Operation {operation} is {why}.", inner_code=inner_code)
 
 
-def no_private_key() -> ServiceError:
-    return not_emulated("The private half of a key that an older emulator made")
-
-
-def decryption_failed() -> ServiceError:
-    """Return the only error of a decryption: a more exact one would tell an attacker what to change."""
-    return bad_parameter("The value cannot be decrypted with this key and these parameters")
-
-
 def bad_web_key(reason: str) -> ServiceError:
     return bad_parameter(f"JSON Web Key: {reason}")
 
 
-def malformed_blob() -> ServiceError:
-    return ServiceError(
-        400,
-        "MalformedBackupBlob",
-        "Backup blob belongs to a different crypto domain and cannot be used with this instance.",
-    )
-
-
 # Settings.
 
-
-def invalid_setting(message: str) -> ServiceError:
-    return ServiceError(400, "InvalidSetting", message)
-
-
-def no_content() -> ServiceError:
-    return ServiceError(400, "Nocontentprovided", "No content provided")
+invalid_setting = partial(ServiceError, 400, "InvalidSetting")
+no_content = partial(ServiceError, 400, "Nocontentprovided", "No content provided")
 
 
 # Jobs.
 
-
-def restore_in_progress() -> ServiceError:
-    return ServiceError(
-        409, "Conflict", "User triggered Restore operation is in progress. Retry after the restore operation"
-    )
-
-
-def another_job_in_progress() -> ServiceError:
-    return ServiceError(409, "Conflict", "Another backup operation is in progress")
+restore_in_progress = partial(
+    ServiceError, 409, "Conflict", "User triggered Restore operation is in progress. Retry after the restore operation"
+)
+another_job_in_progress = partial(ServiceError, 409, "Conflict", "Another backup operation is in progress")
 
 
 def job_not_found(job_id: str) -> ServiceError:

@@ -1,43 +1,33 @@
-"""What may go wrong with a request, and with which requests.
+"""What can go wrong with a request, and with which requests.
 
-A fault says what happens; a rule says to which requests and how often. Both are plain values: the server delivers them.
+A fault says what happens; a rule says to which requests and how often.
 """
 
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
+from fnmatch import fnmatchcase
 from http import HTTPStatus
 from threading import Lock
-from typing import Any, ClassVar, TypeAlias, TypeVar
+from typing import Any, ClassVar, TypeAlias, TypeVar, cast
 
-from . import patterns
+from .arguments import SECONDS, is_integer, is_seconds, require
 from .records import FailedJobForm
 
 _FaultT = TypeVar("_FaultT", bound="Fault")
 
-_STATUSES = range(200, 600)
-_FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
-# Some thirty years: more would lead the clock beyond the years that dates know.
-MAX_SECONDS = 1e9
-_HEADER_NAME = re.compile("[A-Za-z0-9!#$%&'*+.^_`|~-]+")
-_METHODS = ("GET", "PUT", "POST", "PATCH", "DELETE", "HEAD", "OPTIONS", "TRACE")
-# A path as it is sent, or a pattern of one: no blank, no query, single slashes.
-_PATH = re.compile('(?!.*//)[/*][!"$->@-~]*')
-
 # Patterns of methods and paths.
-Requests: TypeAlias = tuple[tuple[str, str], ...]
-_LISTS: Requests = (
+_Requests: TypeAlias = tuple[tuple[str, str], ...]
+_LISTS: _Requests = (
     ("GET", "*/providers/Microsoft.Authorization/roleDefinitions"),
     ("GET", "*/providers/Microsoft.Authorization/roleAssignments"),
     ("GET", "/keys"),
     ("GET", "/keys/*/versions"),
     ("GET", "/deletedkeys"),
 )
-_STARTS: Requests = (
+_JOB_STARTS: _Requests = (
     ("POST", "/backup"),
     ("POST", "/prebackup"),
     ("PUT", "/restore"),
@@ -47,24 +37,25 @@ _STARTS: Requests = (
 
 
 class Fault:
-    """The base class of all faults. One whose parameters make no sense raises :class:`ValueError` when it is made."""
+    """The base class of all faults. A fault with an invalid parameter raises :class:`ValueError` when it is created."""
 
     kind: ClassVar[str]
-    """How the journal and the control path call it."""
-    requests: ClassVar[Requests] = (("*", "*"),)
-    """The requests that it can happen to at all: patterns of their methods and paths."""
+    """Its name in the journal and on the control path."""
 
     __slots__ = ()
+
+    def __post_init__(self) -> None:
+        _check(**_parameters(self))
 
 
 @dataclass(frozen=True, slots=True)
 class Status(Fault):
-    """The request is answered with a status, and not done.
+    """The request gets this response, and is not processed.
 
     :param status: The HTTP status, from 200 to 599.
-    :param body: The body: text as it is, or what is sent as JSON. Defaults to the service's error shape.
-    :param headers: Headers beyond the usual ones.
-    :param after_work: Whether the request is done anyway, so that only its response is lost.
+    :param body: The body: text as it is, or an object to send as JSON. Defaults to the service's error shape.
+    :param headers: Headers in addition to the usual ones.
+    :param after_work: Whether the request is processed anyway, so that only its response is lost.
     """
 
     kind: ClassVar[str] = "status"
@@ -74,53 +65,34 @@ class Status(Fault):
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     after_work: bool = False
 
-    def __post_init__(self) -> None:
-        _require(_is_integer(self.status) and self.status in _STATUSES, "status", self.status, "from 200 to 599")
-        _require(self.body is None or isinstance(self.body, (str, Mapping)), "body", self.body, "text or an object")
-        _require(
-            isinstance(self.headers, Mapping) and all(map(_is_header, self.headers.items())),
-            "headers",
-            self.headers,
-            "names and values of one line",
-        )
-        _require(_FRAMING.isdisjoint(map(str.lower, self.headers)), "headers", self.headers, "none of HTTP's framing")
-        _require_flag("after_work", self.after_work)
-        try:
-            self.content  # noqa: B018 - what cannot be sent is refused now
-        except (ValueError, TypeError, RecursionError) as error:
-            raise ValueError(f"body must be what can be sent as UTF-8 or JSON; {error}") from error
-
     @property
     def content(self) -> bytes:
         """The body as it is sent."""
         if isinstance(self.body, str):
             return self.body.encode()
-        name = _phrase(self.status)
+        name = HTTPStatus(self.status).phrase if self.status in set(HTTPStatus) else "Fault"
         body = {"error": {"code": name.replace(" ", ""), "message": name}} if self.body is None else self.body
         return json.dumps(body, separators=(",", ":")).encode()
 
 
 @dataclass(frozen=True, slots=True)
 class Throttle(Fault):
-    """The request is answered 429, and not done.
+    """The response is 429, and the request is not processed.
 
-    :param retry_after: How many seconds the client is told to wait.
+    :param retry_after: Seconds that the client is told to wait.
     """
 
     kind: ClassVar[str] = "throttle"
 
     retry_after: int = 1
 
-    def __post_init__(self) -> None:
-        _require_number("retry_after", self.retry_after)
-
 
 @dataclass(frozen=True, slots=True)
 class Delay(Fault):
-    """The request waits before anything is done with it, or its answer does before it is sent.
+    """The request waits before it is processed, or its response before it is sent.
 
     :param seconds: How long, by the emulator's clock.
-    :param after_work: Whether it is the answer that waits.
+    :param after_work: Whether the response waits.
     """
 
     kind: ClassVar[str] = "delay"
@@ -128,91 +100,87 @@ class Delay(Fault):
     seconds: float
     after_work: bool = False
 
-    def __post_init__(self) -> None:
-        _require_number("seconds", self.seconds)
-        _require_flag("after_work", self.after_work)
-
 
 @dataclass(frozen=True, slots=True)
 class Drop(Fault):
-    """The connection is closed instead of an answer.
+    """The connection is closed without a response.
 
-    :param after_work: Whether the request is done anyway.
+    :param after_work: Whether the request is processed anyway.
     """
 
     kind: ClassVar[str] = "drop"
 
     after_work: bool = False
 
-    def __post_init__(self) -> None:
-        _require_flag("after_work", self.after_work)
-
 
 @dataclass(frozen=True, slots=True)
 class Reset(Fault):
-    """The connection is reset instead of an answer.
+    """The connection is reset without a response.
 
-    :param after_work: Whether the request is done anyway.
+    :param after_work: Whether the request is processed anyway.
     """
 
     kind: ClassVar[str] = "reset"
 
     after_work: bool = False
 
-    def __post_init__(self) -> None:
-        _require_flag("after_work", self.after_work)
-
 
 @dataclass(frozen=True, slots=True)
 class TruncatedBody(Fault):
-    """The request is done, and the connection is closed in the middle of the body of its answer."""
+    """The request is processed, and the connection is closed in the middle of the response body."""
 
     kind: ClassVar[str] = "truncated body"
 
 
 @dataclass(frozen=True, slots=True)
 class MalformedBody(Fault):
-    """The request is done, and the body of its response is not valid JSON, though it is valid HTTP."""
+    """The request is processed, and the response is valid HTTP with a body that is not valid JSON."""
 
     kind: ClassVar[str] = "malformed body"
 
 
 @dataclass(frozen=True, slots=True)
 class Challenge(Fault):
-    """The request is answered with the challenge of one that bears no token, and not done."""
+    """The response is the challenge to a request without a token, and the request is not processed."""
 
     kind: ClassVar[str] = "challenge"
 
 
 @dataclass(frozen=True, slots=True)
 class ClaimsChallenge(Fault):
-    """The request is answered with a claims challenge, as if its token had been revoked, and not done."""
+    """The response is a claims challenge, as if the token had been revoked, and the request is not processed."""
 
     kind: ClassVar[str] = "claims challenge"
 
 
+class OperationFault(Fault):
+    """The base class of faults that only some operations can show; the fault waits for a request of that kind."""
+
+    requests: ClassVar[_Requests]
+    """The requests that can show it: patterns of their methods and paths."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True, slots=True)
-class PageSize(Fault):
-    """A list comes in pages; it happens to the request for a list, and to nothing else.
+class PageSize(OperationFault):
+    """A list comes in pages. Only the first request of a list shows it.
 
     The links to the next pages keep the size.
 
-    :param items: How many items a page has.
+    :param items: The number of items on a page.
     """
 
     kind: ClassVar[str] = "page size"
-    requests: ClassVar[Requests] = _LISTS
+    requests: ClassVar[_Requests] = _LISTS
 
     items: int
 
-    def __post_init__(self) -> None:
-        _require(_is_integer(self.items) and self.items > 0, "items", self.items, "a whole number from 1")
 
+class JobFault(OperationFault):
+    """The base class of faults that only the start of a job can show."""
 
-class JobFault(Fault):
-    """The base class of what happens to the start of a job, and to nothing else."""
-
-    requests: ClassVar[Requests] = _STARTS
+    requests: ClassVar[_Requests] = _JOB_STARTS
 
     __slots__ = ()
 
@@ -221,8 +189,8 @@ class JobFault(Fault):
 class FailedJob(JobFault):
     """A job fails, and changes nothing.
 
-    :param form: How the client learns of it.
-    :param code: The code of the failure.
+    :param form: How the client learns of the failure.
+    :param code: The error code.
     :param message: The reason, for people.
     """
 
@@ -233,12 +201,9 @@ class FailedJob(JobFault):
     message: str = "ResourceNotFound"
 
     def __post_init__(self) -> None:
-        forms = [each.value for each in FailedJobForm]
-        _require(self.form in forms, "form", self.form, f"one of {', '.join(forms)}")
+        Fault.__post_init__(self)
         # The control path names the form in text.
         object.__setattr__(self, "form", FailedJobForm(self.form))
-        _require(isinstance(self.code, str), "code", self.code, "text")
-        _require(isinstance(self.message, str), "message", self.message, "text")
 
 
 @dataclass(frozen=True, slots=True)
@@ -251,9 +216,6 @@ class SlowJob(JobFault):
     kind: ClassVar[str] = "slow job"
 
     seconds: float
-
-    def __post_init__(self) -> None:
-        _require_number("seconds", self.seconds)
 
 
 _KINDS: Mapping[str, type[Fault]] = {
@@ -278,38 +240,38 @@ _KINDS: Mapping[str, type[Fault]] = {
 def parse(document: Mapping[str, Any]) -> Fault:
     """Return the fault that a JSON object describes: its kind, and its parameters by name.
 
-    :raises ValueError: if it describes none.
+    :raises ValueError: if the kind or a parameter is invalid.
     """
     parameters = dict(document)
     kind = parameters.pop("kind", None)
     cls = _KINDS.get(kind) if isinstance(kind, str) else None
     if cls is None:
-        raise ValueError(f"kind must be one of {', '.join(_KINDS)}; got {kind!r}")
+        raise ValueError(f"kind must be one of {', '.join(_KINDS)}, got {kind!r}")
     try:
         return cls(**parameters)
     except TypeError as error:
-        known = ", ".join(parameter_names(cls)) or "none"
+        known = ", ".join(each.name for each in fields(cls)) or "none"  # type: ignore[arg-type] # a dataclass
         raise ValueError(f"The parameters of {kind!r} are: {known}; got {', '.join(parameters) or 'none'}") from error
 
 
 def describe(fault: Fault) -> dict[str, Any]:
     """Return the JSON object that describes a fault."""
-    return {"kind": fault.kind, **{name: getattr(fault, name) for name in parameter_names(type(fault))}}
+    return {"kind": fault.kind, **_parameters(fault)}
 
 
-def parameter_names(kind: type[Fault]) -> tuple[str, ...]:
-    return tuple(each.name for each in fields(kind))  # type: ignore[arg-type] # every kind is a dataclass
+def _parameters(fault: Fault) -> dict[str, Any]:
+    return {each.name: getattr(fault, each.name) for each in fields(fault)}  # type: ignore[arg-type] # a dataclass
 
 
 @dataclass(slots=True, eq=False)
 class FaultRule:
     """A fault, the requests to which it happens, and how often it has.
 
-    Made by ``add`` of the emulator's ``faults``.
+    Created by ``add`` of the emulator's ``faults``.
     """
 
     id: int
-    """A number that no other rule has."""
+    """The unique number of the rule."""
     fault: Fault
     """What happens."""
     method: str
@@ -317,45 +279,19 @@ class FaultRule:
     path: str
     """The path of the requests, as a pattern."""
     times: int | None
-    """How often it happens; None if it has no end."""
+    """How often it happens; None means without end."""
     skip: int
-    """How many more requests it lets pass first."""
+    """How many more matching requests pass first."""
     anonymous: bool
     """Whether it happens to requests without a token, too."""
     delivered: int = 0
     """How often it has happened."""
 
 
-@dataclass(slots=True)
-class FaultMatch:
-    """The fault that happens to a request. One that only a list or a job can show waits here until it is taken."""
-
-    rule: FaultRule | None = None
-    """The rule that fits the request, if any."""
-    is_taken: bool = False
-    """Whether the fault has been shown."""
-
-    @property
-    def shown(self) -> str | None:
-        """The kind of the fault that has been shown."""
-        return self.rule.fault.kind if self.rule and self.is_taken else None
-
-    def take(self, kind: type[_FaultT]) -> _FaultT | None:
-        """Return the fault if it is of a kind; the caller shows it.
-
-        :param kind: The class of the fault.
-        :returns: The fault, or None.
-        """
-        if self.rule is None or not isinstance(self.rule.fault, kind):
-            return None
-        self.is_taken = True
-        return self.rule.fault
-
-
 class Faults(Collection[FaultRule]):
     """The faults that an emulator is going to show, in the order in which they were added.
 
-    A request meets the first that fits it, and only that one. Any thread may add and remove.
+    A request meets the first that fits it, and no other. Faults can be added and removed from any thread.
     """
 
     def __init__(self) -> None:
@@ -373,41 +309,31 @@ class Faults(Collection[FaultRule]):
         skip: int = 0,
         anonymous: bool = False,
     ) -> FaultRule:
-        """Let a fault happen.
+        """Add a fault.
+
+        A rule that fits no request is never delivered: a test can tell by ``delivered`` of the result.
 
         :param fault: What happens.
-        :keyword method: The method of the requests to which it happens, in whatever case: a pattern, in which ``*``
-         stands for any text and every other character for itself.
+        :keyword method: The method of the requests to which it happens, in upper or lower case: a pattern, in which
+         ``*`` stands for any text and every other character for itself.
         :keyword path: The path of the requests to which it happens, without the query and with single slashes: a
-         pattern as well. No slash is special, and it begins with ``/`` or ``*``.
+         pattern as well. No slash is special.
         :keyword times: How often it happens, or None for until it is removed. Defaults to 1.
         :keyword skip: How many matching requests pass first. Defaults to 0.
-        :keyword anonymous: Whether it happens to requests without a token, too. Unless told so, the round in which a
-         client asks for the challenge is left alone.
-        :returns: The rule, which knows how often the fault has happened.
-        :raises ValueError: if a value is invalid, or if the fault could never happen to any request.
+        :keyword anonymous: Whether it happens to requests without a token, too. By default, a client's request for the
+         challenge is left alone.
+        :returns: The rule, which counts how often the fault has happened.
+        :raises ValueError: if an argument is invalid.
         """
-        _require(isinstance(fault, Fault), "fault", fault, "a fault")
-        _require(isinstance(method, str), "method", method, "text")
-        method = method.upper()
-        is_method = any(patterns.matches(method, each) for each in _METHODS)
-        _require(is_method, "method", method, f"a pattern of one of {', '.join(_METHODS)}")
-        _require(isinstance(path, str) and path[:1] in {"/", "*"}, "path", path, "a pattern that begins with / or *")
-        _require(_PATH.fullmatch(path) is not None, "path", path, "as it is sent: no blanks, single slashes, no query")
-        _require(times is None or (_is_integer(times) and times > 0), "times", times, "a whole number from 1, or None")
-        _require(_is_integer(skip) and skip >= 0, "skip", skip, "a whole number from 0")
-        _require_flag("anonymous", anonymous)
-        if not any(patterns.overlap(method, each) and patterns.overlap(path, where) for each, where in fault.requests):
-            possible = ", ".join(f"{each} {where}" for each, where in fault.requests)
-            raise ValueError(f"The fault {fault.kind!r} can only happen to {possible}; got {method} {path}")
+        _check(fault=fault, method=method, path=path, times=times, skip=skip, anonymous=anonymous)
         with self._lock:
             self._added += 1
-            rule = FaultRule(self._added, fault, method, path, times, skip, anonymous)
+            rule = FaultRule(self._added, fault, method.upper(), path, times, skip, anonymous)
             self._rules[rule.id] = rule
         return rule
 
     def remove(self, rule: FaultRule) -> None:
-        """Take a fault back; one that is gone may be removed again.
+        """Remove a fault; removing one that is gone is allowed.
 
         :param rule: What ``add`` returned.
         """
@@ -415,7 +341,7 @@ class Faults(Collection[FaultRule]):
             self._rules.pop(rule.id, None)
 
     def clear(self) -> None:
-        """Take all faults back."""
+        """Remove all faults."""
         with self._lock:
             self._rules.clear()
 
@@ -436,76 +362,108 @@ class Faults(Collection[FaultRule]):
 class FaultMatcher(Faults):
     """The faults as the emulator itself uses them: which one happens to a request, and whether it did."""
 
-    def __init__(self) -> None:
-        super().__init__()
-        # By rule: how many requests match it that have not shown the fault yet, and may turn out not to.
-        self._undecided = Counter[int]()
-
     def match(self, method: str, path: str, *, has_token: bool) -> FaultMatch:
-        """Return the fault that happens to a request; the caller has to :meth:`release` it.
+        """Return the fault that may happen to a request; a match without a rule if there is none.
 
         :param method: Its method.
         :param path: Its path, without the query and with single slashes.
-        :keyword has_token: Whether it bears a token.
-        :returns: The match; without a rule if nothing happens.
+        :keyword has_token: Whether it has a token.
         """
         with self._lock:
             for rule in self._rules.values():
-                is_spent = rule.times is not None and rule.delivered + self._undecided[rule.id] >= rule.times
-                if is_spent or not _fits(rule, method, path, has_token=has_token):
+                if not _fits(rule, method, path, has_token=has_token):
                     continue
-                if rule.skip:
-                    rule.skip -= 1
-                    continue
-                self._undecided[rule.id] += 1
-                return FaultMatch(rule)
+                if not rule.skip:
+                    return FaultMatch(rule, self._deliver)
+                rule.skip -= 1
         return FaultMatch()
 
-    def release(self, match: FaultMatch) -> None:
-        """Count the fault as delivered if it has been shown; otherwise it waits for another request.
-
-        :param match: What :meth:`match` returned.
-        """
-        if not (rule := match.rule):
-            return
+    def _deliver(self, rule: FaultRule) -> bool:
+        """Count a fault as delivered, unless it is gone by now."""
         with self._lock:
-            self._undecided[rule.id] -= 1
-            rule.delivered += match.is_taken
+            if rule.id not in self._rules:
+                return False
+            rule.delivered += 1
             if rule.delivered == rule.times:
-                self._rules.pop(rule.id, None)
+                del self._rules[rule.id]
+            return True
+
+
+@dataclass(slots=True)
+class FaultMatch:
+    """The fault that may happen to a request: an operation can still fail before it gets to show its fault."""
+
+    rule: FaultRule | None = None
+    deliver: Callable[[FaultRule], bool] = bool
+    shown: str | None = None
+    """The kind of the fault, once it has been shown."""
+
+    def take(self, kind: type[_FaultT]) -> _FaultT | None:
+        """Return the fault if it is of a kind; the caller shows it.
+
+        :param kind: The class of the fault.
+        :returns: The fault, or None.
+        """
+        rule = self.rule
+        if rule is None or not isinstance(rule.fault, kind) or not self.deliver(rule):
+            return None
+        self.shown = rule.fault.kind
+        return rule.fault
 
 
 def _fits(rule: FaultRule, method: str, path: str, *, has_token: bool) -> bool:
-    wanted = [(rule.method, rule.path)]
+    possible = rule.fault.requests if isinstance(rule.fault, OperationFault) else (("*", "*"),)
     return (has_token or rule.anonymous) and all(
-        any(patterns.matches(each, method) and patterns.matches(where, path) for each, where in requests)
-        for requests in (wanted, rule.fault.requests)
+        any(_matches(each, method) and _matches(where, path) for each, where in requests)
+        for requests in (((rule.method, rule.path),), possible)
     )
 
 
-def _require(condition: bool, name: str, value: object, wanted: str) -> None:
-    if not condition:
-        raise ValueError(f"{name} must be {wanted}; got {value!r}")
+def _matches(pattern: str, text: str) -> bool:
+    return fnmatchcase(text, pattern.replace("[", "[[]").replace("?", "[?]"))
 
 
-def _require_flag(name: str, value: object) -> None:
-    _require(isinstance(value, bool), name, value, "true or false")
+def _is_flag(value: object) -> bool:
+    return isinstance(value, bool)
 
 
-def _require_number(name: str, value: float) -> None:
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    _require(is_number and 0 <= value <= MAX_SECONDS, name, value, f"a number from 0 to {MAX_SECONDS:.0f}")
+def _is_text(value: object) -> bool:
+    return isinstance(value, str)
 
 
-def _is_integer(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool)
+def _is_headers(value: object) -> bool:
+    if not isinstance(value, Mapping):
+        return False
+    headers = cast("Mapping[object, object]", value)
+    return all(map(_is_text, (*headers, *headers.values())))
 
 
-def _is_header(item: tuple[object, object]) -> bool:
-    name, value = item
-    is_name = isinstance(name, str) and _HEADER_NAME.fullmatch(name) is not None
-    return is_name and isinstance(value, str) and value.isprintable()
+_FORMS = [each.value for each in FailedJobForm]
+_FLAG = (_is_flag, "true or false")
+_TEXT = (_is_text, "text")
+_SECONDS = (is_seconds, SECONDS)
+# What each parameter of a fault or of a rule must be. The control path passes on whatever JSON holds.
+_WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
+    "status": (lambda value: is_integer(value) and 200 <= value < 600, "from 200 to 599"),  # noqa: PLR2004
+    "body": (lambda value: value is None or isinstance(value, str | Mapping), "text or an object"),
+    "headers": (_is_headers, "names and values"),
+    "after_work": _FLAG,
+    "retry_after": _SECONDS,
+    "seconds": _SECONDS,
+    "items": (lambda value: is_integer(value) and value > 0, "a whole number from 1"),
+    "form": (lambda value: value in _FORMS, f"one of {', '.join(_FORMS)}"),
+    "code": _TEXT,
+    "message": _TEXT,
+    "fault": (lambda value: isinstance(value, Fault), "a fault"),
+    "method": _TEXT,
+    "path": _TEXT,
+    "times": (lambda value: value is None or (is_integer(value) and value > 0), "a whole number from 1, or None"),
+    "skip": (lambda value: is_integer(value) and value >= 0, "a whole number from 0"),
+    "anonymous": _FLAG,
+}
 
 
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in set(HTTPStatus) else "Fault"
+def _check(**parameters: object) -> None:
+    for name, value in parameters.items():
+        is_valid, wanted = _WANTED[name]
+        require(is_valid(value), name, value, wanted)

@@ -1,4 +1,4 @@
-"""Which hosts are this machine."""
+"""Whether a host is this machine."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from ipaddress import ip_address
 
 
 def is_loopback(host: str) -> bool:
-    """Return whether only this machine can be meant, whatever a resolver says."""
-    # Not names below localhost: a resolver may look for those outside this machine.
+    """Return whether a host is this machine, whatever a resolver says."""
+    # Not names below localhost, for which a resolver may ask other machines.
     if host == "localhost":
         return True
     try:

@@ -1,4 +1,4 @@
-"""Jobs: when one may start, and how one ends."""
+"""The rules for jobs: when one can start, and its outcomes."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ if TYPE_CHECKING:
     from .faults import FailedJob
     from .records import Key
 
-# What is larger is not read into memory, and so is not made, either: some 20,000 versions of RSA keys.
+# About 20,000 versions of RSA keys. Larger backups are not read into memory, and so not written, either.
 MAX_BACKUP_SIZE = 64 * 1024 * 1024
-# More than a backup has, so that a few strangers can be named.
+# More than a backup has, so that an error can name a few foreign files.
 MAX_BACKUP_FILES = 16
 
 _PLAIN_NAME = re.compile("[A-Za-z0-9._/-]{1,200}")
@@ -29,11 +29,11 @@ _INSTANT = {JobKind.PRE_BACKUP, JobKind.PRE_RESTORE}
 
 
 class JobFailure(Exception):  # noqa: N818 - an outcome of a job, not a fault of the emulator
-    """A job cannot do what it was asked to.
+    """The failure of a job.
 
-    :param code: What kind of failure, in the words of the storage service where it is one of storage.
+    :param code: The error code; of storage errors, the storage service's own.
     :param message: The sentence for people.
-    :param details: What the status says besides. Defaults to the sentence.
+    :param details: The ``statusDetails`` of the job. Defaults to the message.
     """
 
     def __init__(self, code: str, message: str, details: str | None = None) -> None:
@@ -44,22 +44,22 @@ class JobFailure(Exception):  # noqa: N818 - an outcome of a job, not a fault of
 
 
 def refuse_while_restoring(running: Job | None) -> None:
-    """During a restore the whole data plane is disabled, but for the status of the restore."""
+    """Refuse a request during a restore, which disables the whole data plane but for its own status."""
     if running and running.kind in _DISABLING:
         raise errors.restore_in_progress()
 
 
 def begin(kind: JobKind, job_id: str, now: float, running: Job | None) -> Job:
-    """Return a new job; only one runs at a time."""
+    """Return a new job, or refuse it while another one runs."""
     if running:
         raise errors.another_job_in_progress()
     return Job(id=job_id, kind=kind, status=JobStatus.IN_PROGRESS, started=int(now))
 
 
 def with_injected_failure(job: Job, now: float, fault: FailedJob) -> Job:
-    """Return a job that is going to fail in the form that a fault asks for, or that has failed if it asks for that.
+    """Return a job that will fail, or has failed, in the form that a fault wants.
 
-    :raises ServiceError: if it asks for a start that is refused.
+    :raises ServiceError: if the fault wants the start refused.
     """
     if fault.form is FailedJobForm.START_REFUSED:
         raise errors.bad_request(fault.message)
@@ -85,18 +85,14 @@ def fail(job: Job, now: float, failure: JobFailure) -> Job:
 
 
 def backup_folder(hsm_name: str, hundredths: int) -> str:
-    """Return the folder of a backup: sixteen digits of time, down to hundredths of a second.
-
-    :param hsm_name: The name of the HSM.
-    :param hundredths: When the backup began, in hundredths of a second since 1970.
-    """
+    """Return the folder of a backup that began at a time in hundredths of a second since 1970."""
     seconds, rest = divmod(hundredths, 100)
     moment = datetime.fromtimestamp(seconds, timezone.utc)
     return f"mhsm-{hsm_name}-{moment:%Y%m%d%H%M%S}{rest:02}"
 
 
 def invalid_request(reason: ServiceError) -> JobFailure:
-    """Return the failure of a check of which the start of the job itself would be refused."""
+    """Return the failure of a check whose job would be refused at the start."""
     return JobFailure(reason.code, reason.message, details="Invalid Request")
 
 
@@ -110,12 +106,8 @@ def folder_not_found(folder: str) -> JobFailure:
     return invalid_backup(f"{name} does not exist")
 
 
-def check_extent(sizes: Mapping[str, int]) -> None:
-    """Refuse what cannot be a backup before it is read.
-
-    :param sizes: The size of every file in the folder.
-    :raises JobFailure: if there are too many files, or they are too large.
-    """
+def check_size(sizes: Mapping[str, int]) -> None:
+    """Refuse a folder with too many or too large files for a backup, before they are read."""
     if len(sizes) > MAX_BACKUP_FILES:
         raise invalid_backup(f"it has more than {MAX_BACKUP_FILES} files")
     if sum(sizes.values()) > MAX_BACKUP_SIZE:
@@ -123,13 +115,13 @@ def check_extent(sizes: Mapping[str, int]) -> None:
 
 
 def restore_key(name: str, backed_up: Key | None, existing: Key | None) -> tuple[Key | None, str]:
-    """Return the key to bring back, if any, and the sentence that says what became of its versions.
+    """Return the key to restore, if any, and the details of the job.
 
-    :raises JobFailure: if the backup does not hold the key, or the name is not free.
+    :raises JobFailure: if the backup does not hold the key, or the key is soft-deleted.
     """
     if backed_up is None or backed_up.deleted is not None:
         raise JobFailure("KeyNotFound", f"The backup does not hold the key {name}")
-    # The service counts one more than there are versions, for reasons unknown.
+    # The service counts one more than there are versions, for unknown reasons.
     count = len(backed_up.versions) + 1
     if existing is None:
         return backed_up, _key_restore_details(count, 0)

@@ -1,4 +1,4 @@
-"""The two halves of a key: as cryptography's objects, as what the store keeps, and as a JSON web key."""
+"""The two halves of a key: as cryptography's objects, in the store's form, and as a JSON web key."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ ED25519 = "Ed25519"
 
 _CURVE_NAMES = {curve.name: name for name, curve in CURVES.items()}
 _LARGEST_SYMMETRIC = 64
-# Of a private RSA key, beside its primes.
+# The members of a private RSA key that follow from its primes.
 _CRT = ("dp", "dq", "qi")
 WEB_KEY_BYTES = ("d", "e", "k", "n", "p", "q", "x", "y", *_CRT)
 
 
 @dataclass(frozen=True, slots=True)
 class KeyMaterial:
-    """What is kept of a new key."""
+    """Both halves of a key in the store's form."""
 
     public: dict[str, str]
-    """The members of its JSON web key that hold the public half; a symmetric key has none."""
+    """The public members of its JSON web key; a symmetric key has none."""
     secret: str = field(repr=False)
 
 
@@ -51,15 +51,15 @@ def dump(key: PrivateKey) -> KeyMaterial:
     return KeyMaterial(_public(key), base64url.encode(secret))
 
 
-# The first use of a loaded RSA key takes three times as long as those that follow.
+# The first use of a loaded RSA key takes three times as long as the next.
 @lru_cache(maxsize=256)
 def load(secret: str, kty: str) -> PrivateKey:
     content = base64url.decode(secret)
     if kty == "oct-HSM":
         return content
-    # It was checked when it came in, which takes a tenth of a second.
+    # The check takes a tenth of a second; it was done at the import.
     key = serialization.load_der_private_key(content, None, unsafe_skip_rsa_key_validation=True)
-    # Only keys of these kinds are stored.
+    # No other kinds of keys are stored.
     return cast("PrivateKey", key)
 
 
@@ -86,12 +86,10 @@ def _integer(value: int, size: int) -> str:
 
 
 def import_web_key(family: str, curve: str | None, members: Mapping[str, bytes]) -> KeyMaterial:
-    """Return the key that a JSON web key holds. Takes up to half a second.
+    """Return the key in a JSON web key. Takes up to half a second.
 
-    :param family: The kind of key, without its suffix.
-    :param curve: The name of its curve, where it has one.
-    :param members: The members that are bytes, decoded.
-    :raises ServiceError: if they don't belong together, or make a key that an HSM doesn't take.
+    :param members: The decoded members that are bytes.
+    :raises ServiceError: if they don't belong together, or an HSM doesn't accept the key.
     """
     if family == "oct":
         key = _member(members, "k", family)
@@ -127,7 +125,7 @@ def _rsa(d: int, members: Mapping[str, bytes]) -> rsa.RSAPrivateKey:
     numbers = {name: int.from_bytes(members[name], "big") for name in ("p", "q", *_CRT) if name in members}
     if n.bit_length() not in RSA_SIZES:
         raise errors.bad_web_key(f"n property of RSA key must have {', '.join(map(str, RSA_SIZES))} bits")
-    # What follows is slow with numbers that are too large, and does not end with an exponent of 1.
+    # Otherwise the rest would be slow with too large numbers, and never end with an exponent of 1.
     if e < LEAST_EXPONENT or max(d, e, *numbers.values()) >= n or pow(pow(2, e, n), d, n) != 2:  # noqa: PLR2004
         raise ValueError("The exponents do not belong together")
     if not numbers.keys() >= {"p", "q"}:

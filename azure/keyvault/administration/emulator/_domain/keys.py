@@ -1,4 +1,4 @@
-"""Keys: what may be asked for, and what becomes of a key over time."""
+"""The rules for keys: valid requests, and the lifetime of a key."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _RSA_EXPONENT = 65537
 _OCT_SIZES = (256, 192, 128)
 
 _PARAMETERS = {"RSA": {"key_size", "public_exponent"}, "EC": {"crv"}, "oct": {"key_size"}, "OKP": {"crv"}}
-# In the order in which the service has shown them.
+# In the service's order.
 _DEFAULT_OPERATIONS = {
     "RSA": ("wrapKey", "decrypt", "encrypt", "unwrapKey", "sign", "verify"),
     "EC": ("verify", "deriveKey", "sign"),
@@ -39,16 +39,16 @@ _DEFAULT_OPERATIONS = {
     "OKP": ("sign", "verify"),
 }
 _SECURE_WRAPPING = {"secureWrapKey", "secureUnwrapKey"}
-# What any key may be meant for, beside what its kind can do.
+# Operations for which a key of any kind can be meant.
 _TRANSFERS = {"import", "export"} | _SECURE_WRAPPING
-# What was encrypted or signed while a key was valid can be read and verified afterwards.
+# Data that was encrypted or signed while a key was valid can be decrypted and verified afterwards.
 _TIMELESS = {"decrypt", "unwrapKey", "verify"}
 _POLICY_TYPE = "application/json; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
 class KeySpec:
-    """What kind of key to make; what does not belong to the kind is zero or empty."""
+    """The kind of a new key; parameters that it does not have are zero or empty."""
 
     family: str
     size: int = 0
@@ -57,14 +57,14 @@ class KeySpec:
 
     @property
     def kty(self) -> str:
-        """The kind as it is stored: an HSM knows no soft keys."""
+        """The stored kind: an HSM has no software keys."""
         return f"{self.family}{_HSM}"
 
 
 def parse_spec(kty: str, *, size: int | None, exponent: int | None, curve: str | None) -> KeySpec:
-    """Return what a caller asks for, with the service's defaults."""
+    """Return the kind of key in a request, with the service's defaults."""
     family = parse_family(kty)
-    # Clients of some languages always send this one, as zero where it has no meaning.
+    # Clients in some languages always send public_exponent, as 0 for other kinds.
     given = {"key_size": size, "public_exponent": exponent or None, "crv": curve}
     for name, value in given.items():
         if value is not None and name not in _PARAMETERS[family]:
@@ -79,7 +79,7 @@ def parse_spec(kty: str, *, size: int | None, exponent: int | None, curve: str |
 
 
 def parse_family(kty: str) -> str:
-    """Return the kind of key that a caller names, without the suffix that some callers leave out."""
+    """Return the kind of key without its suffix, which some callers omit."""
     family = "oct" if kty == "AES" else kty.removesuffix(_HSM)
     if family not in _DEFAULT_OPERATIONS:
         raise errors.bad_parameter(f"The kty {kty!a} is not supported")
@@ -87,7 +87,7 @@ def parse_family(kty: str) -> str:
 
 
 def same_spec(version: KeyVersion) -> KeySpec:
-    """Return what kind of key to make for a new version that is like another."""
+    """Return the kind of key of a version, for a new version like it."""
     family = version.kty.removesuffix(_HSM)
     public = version.public
     return KeySpec(
@@ -99,7 +99,7 @@ def same_spec(version: KeyVersion) -> KeySpec:
 
 
 def symmetric_size(version: KeyVersion) -> int | None:
-    """Return the bits of a symmetric key; None for other kinds, and if the key wasn't kept."""
+    """Return the bits of a symmetric key; None for other kinds and without a private half."""
     return _bits(version.secret) if version.secret and version.kty == f"oct{_HSM}" else None
 
 
@@ -116,7 +116,7 @@ def _exponent(exponent: int | None) -> int:
 
 
 def parse_operations(operations: Sequence[str] | None, kty: str) -> tuple[str, ...]:
-    """Return what a key may be used for: what is asked for, as far as its kind can do it, or else everything."""
+    """Return the operations that a key is meant for; all that its kind can do by default."""
     default = _DEFAULT_OPERATIONS[kty.removesuffix(_HSM)]
     if operations is None:
         return default
@@ -127,11 +127,7 @@ def parse_operations(operations: Sequence[str] | None, kty: str) -> tuple[str, .
 
 
 def check_validity(not_before: int | None, expires: int | None) -> None:
-    """Refuse a time in which no key can be used.
-
-    :param not_before: From when on, in unix seconds.
-    :param expires: Until when.
-    """
+    """Refuse an empty or negative validity period."""
     for name, moment in (("nbf", not_before), ("exp", expires)):
         if moment is not None and moment < 0:
             raise errors.bad_parameter(f"{name} must not be negative, got {moment}")
@@ -140,13 +136,13 @@ def check_validity(not_before: int | None, expires: int | None) -> None:
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
-    """Refuse more tags, or longer ones, than a key can have."""
+    """Refuse too many or too long tags."""
     if len(tags) > MAX_TAGS or any(len(part) > MAX_TAG_LENGTH for tag in tags.items() for part in tag):
         raise errors.bad_parameter(f"A key has up to {MAX_TAGS} tags of up to {MAX_TAG_LENGTH} characters")
 
 
 def parse_release_policy(content_type: str | None, data: str | None, immutable: bool | None) -> dict[str, Any]:
-    """Return a release policy as the service shows it: compact, and with its defaults."""
+    """Return a release policy in the service's form: compact, with defaults."""
     try:
         policy: object = json.loads(base64url.decode(data or ""))
     except (ValueError, RecursionError) as error:
@@ -163,7 +159,7 @@ def parse_release_policy(content_type: str | None, data: str | None, immutable: 
 
 
 def check_export(version: KeyVersion) -> None:
-    """Refuse a key that may leave the HSM on no conditions, and conditions for one that may not."""
+    """Refuse an exportable key without a release policy, and a release policy for any other key."""
     if version.exportable and version.release_policy is None:
         raise errors.bad_parameter("Exportable keys must have release policy")
     is_wrapped = not _SECURE_WRAPPING.isdisjoint(version.operations)
@@ -172,7 +168,7 @@ def check_export(version: KeyVersion) -> None:
 
 
 def check_use(version: KeyVersion, operation: str, now: float) -> None:
-    """Refuse an operation for which a key is not meant, or not now."""
+    """Refuse an operation that a key does not allow, or not at this time."""
     if not version.enabled:
         raise errors.key_use_refused(operation, "not allowed on a disabled key", "KeyDisabled")
     if operation not in version.operations:
@@ -184,7 +180,7 @@ def check_use(version: KeyVersion, operation: str, now: float) -> None:
 
 
 def _choose(name: str, value: _T | None, choices: tuple[_T, ...]) -> _T:
-    """Return the value, which must be one of the choices; the first choice is the default."""
+    """Return the value if it is one of the choices; the first one is the default."""
     if value is None:
         return choices[0]
     if value not in choices:
@@ -196,7 +192,7 @@ def _choose(name: str, value: _T | None, choices: tuple[_T, ...]) -> _T:
 
 
 def purge_time(now: float) -> int:
-    """Return the time at or before which a key must have been deleted to be gone by now."""
+    """Return the time; keys that were deleted then or earlier are purged by now."""
     return int(now) - _RETENTION
 
 
@@ -205,7 +201,7 @@ def scheduled_purge(deleted: int) -> int:
 
 
 def check_room(name: str, existing: Key | None, count: int) -> None:
-    """Refuse a new version of a key, or a new key, where there is no room for it."""
+    """Refuse a new key or version beyond the limits, or under the name of a deleted key."""
     if existing is None:
         if count >= MAX_KEYS:
             raise errors.key_limit(f"No more than {MAX_KEYS} keys are allowed")
@@ -221,7 +217,7 @@ def with_version(name: str, existing: Key | None, version: KeyVersion) -> Key:
 
 
 def find_version(key: Key, version: str, url: str) -> KeyVersion:
-    """Return a version of a key, the newest where none is named."""
+    """Return a version of a key, by default the newest."""
     if not version:
         return key.versions[-1]
     for each in key.versions:
@@ -234,8 +230,8 @@ def with_changed_version(key: Key, changed: KeyVersion) -> Key:
     return replace(key, versions=tuple(changed if each.version == changed.version else each for each in key.versions))
 
 
-def parse_last_listed(token: str | None) -> str:
-    """Return after which key a list goes on; the key itself may be gone since."""
+def parse_name_token(token: str | None) -> str:
+    """Return the name after which a list continues; that key may be gone."""
     if token is None:
         return ""
     if not _NAME.fullmatch(token):

@@ -1,4 +1,4 @@
-"""Lists in pages: which part of a list a page is, and how the next one is asked for."""
+"""Lists in pages: the items of a page, and the token for the next one."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _TOKEN = re.compile("([0-9a-f-]{36})\\.([1-9][0-9]{0,8})")
 
 
 class SkipToken(NamedTuple):
-    """Where the next page of a list of roles or assignments begins, and how long it is."""
+    """The first name and the size of the next page of roles or assignments."""
 
     first: str
     size: int
@@ -26,23 +26,23 @@ class SkipToken(NamedTuple):
 def parse_skip_token(token: str) -> SkipToken:
     match = _TOKEN.fullmatch(token)
     if not match:
-        raise _foreign_token()
+        raise _invalid_token()
     return SkipToken(match[1], int(match[2]))
 
 
 def page(names: Sequence[str], first: str, size: int) -> tuple[slice, str | None]:
-    """Return which part of a list begins with a name, and the name with which the next part begins.
+    """Return the page that begins with a name, and the first name of the next page.
 
-    A caller may delete what the list has shown, and go on: so a part is told by its first name, which is still to come.
+    A caller can delete items of earlier pages meanwhile, so a page is identified by its first name.
 
-    :raises ServiceError: if the name is no longer in the list: guessing would leave items out.
+    :raises ServiceError: if the name is no longer in the list: guessing could skip items.
     """
     if first and first not in names:
-        raise _foreign_token()
+        raise _invalid_token()
     start = names.index(first) if first else 0
     end = start + size
     return slice(start, end), names[end] if end < len(names) else None
 
 
-def _foreign_token() -> errors.ServiceError:
+def _invalid_token() -> errors.ServiceError:
     return errors.bad_parameter("The $skiptoken is not one of this list")

@@ -1,4 +1,4 @@
-"""Rate limits: how many requests of a kind the service takes in a second."""
+"""Rate limits: the number of requests of a kind in a second."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from enum import Enum
 
 from . import errors
+from .arguments import SECONDS, is_seconds, require
 
-# The unix time as a float is no finer than a quarter of a microsecond: what is earned in full must not lack that.
+# A unix time as a float has a resolution of a quarter of a microsecond, by which a full token must not fall short.
 _ROUNDING = 1e-6
-_MOST_SECONDS = 1_000_000_000
 
 
 class Limit(Enum):
-    """What is limited, in words."""
+    """The limited kinds of requests."""
 
     RBAC = "RBAC operations"
     JOB_START = "starts of jobs"
@@ -21,17 +21,17 @@ class Limit(Enum):
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """How many requests an HSM takes in a second; it refuses more with 429.
+    """The number of requests that an HSM serves in a second; more get 429.
 
-    A limit holds for the HSM, whatever principal, client and process a request comes from. What is not used is saved
-    up for a second.
+    A limit applies to the HSM as a whole: all principals, clients and processes together. Unused requests are saved up
+    for a second.
 
     :param rbac_operations: Reads and writes of role definitions and role assignments in a second. Defaults to 5, as
      documented.
     :param job_starts: Starts of backups, restores and checks in a second. Defaults to 1, as documented.
-    :param retry_after: Seconds that a 429 names in ``Retry-After``; None leaves the header out. It is not known what
-     the service does. Defaults to 1.
-    :raises ValueError: if a number is out of its range.
+    :param retry_after: ``Retry-After`` of a 429 in seconds; None for no such header. Defaults to 1; what the service
+     does is unknown.
+    :raises ValueError: if a number is out of range.
     """
 
     rbac_operations: float = 5
@@ -42,18 +42,13 @@ class RateLimits:
         for name in ("rbac_operations", "job_starts"):
             value = getattr(self, name)
             # Less than one a second would never save up a whole request.
-            if not 1 <= value <= _MOST_SECONDS:
-                raise ValueError(f"{name} must be a number from 1, got {value!r}")
-        if self.retry_after is not None and not 0 <= self.retry_after <= _MOST_SECONDS:
-            raise ValueError(f"retry_after must be seconds from 0, or None, got {self.retry_after!r}")
+            require(value >= 1, name, value, "a number from 1")
+        is_valid = self.retry_after is None or is_seconds(self.retry_after)
+        require(is_valid, "retry_after", self.retry_after, f"{SECONDS}, or None")
 
 
 class RateLimiter:
-    """Counts the requests of one HSM against its limits, each in a token bucket that holds what a second earns.
-
-    :param limits: The limits.
-    :param now: The time in seconds. The buckets are full in the beginning.
-    """
+    """Counts the requests of one HSM, for each limit in a token bucket with the size of a second, full at first."""
 
     def __init__(self, limits: RateLimits, now: float) -> None:
         self._retry_after = limits.retry_after
@@ -63,12 +58,7 @@ class RateLimiter:
         }
 
     def admit(self, limit: Limit, now: float) -> None:
-        """Count a request, or refuse it. One that is refused doesn't count.
-
-        :param limit: What it counts for.
-        :param now: The time in seconds.
-        :raises ServiceError: if there have been too many.
-        """
+        """Count a request, or refuse it if there were too many. Refused requests don't count."""
         bucket = self._buckets[limit]
         if not bucket.take(now):
             raise errors.too_many_requests(f"{bucket.rate:g} {limit.value}", self._retry_after)
@@ -81,7 +71,7 @@ class _Bucket:
         self._at = now
 
     def take(self, now: float) -> bool:
-        # A wall clock may be put back.
+        # The wall clock can be set back.
         self._level = min(self.rate, self._level + self.rate * max(0.0, now - self._at))
         self._at = now
         if self._level < 1 - _ROUNDING:

@@ -1,8 +1,8 @@
-"""Local RBAC: scopes, what principals may do, and what may be written.
+"""Local RBAC: scopes, authorization, and the rules for roles and assignments.
 
 An assignment grants its role's data actions at its scope and below. A scope is ``/`` (everything), ``/keys`` (all
-keys) or ``/keys/<name>`` (one key with all its versions). ``notDataActions`` take away from their own permission only:
-another permission or another assignment can still grant. There are no deny assignments.
+keys) or ``/keys/<name>`` (one key with all its versions). ``notDataActions`` limit their own permission only: another
+permission or assignment can still grant the action. There are no deny assignments.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ _GUID_PATTERN = "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
 _GUID = re.compile(_GUID_PATTERN, re.IGNORECASE)
 _ROLE_DEFINITION_ID = re.compile(rf"{re.escape(ROLE_DEFINITION_ID_PREFIX)}(?P<name>{_GUID_PATTERN})", re.IGNORECASE)
 _PRINCIPAL_FILTER = re.compile(rf"principalId eq (?P<quote>'?)(?P<principal>(?i:{_GUID_PATTERN}))(?P=quote)")
-# A quote within a literal is written twice, as OData does.
+# As in OData, a quote within a literal is doubled.
 _ROLE_NAME_FILTER = re.compile(r"roleName eq '(?P<role_name>(?:[^']|'')*)'")
 
 _BUILT_IN_NAMES = frozenset(role.name for role in BUILT_IN_ROLES)
 
 
-# Reading what the caller wrote.
+# Parsing.
 
 
 def parse_scope(text: str) -> str:
-    """Return the scope that a path names; surrounding slashes do not matter."""
+    """Return the scope in a path, with or without surrounding slashes."""
     scope = "/" + text.strip("/")
     if not _SCOPE.fullmatch(scope):
         raise errors.invalid_scope()
@@ -57,20 +57,19 @@ def parse_guid(text: str, what: str) -> str:
 
 
 def parse_role_definition_name(text: str) -> str:
-    """Return the name of a role that is to be written."""
     if not _GUID.fullmatch(text):
         raise errors.role_definition_name_not_a_guid()
     return text.lower()
 
 
 def parse_role_definition_id(text: str) -> str:
-    """Return the name of the role that an id names. An id has no leading slash."""
+    """Return the name in the id of a role, which has no leading slash."""
     if not (match := _ROLE_DEFINITION_ID.fullmatch(text)):
         raise errors.unknown_role_definition()
     return match["name"].lower()
 
 
-# What principals may do.
+# Authorization.
 
 
 def all_roles(custom_roles: Iterable[RoleDefinition]) -> dict[str, RoleDefinition]:
@@ -88,11 +87,9 @@ def authorize(
 ) -> None:
     """Refuse a principal to which no assignment grants the action at the scope.
 
-    :param principal: Object id of the caller.
     :param action: The data action without the service's prefix, such as ``/keys/create``.
-    :param scope: The scope that the URL names, nothing wider or narrower.
-    :param assignments: All assignments; one whose role is gone grants nothing.
-    :param roles: All roles by name.
+    :param scope: Exactly the scope in the URL.
+    :param assignments: All assignments; one without a role grants nothing.
     """
     wanted = PREFIX + action
     held = (roles.get(each.role) for each in assignments if each.principal == principal and covers(each.scope, scope))
@@ -101,12 +98,12 @@ def authorize(
 
 
 def covers(outer: str, inner: str) -> bool:
-    """Whether what holds at one scope holds at another: the same scope, or one below."""
+    """Return whether the inner scope is the outer one or below it."""
     return outer in {ROOT, inner} or inner.startswith(outer + "/")
 
 
 def grants(permissions: Iterable[Permission], action: str) -> bool:
-    """Whether a role grants a data action; case does not matter, and there are no wildcards."""
+    """Return whether permissions grant a data action, in upper or lower case; there are no wildcards."""
     wanted = action.casefold()
     return any(
         wanted in map(str.casefold, each.data_actions) and wanted not in map(str.casefold, each.not_data_actions)
@@ -114,7 +111,7 @@ def grants(permissions: Iterable[Permission], action: str) -> bool:
     )
 
 
-# What may be written.
+# Writing.
 
 
 def check_role_is_custom(name: str) -> None:
@@ -123,7 +120,7 @@ def check_role_is_custom(name: str) -> None:
 
 
 def check_new_role(role: RoleDefinition, custom_roles: Sequence[RoleDefinition]) -> None:
-    """Refuse a role that the service would not keep; replacing an existing one never exceeds the limit."""
+    """Refuse a role with unknown data actions, or a new one beyond the limit."""
     for action in (action for each in role.permissions for action in each.data_actions + each.not_data_actions):
         if action.casefold() not in DATA_ACTIONS:
             raise errors.bad_request(f"The data action {action!r} does not exist")
@@ -131,19 +128,19 @@ def check_new_role(role: RoleDefinition, custom_roles: Sequence[RoleDefinition])
         raise errors.role_definition_limit(MAX_ROLE_DEFINITIONS)
 
 
-def check_role_is_free(name: str, written: Iterable[RoleAssignment], in_force: Iterable[RoleAssignment]) -> None:
-    """Refuse to delete a role while the deletion of its last assignment is on its way.
+def check_role_is_free(name: str, written: Iterable[RoleAssignment], in_effect: Iterable[RoleAssignment]) -> None:
+    """Refuse to delete a role while the deletion of its last assignment has not taken effect.
 
     A role that is assigned can be deleted.
     """
-    if any(each.role == name for each in in_force) and not any(each.role == name for each in written):
+    if any(each.role == name for each in in_effect) and not any(each.role == name for each in written):
         raise errors.role_definition_still_assigned()
 
 
 def check_new_assignment(
     new: RoleAssignment, assignments: Sequence[RoleAssignment], roles: Mapping[str, RoleDefinition]
 ) -> None:
-    """Refuse an assignment that names no role, repeats another or its name, or is one too many."""
+    """Refuse an assignment of an unknown role, one that repeats another or its name, or one beyond the limit."""
     if new.role not in roles:
         raise errors.unknown_role_definition()
     if any(each.name == new.name for each in assignments):
@@ -164,12 +161,12 @@ def _check_assignment_limit(scope: str, assignments: Iterable[RoleAssignment]) -
         raise errors.role_assignment_limit(limit, scope)
 
 
-# What a list shows.
+# Listing.
 
 
 def select_roles(roles: Iterable[RoleDefinition], filter_: str | None) -> list[RoleDefinition]:
-    """Return the roles that a list shows; roles exist at the root only, so the scope plays no part."""
-    # The service's documentation writes this one without parentheses, and the other one with.
+    """Return the roles in a list; they exist at the root only, so the scope does not matter."""
+    # The service's documentation writes this filter without parentheses, and atScope() with them.
     if filter_ in {None, "atScopeAndBelow", "atScopeAndBelow()"}:
         return list(roles)
     if match := _ROLE_NAME_FILTER.fullmatch(filter_ or ""):
@@ -179,10 +176,10 @@ def select_roles(roles: Iterable[RoleDefinition], filter_: str | None) -> list[R
 
 
 def select_assignments(assignments: Iterable[RoleAssignment], scope: str, filter_: str | None) -> list[RoleAssignment]:
-    """Return the assignments that a list shows at a scope, in the order in which they are given.
+    """Return the assignments in a list at a scope, in the given order.
 
-    Without a filter these are the assignments made at exactly this scope; ``atScope()`` adds those above it, and
-    ``principalId eq`` shows one principal's at, above and below it.
+    Without a filter, these are the assignments at exactly this scope; ``atScope()`` adds those above it, and
+    ``principalId eq`` selects one principal's at, above and below it.
     """
     if filter_ is None:
         return [each for each in assignments if each.scope == scope]

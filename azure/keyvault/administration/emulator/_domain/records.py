@@ -1,4 +1,4 @@
-"""What an HSM holds: immutable records, equal by value."""
+"""The state of an HSM: immutable records that compare by value."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Permission:
-    """What one entry of a role allows."""
+    """One entry of a role."""
 
     actions: tuple[str, ...] = ()
     not_actions: tuple[str, ...] = ()
@@ -19,7 +19,7 @@ class Permission:
 
 @dataclass(frozen=True, slots=True)
 class RoleDefinition:
-    """A role: built in, or made by a user."""
+    """A built-in or custom role."""
 
     name: str
     role_name: str
@@ -30,7 +30,7 @@ class RoleDefinition:
 
 @dataclass(frozen=True, slots=True)
 class RoleAssignment:
-    """One principal holds one role at one scope; the role may be gone by now."""
+    """A role of a principal at a scope; the role may no longer exist."""
 
     name: str
     scope: str
@@ -40,7 +40,7 @@ class RoleAssignment:
 
 @dataclass(frozen=True, slots=True)
 class Superseded:
-    """The roles and assignments that a change replaced; time is unix seconds."""
+    """The roles and assignments that a change replaced at a time in unix seconds."""
 
     until: float
     role_definitions: tuple[RoleDefinition, ...]
@@ -64,12 +64,12 @@ class KeyVersion:
     tags: dict[str, str] = field(default_factory=dict[str, str])
     release_policy: dict[str, Any] | None = None
     secret: str | None = field(default=None, repr=False)
-    """The private half in base64url: PKCS #8, or the bytes of a symmetric key. Emulators before 5.0.0b1 kept none."""
+    """The private half in base64url: PKCS #8, or the bytes of a symmetric key. Older emulators kept none."""
 
 
 @dataclass(frozen=True, slots=True)
 class RotationPolicy:
-    """How often a key is to be rotated, with durations as they were given."""
+    """The rotation policy of a key, with durations as they were given."""
 
     created: int
     updated: int
@@ -89,7 +89,7 @@ class Key:
 
 
 class JobKind(str, Enum):
-    """What a job does."""
+    """The kinds of jobs."""
 
     BACKUP = "backup"
     PRE_BACKUP = "prebackup"
@@ -99,7 +99,7 @@ class JobKind(str, Enum):
 
 
 class JobStatus(str, Enum):
-    """How far a job is, in the service's words."""
+    """The status of a job, in the service's words."""
 
     IN_PROGRESS = "InProgress"
     SUCCEEDED = "Succeeded"
@@ -107,18 +107,18 @@ class JobStatus(str, Enum):
 
 
 class FailedJobForm(str, Enum):
-    """How a client learns that a job has failed; the service has used all but the first."""
+    """The forms of a job's failure; the service has used all of them."""
 
     ERROR = "error"
-    """The status says Failed, with the reason in ``statusDetails`` and in ``error``."""
+    """The status is Failed, with the reason in ``statusDetails`` and in ``error``."""
     STATUS_DETAILS = "status details"
-    """The status says Failed, with the reason in ``statusDetails``; ``error`` is an object of nulls all the time."""
+    """The status is Failed, with the reason in ``statusDetails``; all members of ``error`` are always null."""
     AT_ONCE = "at once"
-    """As the form before, and already in the answer to the start."""
+    """As ``STATUS_DETAILS``, and already in the response to the start."""
     POLL_REFUSED = "poll refused"
-    """The job is accepted, and later the request for its status is answered 400."""
+    """The start is accepted, and later the response to a poll is 400."""
     START_REFUSED = "start refused"
-    """The start is answered 400, and there is no job."""
+    """The response to the start is 400, and there is no job."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """Everything that a backup holds and a restore brings back."""
+    """Everything that a backup holds and a restore replaces."""
 
     role_definitions: tuple[RoleDefinition, ...] = ()
     role_assignments: tuple[RoleAssignment, ...] = ()

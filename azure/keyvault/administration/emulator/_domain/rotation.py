@@ -1,4 +1,4 @@
-"""Rotation policies: what may be asked for, and when a version that is made by one expires."""
+"""Rotation policies: their rules, and the expiry of a version."""
 
 from __future__ import annotations
 
@@ -18,19 +18,18 @@ TRIGGERS = (_AFTER_CREATE, _BEFORE_EXPIRY) = ("timeAfterCreate", "timeBeforeExpi
 
 _LEAST_DAYS = 28
 _DURATION = re.compile(r"P(?=\d)(?:(\d{1,4})Y)?(?:(\d{1,4})M)?(?:(\d{1,4})W)?(?:(\d{1,5})D)?", re.ASCII)
-# A year has 31,536,000 seconds in the service's arithmetic; that a month has 30 days is our choice.
+# The service counts 31,536,000 seconds for a year; 30 days for a month are our choice.
 _DAYS = (365, 30, 7, 1)
 
 
 def parse(
     expiry_time: str | None, triggers: Sequence[tuple[str, str]], now: int, replaced: RotationPolicy | None
 ) -> RotationPolicy | None:
-    """Return a new policy; None if the caller wants to have none.
+    """Return a new policy; None for an empty one, which removes the policy.
 
-    :param expiry_time: How long a version is valid.
-    :param triggers: Name and duration of each trigger of a rotation.
-    :param now: The time, in unix seconds.
-    :param replaced: The policy so far.
+    :param expiry_time: Duration of a version's validity.
+    :param triggers: Name and duration of each trigger.
+    :param replaced: The previous policy.
     """
     if not expiry_time:
         if triggers:
@@ -49,7 +48,7 @@ def parse(
 
 
 def next_version(newest: KeyVersion, policy: RotationPolicy, name: str, now: int) -> KeyVersion:
-    """Return a version that is like the newest one; its halves are still the old ones."""
+    """Return a version like the newest one, still with its two halves."""
     expires = now + _days("expiryTime", policy.expiry_time) * 86400
     return replace(newest, version=name, created=now, updated=now, enabled=True, not_before=None, expires=expires)
 

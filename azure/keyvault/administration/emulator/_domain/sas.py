@@ -1,4 +1,4 @@
-"""What a shared access signature says about itself; only the storage service can check the signature."""
+"""The fields of a shared access signature; only the storage service can check the signature itself."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ _STORAGE_VERSION = "2025-01-05"
 _EARLIER = timedelta(minutes=15)
 _LATER = timedelta(days=7)
 
-# Storage takes a date, or a time in UTC with or without seconds and their fraction.
+# Storage accepts a date, or a time in UTC with or without seconds and their fraction.
 _MOMENT = re.compile(r"(?P<day>\d{4}-\d\d-\d\d)(T(?P<minute>\d\d:\d\d)(?P<second>:\d\d)?(\.\d{1,7})?Z)?", re.ASCII)
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
-# A shell's or a configuration file's, and a word processor's.
+# Of shells, configuration files and word processors.
 _QUOTATION_MARKS = "\"'\u2018\u2019\u201c\u201d"
-# The protocols that a token may allow; storage knows no other way to write them.
+# The protocols that a token can allow, in the only form that storage accepts.
 _PROTOCOLS = {"https", "https,http"}
-# Where a token is quoted, it need not be this one.
+# An error can also quote other tokens.
 _QUOTED_SIGNATURE = re.compile(r"sig=[^&\s]+", re.IGNORECASE)
-# Anything shorter is not a signature, and may be part of any word.
+# Anything shorter is not a signature, and could be part of any word.
 _SHORTEST_SIGNATURE = 8
 
 
@@ -47,11 +47,7 @@ class Sas:
         return self.fields.get("sig", "")
 
     def check(self, now: float, needed: str) -> None:
-        """Fail the job if storage would certainly refuse the token.
-
-        :param now: The time in unix seconds.
-        :param needed: The letters of the permissions that the job needs.
-        """
+        """Fail the job if storage would certainly refuse the token, or if it lacks permissions (their letters)."""
         if reason := self._invalidity(now):
             raise JobFailure("AuthenticationFailed", f"The SAS token {reason}")
         if not self._covers_container():
@@ -61,7 +57,7 @@ class Sas:
             raise JobFailure("AuthorizationPermissionMismatch", f"The SAS token lacks the permissions: {names}")
 
     def _invalidity(self, now: float) -> str:
-        """Return what is wrong with the token whatever it is used for; empty if nothing is."""
+        """Return the reason why the token is invalid for any purpose, or an empty text."""
         reasons = {
             "is in quotation marks": self.token.strip(_QUOTATION_MARKS) != self.token,
             "is a whole URL": "://" in self.token,
@@ -74,7 +70,7 @@ class Sas:
         return next((reason for reason, applies in reasons.items() if applies), self._key_invalidity(now))
 
     def _key_invalidity(self, now: float) -> str:
-        """Return what is wrong with the key of a user delegation SAS, which is valid for a time of its own."""
+        """Return the reason why the key of a user delegation SAS is invalid; it has its own validity period."""
         moments: dict[str, datetime] = {}
         for field in ("skt", "ske"):
             if text := self.fields.get(field):
@@ -89,7 +85,7 @@ class Sas:
         return ""
 
     def _covers_container(self) -> bool:
-        """Whether the token opens a container and what lies in it; an account's token names services and types."""
+        """Return whether the token is for a container and its blobs; an account SAS names services and types."""
         types = self.fields.get("srt")
         if types is not None:
             return "b" in self.fields.get("ss", "") and {"c", "o"} <= set(types)
@@ -97,7 +93,7 @@ class Sas:
 
 
 def parse(token: str) -> Sas:
-    """Read a token, with or without its leading question mark."""
+    """Return the fields of a token, with or without its leading question mark."""
     token = token.removeprefix("?")
     fields = dict(parse_qsl(token.strip(_QUOTATION_MARKS), keep_blank_values=True))
     if not fields.get("se"):
@@ -111,10 +107,9 @@ def parse(token: str) -> Sas:
 
 
 def issue(signature: str, now: float) -> str:
-    """Return a token with every permission on a container, good for a week.
+    """Return a token with all permissions on a container, valid for a week.
 
-    :param signature: Anything: the emulator keeps the container itself, and believes what a token says.
-    :param now: The time in unix seconds.
+    :param signature: Any text: the emulator keeps the container itself, and does not check signatures.
     """
     moment = _EPOCH + timedelta(seconds=now)
     fields = {
@@ -129,7 +124,7 @@ def issue(signature: str, now: float) -> str:
 
 
 def redact(text: str, sas: Sas | None) -> str:
-    """Return a text without signatures: that of a token in whatever form it is quoted, and any that looks like one."""
+    """Return a text without signatures: that of a token in any form, and everything that looks like one."""
     signature = sas.signature if sas else ""
     for form in (signature, quote(signature, safe=""), quote(signature)):
         if len(form) >= _SHORTEST_SIGNATURE:
@@ -158,5 +153,5 @@ def _read_moment(text: str) -> datetime | None:
 
 
 def _seconds(moment: datetime) -> float:
-    # Not timestamp(): every date has this, on every system.
+    # timestamp() fails for some dates on some systems.
     return (moment - _EPOCH).total_seconds()

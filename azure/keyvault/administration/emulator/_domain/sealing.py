@@ -1,6 +1,6 @@
-"""Sealing what must not leave the HSM in the clear, with a key derived from the security domain.
+"""Encryption of private keys that leave the HSM, with a key derived from the security domain.
 
-The form is that of the service's own key backups: a compact JSON web encryption with a direct key (RFC 7518, 5.2.5).
+The form is that of the service's key backups: a compact JSON web encryption with a direct key (RFC 7518, 5.2.5).
 """
 
 from __future__ import annotations
@@ -29,10 +29,7 @@ def seal(content: str, security_domain: bytes) -> str:
 
 
 def unseal(token: str, security_domain: bytes) -> str:
-    """Return what was sealed.
-
-    :raises ValueError: if it wasn't sealed with this security domain.
-    """
+    """Decrypt a token, or raise ValueError if it was sealed with another security domain."""
     header, key_part, *parts = token.split(".")
     iv, ciphertext, tag = map(base64url.decode, parts)
     mac_key, key = _keys(security_domain)

@@ -1,4 +1,4 @@
-"""The api-versions that the service has had, oldest first."""
+"""The api-versions of the service, oldest first."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ API_VERSIONS = (
 
 NEWEST = API_VERSIONS[-1]
 
-# Older than everything that is special to a Managed HSM, and known by operations on keys only.
+# Older than Managed HSMs, and only for operations on keys.
 _KEYS_ONLY = ("7.0", "7.1-preview", "7.1")
 KEYS_SINCE = _KEYS_ONLY[0]
 
@@ -35,14 +35,10 @@ _RANK = {version: rank for rank, version in enumerate(_KEYS_ONLY + API_VERSIONS)
 
 
 def check(version: str | None, *, since: str) -> None:
-    """Refuse a version that is missing, unknown, or older than what is asked for."""
+    """Refuse a version that is missing, unknown, or older than the operation."""
     if version is None:
         raise errors.bad_parameter("The query parameter api-version is missing")
     if version not in _RANK or (version in _KEYS_ONLY and since != KEYS_SINCE):
         raise errors.bad_parameter(f"The api-version {version!r} is not supported")
-    if not has(version, since):
+    if _RANK[version] < _RANK[since]:
         raise errors.bad_parameter(f"This operation is not part of api-version {version}; it came with {since}")
-
-
-def has(version: str, since: str) -> bool:
-    return _RANK[version] >= _RANK[since]

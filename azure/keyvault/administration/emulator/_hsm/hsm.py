@@ -1,4 +1,4 @@
-"""One emulated HSM, as its handlers see it."""
+"""One emulated HSM, as the handlers see it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from .._domain.rate_limits import RateLimiter
     from .._domain.tokens import TokenAuthority
     from .._state.clock import WakingClock
-    from .._state.store import Store
+    from .._state.sqlite import SqliteStore
     from .authorization import Access
     from .jobs import Jobs
     from .journal import Recorder
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Hsm:
-    """Everything that answering a request may need."""
+    """Everything that handlers and middlewares need."""
 
     host: str
-    """The name under which the HSM is known to the world."""
-    store: Store
+    """The public host name."""
+    store: SqliteStore
     clock: WakingClock
     access: Access
     authority: TokenAuthority
@@ -33,11 +33,11 @@ class Hsm:
     retry_after: int
     security_domain: bytes = field(repr=False)
     certificate: bytes
-    """The emulator's certificate authority, as PEM text."""
+    """The certificate authority, as PEM."""
     rate_limiter: RateLimiter | None
 
     def revoke_tokens(self, principal: str | None) -> None:
-        """Take back the tokens that a principal has got so far, or that everybody has; for good."""
+        """Revoke the tokens that a principal has so far, or that all principals have, for good."""
         self.authority.revoke(principal, self.clock.now())
         revocations = {each: asdict(revocation) for each, revocation in self.authority.revocations.items()}
         self.store.save_fact("revocations", json.dumps(revocations))

@@ -1,4 +1,4 @@
-"""The jobs of an HSM: each does its work, waits until it is due, and then ends in one transaction."""
+"""The jobs of an HSM: each does its work, waits until it is due, and ends in one transaction."""
 
 from __future__ import annotations
 
@@ -23,43 +23,39 @@ if TYPE_CHECKING:
     from .._domain.records import Snapshot
     from .._state.backup_storage import BackupStorage, Storage
     from .._state.clock import WakingClock
-    from .._state.store import Store
+    from .._state.sqlite import SqliteStore
     from .authorization import Access
 
 _LOGGER = logging.getLogger(__name__)
 
-# So many jobs are remembered, the newest.
-_MEMORY = 1000
-# A poll waits for a job that is due this soon: a client that finds it in progress comes back only seconds later.
-_SOON_SECONDS = 0.25
-# But not for longer than this, whatever keeps the job from ending.
-_PATIENCE_SECONDS = 2.0
-# How long to wait before another try to write down how a job ended.
+# The newest jobs are kept.
+_MAX_JOBS = 1000
+# A poll waits for a job that is due this soon, because the client would poll again only seconds later,
+_DUE_SOON_SECONDS = 0.25
+# but no longer than this.
+_MAX_WAIT_SECONDS = 2.0
+# Before the next attempt to store the end of a job.
 _RETRY_SECONDS = 1.0
 
-# How a job ends: changes the state, and returns the finished job. Runs inside the transaction that saves the job, so
-# that a restore and the news of it become true together.
+# Ends a job: changes the state and returns the finished job, inside the transaction that saves the job. So a restore
+# and its success are stored together.
 Finish: TypeAlias = "Callable[[float], Job]"
 Work: TypeAlias = "Callable[[], Awaitable[Finish]]"
 
 
 class Jobs:
-    """Starts jobs, owns them while they run, and stops them with the emulator.
+    """Starts jobs, runs them, and stops them with the emulator.
 
     :param hsm_name: Part of the names of backup folders.
-    :param store: The state that is backed up and restored.
-    :param access: Is told of a restore that replaces roles and assignments.
-    :param clock: Tells when a job is due.
-    :param storage: Where backups lie.
-    :param security_domain: Ties a backup to the HSMs that may restore it.
-    :param duration: How many seconds a job is in progress, at least.
+    :param security_domain: Ties a backup to the HSMs that can restore it.
+    :param duration: Seconds that a job is in progress, at least.
     """
 
     def __init__(
         self,
         *,
         hsm_name: str,
-        store: Store,
+        store: SqliteStore,
         access: Access,
         clock: WakingClock,
         storage: Storage,
@@ -78,7 +74,7 @@ class Jobs:
         self._due = 0.0
 
     def start_backup(self, target: Target, fault_match: FaultMatch) -> Job:
-        """Start writing the state of this moment into a new folder."""
+        """Start writing the current state into a new folder."""
         storage = self._storage.open(target)
         with self._store.transaction():
             job, fault = self._begin(JobKind.BACKUP, fault_match)
@@ -91,22 +87,22 @@ class Jobs:
         return self._start_reading(JobKind.RESTORE, target, folder, self._replace_state, fault_match)
 
     def start_key_restore(self, target: Target, folder: str, key_name: str, fault_match: FaultMatch) -> Job:
-        """Start bringing one key back with all its versions."""
-        bring_back = partial(self._bring_key_back, key_name)
-        return self._start_reading(JobKind.KEY_RESTORE, target, folder, bring_back, fault_match)
+        """Start restoring one key with all its versions."""
+        end = partial(self._restore_key, key_name)
+        return self._start_reading(JobKind.KEY_RESTORE, target, folder, end, fault_match)
 
     async def check_backup(self, target: Target, fault_match: FaultMatch) -> Job:
-        """Find out whether a backup would work; the job has ended when this returns."""
+        """Check whether a backup would work; the job has ended when this returns."""
         storage = self._storage.open(target)
         return await self._check(JobKind.PRE_BACKUP, storage.check, fault_match)
 
     async def check_restore(self, target: Target, folder: str, fault_match: FaultMatch) -> Job:
-        """Find out whether a restore would work; the job has ended when this returns."""
+        """Check whether a restore would work; the job has ended when this returns."""
         storage = self._storage.open(target)
         return await self._check(JobKind.PRE_RESTORE, partial(self._read, storage, folder), fault_match)
 
     async def fail_check(self, kind: JobKind, failure: JobFailure, fault_match: FaultMatch) -> Job:
-        """Find out nothing, because the check itself cannot be done; the job has ended when this returns."""
+        """Return a failed check; the job has ended when this returns."""
 
         async def check() -> None:
             raise failure
@@ -115,23 +111,23 @@ class Jobs:
 
     async def wait_if_due_soon(self) -> None:
         """Wait for a job that is about to end."""
-        if self._tasks and self._due - self._clock.now() < _SOON_SECONDS:
-            await asyncio.wait(self._tasks, timeout=_PATIENCE_SECONDS)
+        if self._tasks and self._due - self._clock.now() < _DUE_SOON_SECONDS:
+            await asyncio.wait(self._tasks, timeout=_MAX_WAIT_SECONDS)
 
     def fail_interrupted(self) -> None:
-        """Report the job that an earlier life of the HSM left unfinished."""
+        """Fail the job that was running when the previous process ended."""
         if job := self._store.running_job():
             failure = JobFailure("Interrupted", "The HSM was stopped while the job was in progress")
             self._store.save_job(jobs.fail(job, self._clock.now(), failure))
 
     async def close(self) -> None:
-        """Stop what is under way; the next life of the HSM reports it as interrupted."""
+        """Stop all jobs; the next start fails them as interrupted."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _new(self, kind: JobKind, fault_match: FaultMatch) -> tuple[Job, JobFault | None]:
-        """Return a job that may start, and what is to go wrong with it."""
+        """Return a job that can start, and its fault."""
         now = self._clock.now()
         job = jobs.begin(kind, uuid4().hex, now, self._store.running_job())
         fault = fault_match.take(JobFault)
@@ -144,10 +140,10 @@ class Jobs:
 
     def _remember(self, job: Job) -> None:
         self._store.save_job(job)
-        self._store.forget_jobs(keep=_MEMORY)
+        self._store.forget_jobs(keep=_MAX_JOBS)
 
     async def _check(self, kind: JobKind, check: Callable[[], Awaitable[object]], fault_match: FaultMatch) -> Job:
-        """Return the job as it was in the beginning, which is what the caller is told; how it ended is saved."""
+        """Return the job as it was at the start, which the response shows; its outcome is saved."""
         job, fault = self._new(kind, fault_match)
 
         async def work() -> Finish:
@@ -157,7 +153,7 @@ class Jobs:
         if isinstance(fault, SlowJob):
             self._remember(job)
             return self._start(job, work, fault)
-        # It becomes known when it has ended, and so cannot be interrupted.
+        # Saved only now that it has ended, so it is never interrupted.
         finish = await self._outcome(job, work, fault)
         self._remember(finish(self._clock.now()))
         return job
@@ -205,13 +201,13 @@ class Jobs:
             return partial(jobs.fail, job, failure=_internal())
 
     async def _finish(self, job: Job, finish: Finish) -> None:
-        """End the job, however long it takes to write that down: one that never ended would hold up all others."""
+        """End the job, with retries if that cannot be stored: a job without an end would block all others."""
         failure = self._save(job, finish)
         while failure and self._save(job, partial(jobs.fail, job, failure=failure)):
             await self._clock.sleep_until(self._clock.now() + _RETRY_SECONDS)
 
     def _save(self, job: Job, finish: Finish) -> JobFailure | None:
-        """Write down how the job ended, and return what was in the way."""
+        """Store the end of the job, or return why that failed."""
         try:
             with self._store.transaction():
                 self._store.save_job(finish(self._clock.now()))
@@ -226,7 +222,7 @@ class Jobs:
         return None
 
     def _new_folder(self) -> str:
-        # Two backups within a hundredth of a second must not meet in one folder.
+        # Two backups within a hundredth of a second need different folders.
         self._newest_folder = max(int(self._clock.now() * 100), self._newest_folder + 1)
         return jobs.backup_folder(self._hsm_name, self._newest_folder)
 
@@ -234,11 +230,7 @@ class Jobs:
         self, job: Job, storage: BackupStorage, target: Target, snapshot: Snapshot, folder: str
     ) -> Finish:
         files = await run_in_thread(
-            archive.pack,
-            snapshot,
-            security_domain=self._security_domain,
-            hsm_name=self._hsm_name,
-            created=job.started,
+            archive.pack, snapshot, security_domain=self._security_domain, hsm_name=self._hsm_name, created=job.started
         )
         await storage.write(folder, files)
         return partial(jobs.succeed, job, folder_url=f"{target.container.url}/{folder}")
@@ -252,7 +244,7 @@ class Jobs:
             self._store.replace(snapshot)
         return jobs.succeed(job, now)
 
-    def _bring_key_back(self, key_name: str, job: Job, snapshot: Snapshot, now: float) -> Job:
+    def _restore_key(self, key_name: str, job: Job, snapshot: Snapshot, now: float) -> Job:
         key = next((each for each in snapshot.keys if each.name == key_name), None)
         restored, details = jobs.restore_key(key_name, key, self._store.key(key_name))
         if restored:

@@ -1,4 +1,4 @@
-"""Making keys: slow enough to want its own thread."""
+"""Generating keys, which is slow enough for a thread."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from .._domain.key_material import CURVES, KeyMaterial, dump
 if TYPE_CHECKING:
     from .._domain.keys import KeySpec
 
-# The only ones with which the library itself makes keys.
+# The only exponents for which the library itself generates keys.
 _USUAL_EXPONENTS = {3, 65537}
 
 
 def generate(spec: KeySpec) -> KeyMaterial:
-    """Return a new key."""
     if spec.family == "RSA":
         return dump(_rsa(spec.size, spec.exponent))
     if spec.family == "EC":
@@ -34,7 +33,7 @@ def _rsa(size: int, exponent: int) -> rsa.RSAPrivateKey:
     while True:
         usual = rsa.generate_private_key(65537, size).private_numbers()
         order = math.lcm(usual.p - 1, usual.q - 1)
-        # Any two primes will do whose order the exponent has no factor in common with.
+        # The primes fit if the exponent has no factor in common with their order.
         if math.gcd(exponent, order) == 1:
             d = pow(exponent, -1, order)
             return rsa.RSAPrivateNumbers(

@@ -1,1 +1,1 @@
-"""A request's way from the socket to a handler and back: middlewares, routes, bodies, answers, injected faults."""
+"""A request's way from the socket to a handler and back: middlewares, routes, bodies, responses, injected faults."""

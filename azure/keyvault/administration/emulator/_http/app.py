@@ -7,36 +7,36 @@ from typing import TYPE_CHECKING
 
 from aiohttp import web
 
-from .._domain import versions
+from .._domain import errors, versions
 from .._domain.rate_limits import Limit
 from .dispatch import MAX_BODY, dispatcher
 from .exchange import HSM
-from .fault_injection import break_off, inject_fault
-from .handlers import access_control, backup, key_backup, key_rotation, keys, settings
+from .fault_injection import break_connection, inject_fault
+from .handlers import access_control as roles
+from .handlers import backup, key_backup, key_rotation, keys, settings
 from .handlers.key_operations import key_operation, random_bytes
-from .handlers.not_emulated import not_emulated
-from .headers import stamp
+from .headers import set_headers
 from .middleware import authenticate, record, render_errors
-from .operation import Body, Operation, Service
+from .operation import Body, Call, Handler, Operation, Result, Service
 
 if TYPE_CHECKING:
     from .._hsm.hsm import Hsm
 
-MIDDLEWARES = (
-    break_off,  # an answer that is not to arrive does not, once the journal knows of it
-    record,  # every request has an Activity ID, and every answer is in the journal
-    inject_fault,  # what is to go wrong does
-    render_errors,  # nothing below answers with anything but the service's error shape
-    authenticate,  # no token, no answer: a request without one is challenged whatever it asks for
+_MIDDLEWARES = (
+    break_connection,  # breaks the connection, once the journal has the request, if a fault says so
+    record,  # gives every request an Activity ID and writes the journal
+    inject_fault,
+    render_errors,  # turns all errors of those below into the service's error shape
+    authenticate,  # challenges a request without a token, whatever it asks for
 )
 
-# Whatever a path encodes, line breaks too: the scope is refused by the rules, not by the router.
+# Any text, even line breaks: rbac refuses invalid scopes, not the router.
 _SCOPE = r"{scope:(?:[\s\S]+/)?}"
 _ROLE_DEFINITIONS = f"/{_SCOPE}providers/Microsoft.Authorization/roleDefinitions"
 _ROLE_ASSIGNMENTS = f"/{_SCOPE}providers/Microsoft.Authorization/roleAssignments"
 _KEY = "/keys/{key_name}"
 _DELETED_KEY = "/deletedkeys/{key_name}"
-# The last part of a path that names an operation; in any case, and never the version of a key.
+# Last parts of paths that name an operation, in upper or lower case, and so are not the version of a key.
 _OPERATION_NAMES = (
     "attestation|backup|create|decrypt|encrypt|release|rotate|rotationpolicy|secureunwrapkey|securewrapkey|sign|"
     "unwrapkey|verify|versions|wrapkey"
@@ -44,7 +44,7 @@ _OPERATION_NAMES = (
 _VERSION = rf"/{{version:(?!(?i:{_OPERATION_NAMES})(?:/|$))[^{{}}/]+}}"
 _SECURITY_DOMAIN = "Download or upload of the security domain"
 _SETTING = "/settings/{setting}"
-# Rotation and random numbers came together.
+# The version that brought rotation and random numbers.
 _ROTATION = "7.3-preview"
 _LIST = frozenset({"$filter", "$skiptoken"})
 _PAGING = frozenset({"maxresults", "$skiptoken"})
@@ -56,145 +56,40 @@ def _named(operation: str) -> str:
 
 _POLICY = _KEY + _named("rotationpolicy")
 
-OPERATIONS = (
-    Operation(
-        "GET",
-        _ROLE_DEFINITIONS,
-        access_control.list_role_definitions,
-        "/roleDefinitions/read/action",
-        query=_LIST,
-        limit=Limit.RBAC,
-    ),
-    Operation(
-        "GET",
-        _ROLE_DEFINITIONS + "/{name}",
-        access_control.get_role_definition,
-        "/roleDefinitions/read/action",
-        limit=Limit.RBAC,
-    ),
-    Operation(
-        "PUT",
-        _ROLE_DEFINITIONS + "/{name}",
-        access_control.set_role_definition,
-        "/roleDefinitions/write/action",
-        body=Body.JSON,
-        limit=Limit.RBAC,
-    ),
-    Operation(
-        "DELETE",
-        _ROLE_DEFINITIONS + "/{name}",
-        access_control.delete_role_definition,
-        "/roleDefinitions/delete/action",
-        limit=Limit.RBAC,
-    ),
-    Operation(
-        "GET",
-        _ROLE_ASSIGNMENTS,
-        access_control.list_role_assignments,
-        "/roleAssignments/read/action",
-        at="{scope}",
-        query=_LIST,
-        limit=Limit.RBAC,
-    ),
-    Operation(
-        "GET",
-        _ROLE_ASSIGNMENTS + "/{name}",
-        access_control.get_role_assignment,
-        "/roleAssignments/read/action",
-        at="{scope}",
-        limit=Limit.RBAC,
-    ),
-    Operation(
-        "PUT",
-        _ROLE_ASSIGNMENTS + "/{name}",
-        access_control.create_role_assignment,
-        "/roleAssignments/write/action",
-        at="{scope}",
-        body=Body.JSON,
-        limit=Limit.RBAC,
-    ),
-    Operation(
-        "DELETE",
-        _ROLE_ASSIGNMENTS + "/{name}",
-        access_control.delete_role_assignment,
-        "/roleAssignments/delete/action",
-        at="{scope}",
-        limit=Limit.RBAC,
-    ),
-    Operation(
-        "POST",
-        "/backup",
-        backup.full_backup,
-        "/backup/start/action",
-        body=Body.JSON,
-        service=Service.BACKUP,
-        declared_order=True,
-        limit=Limit.JOB_START,
-    ),
-    Operation(
-        "POST",
-        "/prebackup",
-        backup.pre_full_backup,
-        "/backup/start/action",
-        body=Body.JSON,
-        service=Service.BACKUP,
-        since="7.6-preview.1",
-        limit=Limit.JOB_START,
-    ),
-    Operation(
-        "GET",
-        "/backup/{job_id}/pending",
-        backup.backup_status,
-        "/backup/status/action",
-        service=Service.BACKUP,
-        needs_version=False,
-    ),
-    Operation(
-        "PUT",
-        "/restore",
-        backup.full_restore,
-        "/restore/start/action",
-        body=Body.JSON,
-        service=Service.BACKUP,
-        limit=Limit.JOB_START,
-    ),
-    Operation(
-        "PUT",
-        "/prerestore",
-        backup.pre_full_restore,
-        "/restore/start/action",
-        body=Body.JSON,
-        service=Service.BACKUP,
-        since="7.6-preview.1",
-        limit=Limit.JOB_START,
-    ),
-    Operation(
-        "PUT",
-        "/keys/{key_name}/restore",
-        backup.selective_key_restore,
-        "/restore/start/action",
-        body=Body.JSON,
-        service=Service.BACKUP,
-        limit=Limit.JOB_START,
-    ),
-    Operation(
-        "GET",
-        "/restore/{job_id}/pending",
-        backup.restore_status,
-        "/restore/status/action",
-        service=Service.BACKUP,
-        needs_version=False,
-        while_restoring=True,
-    ),
+_role = partial(Operation, limit=Limit.RBAC)
+_assignment = partial(_role, at="{scope}")
+_job_status = partial(Operation, "GET", service=Service.BACKUP, needs_version=False)
+_job_start = partial(Operation, body=Body.JSON, service=Service.BACKUP, limit=Limit.JOB_START)
+_check_start = partial(_job_start, since="7.6-preview.1")
+
+_DEFINITION = _ROLE_DEFINITIONS + "/{name}"
+_ASSIGNMENT = _ROLE_ASSIGNMENTS + "/{name}"
+
+_ADMINISTRATION = (
+    _role("GET", _ROLE_DEFINITIONS, roles.list_role_definitions, "/roleDefinitions/read/action", query=_LIST),
+    _role("GET", _DEFINITION, roles.get_role_definition, "/roleDefinitions/read/action"),
+    _role("PUT", _DEFINITION, roles.set_role_definition, "/roleDefinitions/write/action", body=Body.JSON),
+    _role("DELETE", _DEFINITION, roles.delete_role_definition, "/roleDefinitions/delete/action"),
+    _assignment("GET", _ROLE_ASSIGNMENTS, roles.list_role_assignments, "/roleAssignments/read/action", query=_LIST),
+    _assignment("GET", _ASSIGNMENT, roles.get_role_assignment, "/roleAssignments/read/action"),
+    _assignment("PUT", _ASSIGNMENT, roles.create_role_assignment, "/roleAssignments/write/action", body=Body.JSON),
+    _assignment("DELETE", _ASSIGNMENT, roles.delete_role_assignment, "/roleAssignments/delete/action"),
+    _job_start("POST", "/backup", backup.full_backup, "/backup/start/action", declared_order=True),
+    _check_start("POST", "/prebackup", backup.pre_full_backup, "/backup/start/action"),
+    _job_status("/backup/{job_id}/pending", backup.backup_status, "/backup/status/action"),
+    _job_start("PUT", "/restore", backup.full_restore, "/restore/start/action"),
+    _check_start("PUT", "/prerestore", backup.pre_full_restore, "/restore/start/action"),
+    _job_start("PUT", _KEY + "/restore", backup.selective_key_restore, "/restore/start/action"),
+    _job_status("/restore/{job_id}/pending", backup.restore_status, "/restore/status/action", while_restoring=True),
 )
 
-# Without a version, the newest is meant; two slashes count as one.
+# Without a version, the newest is used; several slashes count as one.
 _VERSIONS = ("", _VERSION)
 _key = partial(Operation, at=_KEY, since=versions.KEYS_SINCE)
 _json = partial(_key, body=Body.JSON)
 _attestation = partial(_key, action="/keys/read/action", since="7.6-preview.2")
 
-KEY_OPERATIONS = (
+_KEYS = (
     _json("POST", _KEY + _named("create"), keys.create_key, "/keys/create", at="/keys"),
     _json("PUT", _KEY, keys.import_key, "/keys/import/action", at="/keys"),
     _json("POST", "/keys/restore", key_backup.restore_key, "/keys/restore/action", at="/keys"),
@@ -228,14 +123,22 @@ KEY_OPERATIONS = (
 )
 
 _setting = partial(Operation, since="7.4-preview.1")
-SETTING_OPERATIONS = (
+_SETTINGS = (
     _setting("GET", "/settings", settings.list_settings, "/settings/read/action"),
     _setting("GET", _SETTING, settings.get_setting, "/settings/read/action"),
     _setting("PATCH", _SETTING, settings.update_setting, "/settings/write/action", body=Body.OPTIONAL_JSON),
 )
 
-# What the service has and the emulator has not: allowed to whom it is allowed, and then refused by name.
-NOT_EMULATED = tuple(
+
+def not_emulated(what: str) -> Handler:
+    async def refuse(_hsm: Hsm, _call: Call) -> Result:
+        raise errors.not_emulated(what)
+
+    return refuse
+
+
+# Operations that the emulator lacks: authorized as usual, then answered 501 with their name.
+_NOT_EMULATED = tuple(
     Operation(method, path, not_emulated(what), action, at=at, body=Body.IGNORED)
     for method, path, what, action, at in (
         *(
@@ -262,10 +165,9 @@ NOT_EMULATED = tuple(
 
 
 def make_app(hsm: Hsm) -> web.Application:
-    app = web.Application(middlewares=MIDDLEWARES, client_max_size=MAX_BODY + 1)
+    app = web.Application(middlewares=_MIDDLEWARES, client_max_size=MAX_BODY + 1)
     app[HSM] = hsm
-    app.router.add_route(
-        "*", r"/{path:[\s\S]*}", dispatcher(OPERATIONS + KEY_OPERATIONS + SETTING_OPERATIONS + NOT_EMULATED)
-    )
-    app.on_response_prepare.append(stamp)
+    operations = _ADMINISTRATION + _KEYS + _SETTINGS + _NOT_EMULATED
+    app.router.add_route("*", r"/{path:[\s\S]*}", dispatcher(operations))
+    app.on_response_prepare.append(set_headers)
     return app

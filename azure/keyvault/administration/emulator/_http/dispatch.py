@@ -1,4 +1,4 @@
-"""From an authenticated request to the operation that answers it."""
+"""From an authenticated request to the operation that serves it."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from yarl import URL
 
 from .._domain import errors, jobs, keys, rbac, versions
 from . import responses
-from .exchange import HSM, base_url, exchange_of, folded_path
+from .exchange import HSM, base_url, exchange_of, normalized_path
 from .json_body import JsonBody
 from .operation import Body, Call, Operation
 
@@ -35,7 +35,7 @@ def dispatcher(operations: Iterable[Operation]) -> Handler:
 
 
 async def _dispatch(router: web.UrlDispatcher, request: web.Request) -> web.StreamResponse:
-    folded = URL.build(path=folded_path(request), encoded=True)
+    folded = URL.build(path=normalized_path(request), encoded=True)
     match = await router.resolve(request.clone(rel_url=folded))
     refusal = match.http_exception
     if isinstance(refusal, web.HTTPMethodNotAllowed):
@@ -47,13 +47,13 @@ async def _dispatch(router: web.UrlDispatcher, request: web.Request) -> web.Stre
 
 
 async def _serve(operation: Operation, request: web.Request) -> web.StreamResponse:
-    """Check the call, in the order in which the service does, and let the operation answer it."""
+    """Check the request in the order of the service, and run the operation."""
     hsm = request.app[HSM]
     exchange = exchange_of(request)
     content = await _read(request)
     if hsm.rate_limiter and operation.limit:
         hsm.rate_limiter.admit(operation.limit, hsm.clock.now())
-    # From here on nothing waits before the handler does, so what is checked is still true when it acts.
+    # Nothing is awaited between these checks and the handler, so they still hold when it runs.
     query = _query(request, operation)
     _check_version(query.get(_VERSION), operation)
     _check_key_name(exchange.parameters)
@@ -64,7 +64,7 @@ async def _serve(operation: Operation, request: web.Request) -> web.StreamRespon
 
     exchange.operation = operation
     call = Call(
-        path=folded_path(request),
+        path=normalized_path(request),
         parameters=exchange.parameters,
         query=query,
         api_version=query.get(_VERSION, versions.NEWEST),
@@ -85,7 +85,7 @@ async def _read(request: web.Request) -> bytes:
         raise errors.body_too_large(MAX_BODY) from error
     except (web.RequestPayloadError, ConnectionError) as error:
         raise errors.bad_request("The request body cannot be read") from error
-    # aiohttp's own limit lies a byte higher: its versions differ in whether the limit itself is allowed.
+    # aiohttp's limit is a byte higher, because its versions differ in whether the limit itself is allowed.
     if len(content) > MAX_BODY:
         raise errors.body_too_large(MAX_BODY)
     return content
@@ -108,20 +108,20 @@ def _check_version(version: str | None, operation: Operation) -> None:
 
 
 def _check_key_name(parameters: Mapping[str, str]) -> None:
-    # Even where the action is checked for all keys, the name must be one that a key can have.
+    # The scope of the action can be all keys, so the name is checked separately.
     if "key_name" in parameters:
         rbac.parse_scope(f"{rbac.KEYS}/{parameters['key_name']}")
 
 
 def _admit(hsm: Hsm, principal: str, operation: Operation, scope: str) -> None:
-    """Refuse a caller that may not do this, or not now."""
+    """Refuse a caller without permission, and most operations while a restore runs."""
     hsm.access.authorize(principal, operation.action, scope)
     if not operation.while_restoring:
         jobs.refuse_while_restoring(hsm.store.running_job())
 
 
 def _parse(content: bytes, request: web.Request, operation: Operation) -> JsonBody:
-    """Return the body that the operation has, or make sure that there is none."""
+    """Return the body of an operation that has one, or refuse any body."""
     if operation.body is Body.JSON or (operation.body is Body.OPTIONAL_JSON and content):
         if request.content_type != "application/json" or hdrs.CONTENT_ENCODING in request.headers:
             raise errors.unsupported_media_type()

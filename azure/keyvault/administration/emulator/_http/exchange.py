@@ -1,4 +1,4 @@
-"""What is known of one request while it travels through the server."""
+"""The state of one request while the server processes it."""
 
 from __future__ import annotations
 
@@ -26,25 +26,24 @@ _AUTHORITY = re.compile(r"[A-Za-z0-9.-]+(:\d+)?|\[[0-9A-Fa-f:]+\](:\d+)?")
 
 
 def _activity_id() -> str:
-    # Version 1, as the service's are; with a made-up node, so that it does not reveal the machine's address.
+    # Version 1, like the service's; with a made-up node instead of the machine's address.
     return str(uuid.uuid1(node=0x010000000000))
 
 
 @dataclass(slots=True)
 class Exchange:
-    """One request and its response; each step on the way adds what it found out."""
+    """The state of one request; each step of the processing adds to it."""
 
     activity_id: str = field(default_factory=_activity_id)
     started: float = field(default_factory=time.perf_counter)
     principal: str | None = None
     parameters: Mapping[str, str] = field(default_factory=dict[str, str])
     operation: Operation | None = None
-    """What the request asks for; None until it is admitted, since only the front end answers before that."""
+    """None until the request is admitted; before that, only the front end responds."""
     fault_match: FaultMatch = field(default_factory=FaultMatch)
-    """The fault that happens to the request; none in most cases."""
     is_answered: bool = True
-    break_off: Callable[[web.Request, web.StreamResponse], Awaitable[web.StreamResponse]] | None = None
-    """What a fault does to the connection instead of sending the answer, or all of it."""
+    break_connection: Callable[[web.Request, web.StreamResponse], Awaitable[web.StreamResponse]] | None = None
+    """Breaks the connection instead of sending the response, or all of it."""
 
     @property
     def service(self) -> Service:
@@ -58,23 +57,23 @@ else:  # aiohttp before 3.14 takes any key.
 
 
 def exchange_of(request: BaseRequest) -> Exchange:
-    """Return what is known of a request; the first call creates it."""
+    """Return the state of a request; the first call creates it."""
     exchange = request.get(_EXCHANGE)
     if exchange is None:
         exchange = request[_EXCHANGE] = Exchange()
     return exchange
 
 
-def folded_path(request: BaseRequest) -> str:
-    """Return the path as it was sent, with single slashes.
+def normalized_path(request: BaseRequest) -> str:
+    """Return the path as it was sent, but with single slashes.
 
-    Clients write the scope in many ways (///providers, //keys//providers); all mean the same resource.
+    Clients write the scope in different ways (///providers, //keys//providers) for the same resource.
     """
     return _SLASHES.sub("/", request.rel_url.raw_path)
 
 
 def base_url(request: web.Request) -> str:
-    """Return how the caller addresses the HSM, so that the URLs in an answer lead back here."""
+    """Return the HSM's URL as the caller knows it, for URLs in responses."""
     hsm = request.app[HSM]
     authority = request.headers.get("Host", hsm.host)
     return f"https://{authority if _AUTHORITY.fullmatch(authority) else hsm.host}"

@@ -1,4 +1,4 @@
-"""Fault injection: what a fault does to a request and to its response."""
+"""What an injected fault does to a request and to its response."""
 
 from __future__ import annotations
 
@@ -16,80 +16,70 @@ from .._domain.faults import (
     ClaimsChallenge,
     Delay,
     Drop,
-    JobFault,
+    Fault,
     MalformedBody,
-    PageSize,
+    OperationFault,
     Reset,
     Status,
     Throttle,
     TruncatedBody,
 )
 from . import responses
-from .exchange import HSM, exchange_of, folded_path
+from .exchange import HSM, exchange_of, normalized_path
 from .middleware import caller_of
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler
 
-    from .._domain.faults import Fault
-
 _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @web.middleware
-async def break_off(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Break the connection off if a fault says so; last of all, so that the journal has it before the client knows."""
-    answer = await handler(request)
-    act = exchange_of(request).break_off
-    return answer if act is None else await act(request, answer)
+async def break_connection(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Break the connection if a fault says so; last of all, so that the journal has it before the client knows."""
+    response = await handler(request)
+    act = exchange_of(request).break_connection
+    return response if act is None else await act(request, response)
 
 
 @web.middleware
 async def inject_fault(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Inject the fault that matches this request, if any."""
-    faults = request.app[HSM].faults
-    if not faults:
-        return await handler(request)
-    fault_match = faults.match(request.method, folded_path(request), has_token=hdrs.AUTHORIZATION in request.headers)
-    if fault_match.rule is None:
-        return await handler(request)
     exchange = exchange_of(request)
-    exchange.fault_match = fault_match
-    # The journal names the caller, also of a request that never gets as far as to be authenticated.
+    has_token = hdrs.AUTHORIZATION in request.headers
+    match = request.app[HSM].faults.match(request.method, normalized_path(request), has_token=has_token)
+    exchange.fault_match = match
+    if match.rule is None or isinstance(match.rule.fault, OperationFault):
+        return await handler(request)
+    # The journal names the caller even if a fault keeps the request from being authenticated.
     with suppress(ServiceError):
         exchange.principal = caller_of(request)
-    fault = fault_match.rule.fault
-    if not isinstance(fault, PageSize | JobFault):
-        fault_match.is_taken = True
-        faults.release(fault_match)
-        return await _deliver(fault, request, handler)
-    try:
-        return await handler(request)
-    finally:
-        faults.release(fault_match)
+    fault = match.take(Fault)
+    return await _deliver(fault, request, handler) if fault else await handler(request)
 
 
 async def _deliver(fault: Fault, request: web.Request, handler: Handler) -> web.StreamResponse:
     if isinstance(fault, Delay):
-        answer = await handler(request) if fault.after_work else None
+        response = await handler(request) if fault.after_work else None
         clock = request.app[HSM].clock
         await clock.sleep_until(clock.now() + fault.seconds)
-        return await handler(request) if answer is None else answer
+        return await handler(request) if response is None else response
     if isinstance(fault, TruncatedBody):
-        exchange_of(request).break_off = _send_half
+        exchange_of(request).break_connection = _send_half
         return await handler(request)
     if isinstance(fault, MalformedBody):
         return _with_half_body(await handler(request))
     if isinstance(fault, Status | Drop | Reset) and fault.after_work:
         await handler(request)
     else:
-        # To close with unread data is to reset, whatever was meant.
-        await _read_off(request)
+        # Closing with unread data would reset the connection. The client may be gone.
+        with suppress(web.HTTPException, web.RequestPayloadError, ConnectionError):
+            await request.read()
     return _instead(fault, request)
 
 
 def _instead(fault: Fault, request: web.Request) -> web.Response:
-    """Return what the client gets instead of the answer."""
+    """Return what the client gets instead of the operation's response."""
     hsm = request.app[HSM]
     if isinstance(fault, Throttle):
         fault = Status(429, headers={"Retry-After": str(fault.retry_after)})
@@ -101,38 +91,33 @@ def _instead(fault: Fault, request: web.Request) -> web.Response:
         return responses.challenge(request.method, hsm.authority.claims_challenge(hsm.clock.now()))
     exchange = exchange_of(request)
     exchange.is_answered = False
-    exchange.break_off = _reset if isinstance(fault, Reset) else _close
+    exchange.break_connection = _reset if isinstance(fault, Reset) else _close
     return web.Response()
 
 
-async def _read_off(request: web.Request) -> None:
-    with suppress(web.HTTPException, web.RequestPayloadError, ConnectionError):
-        await request.read()
-
-
-async def _close(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+async def _close(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.close()
-    return answer
+    return response
 
 
-async def _reset(request: web.Request, answer: web.StreamResponse) -> web.StreamResponse:
+async def _reset(request: web.Request, response: web.StreamResponse) -> web.StreamResponse:
     if request.transport is not None:
         request.transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         request.transport.abort()
-    return answer
+    return response
 
 
 async def _send_half(request: web.Request, whole: web.StreamResponse) -> web.StreamResponse:
     body = _body(whole)
     if whole.status == HTTPStatus.NO_CONTENT:
-        # There is no body to lose half of, so half of the head is lost: all of it.
+        # A 204 has no body to truncate, so nothing at all is sent.
         exchange_of(request).is_answered = False
         return await _close(request, whole)
     part = web.StreamResponse(status=whole.status, headers=whole.headers)
-    # At least one byte is missing, also where there was no body.
+    # At least one byte is missing, even if the body is empty.
     part.content_length = max(len(body), 1)
-    # The client may have gone by itself.
+    # The client may be gone.
     with suppress(ConnectionError):
         await part.prepare(request)
         await part.write(body[: len(body) // 2])

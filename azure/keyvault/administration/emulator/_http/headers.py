@@ -1,4 +1,4 @@
-"""The headers that each part of the service puts on its answers."""
+"""The response headers of each part of the service."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ _BUILD = {"x-ms-build-version": "1.0.20260429-1-emulator"}
 _BACKUP = {"Server": "Kestrel", "api-supported-versions": "20180927, 20211111"}
 
 
-async def stamp(request: Request, response: StreamResponse) -> None:
-    """Turn aiohttp's headers into the service's; runs when an answer is about to be sent."""
+async def set_headers(request: Request, response: StreamResponse) -> None:
+    """Turn aiohttp's headers into the service's, just before a response is sent."""
     exchange = exchange_of(request)
     is_backup = exchange.service is Service.BACKUP
     headers = response.headers
@@ -40,7 +40,7 @@ async def stamp(request: Request, response: StreamResponse) -> None:
     headers.update(_ALWAYS)
     headers["x-ms-request-id"] = exchange.activity_id
     headers["x-ms-server-latency"] = str(round((time.perf_counter() - exchange.started) * 1000))
-    # The front end knows where it is only once it has let a request through.
+    # The front end shows its place only after it has admitted a request.
     if is_backup or response.status < HTTPStatus.BAD_REQUEST:
         headers.update(_PLACE)
     if request.method == hdrs.METH_GET:
@@ -51,5 +51,5 @@ async def stamp(request: Request, response: StreamResponse) -> None:
     else:
         headers.popall(hdrs.DATE, None)
     if response.status == HTTPStatus.NO_CONTENT:
-        # As the service does; aiohttp leaves it out, as the RFC wants it.
+        # As the service does; aiohttp omits it, as the RFC requires.
         headers[hdrs.CONTENT_LENGTH] = "0"

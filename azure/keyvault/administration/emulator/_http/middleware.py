@@ -1,4 +1,4 @@
-"""What happens to every request before it is known what it asks for."""
+"""The middlewares for every request: journal, errors, authentication."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LOGGER = logging.getLogger(__name__)
 @web.middleware
 async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Record the request, its caller and the status of the response."""
-    exchange = exchange_of(request)  # begins here: it has an Activity ID from now on, and its time is taken
+    exchange = exchange_of(request)  # starts the exchange: its Activity ID and its time
     hsm = request.app[HSM]
     arrived = hsm.clock.now()
     response = await handler(request)
@@ -43,16 +43,16 @@ async def record(request: web.Request, handler: Handler) -> web.StreamResponse:
 
 @web.middleware
 async def render_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Turn whatever went wrong into the service's error shape."""
+    """Turn every error into the service's error shape."""
     try:
         return await handler(request)
     except ServiceError as error:
         failure = error
     except web.HTTPException as error:
-        # What aiohttp refuses by itself, such as OPTIONS *.
+        # Refused by aiohttp itself, such as OPTIONS *.
         failure = errors.refused(error.status, error.reason)
     except StoreError as error:
-        # The path as it was sent: it holds no line break, whatever it encodes.
+        # The raw path holds no line break, whatever it encodes.
         _LOGGER.error("%s %s could not be stored: %s", request.method, request.rel_url.raw_path, error)  # noqa: TRY400
         failure = errors.storage_unavailable(str(error))
     except Exception:
@@ -63,7 +63,7 @@ async def render_errors(request: web.Request, handler: Handler) -> web.StreamRes
 
 @web.middleware
 async def authenticate(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Ask for a token before anything else of the request is looked at."""
+    """Ask for a token before looking at anything else of the request."""
     exchange = exchange_of(request)
     exchange.principal = caller_of(request)
     if exchange.principal is None:
@@ -72,9 +72,9 @@ async def authenticate(request: web.Request, handler: Handler) -> web.StreamResp
 
 
 def caller_of(request: web.Request) -> str | None:
-    """Return the object id of the caller; None if the request bears no token.
+    """Return the object id of the caller; None if the request has no token.
 
-    :raises ServiceError: if it bears one that does not count.
+    :raises ServiceError: if it has an invalid one.
     """
     hsm = request.app[HSM]
     authority = hsm.authority

@@ -1,4 +1,4 @@
-"""What a handler is given and what it gives back."""
+"""The arguments and the result of a handler, and the description of an operation."""
 
 from __future__ import annotations
 
@@ -16,43 +16,43 @@ if TYPE_CHECKING:
 
 
 class Service(Enum):
-    """The part of the service that answers; they differ in headers and in the form of errors."""
+    """The parts of the service, which differ in headers and in the form of errors."""
 
     FRONT_END = "front end"
     BACKUP = "backup"
 
 
 class Body(Enum):
-    """What an operation does with a request's body."""
+    """The body of an operation."""
 
-    NONE = "it must be empty"
-    JSON = "a JSON object, which the handler reads"
-    OPTIONAL_JSON = "a JSON object or nothing, which the handler tells apart"
-    IGNORED = "it is not read"
+    NONE = "must be empty"
+    JSON = "a JSON object"
+    OPTIONAL_JSON = "a JSON object or nothing"
+    IGNORED = "ignored"
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request that is allowed, understood as far as every operation has it in common."""
+    """One request that is allowed, parsed as far as all operations have in common."""
 
     path: str
-    """As it was sent, with single slashes."""
+    """As it was sent, but with single slashes."""
     parameters: Mapping[str, str]
     """The named parts of the path."""
     query: Mapping[str, str]
     api_version: str
-    """The newest, where the operation needs none and got none."""
+    """The newest by default."""
     scope: str
-    """Where the operation's action was checked."""
+    """The scope at which the operation's action was checked."""
     body: JsonBody
     """The body; without members if there is none."""
     base_url: str
-    """How the caller addresses the HSM: scheme and authority."""
+    """The HSM's URL as the caller knows it: scheme and authority."""
     now: float
     admit_again: Callable[[], None]
-    """Refuses what is no longer allowed; for a handler that has waited, before it acts."""
+    """Checks the permission again, for a handler that has awaited something."""
     fault_match: FaultMatch
-    """What is to go wrong, where the operation itself has to show it."""
+    """The fault that the operation itself has to show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ Handler: TypeAlias = "Callable[[Hsm, Call], Awaitable[Result]]"
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """One operation of the service: its path, what it needs, and its handler."""
+    """One operation of the service: its path, its requirements and its handler."""
 
     method: str
     path: str
@@ -77,17 +77,17 @@ class Operation:
     action: str
     """The data action that the caller needs, without the service's prefix."""
     at: str = "/"
-    """The scope at which it is needed; may use the named parts of the path."""
+    """The scope at which it is needed; can refer to named parts of the path."""
     query: frozenset[str] = frozenset()
-    """The query parameters that it knows besides api-version."""
+    """Its query parameters besides api-version."""
     body: Body = Body.NONE
     service: Service = Service.FRONT_END
     since: str = "7.2-preview"
     """The api-version that brought it."""
     needs_version: bool = True
     while_restoring: bool = False
-    """Whether it is answered while a restore runs."""
+    """Whether it works while a restore runs."""
     declared_order: bool = False
-    """Whether the members of its errors come in the order of their declaration, and not of the alphabet."""
+    """Whether the members of its errors are in the order of declaration instead of the alphabet."""
     limit: Limit | None = None
-    """The rate limit that it counts for."""
+    """Its rate limit."""

@@ -1,4 +1,4 @@
-"""Answers and errors as HTTP responses: the only place where either becomes bytes."""
+"""Results and errors as HTTP responses: the only place where either becomes bytes."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def success(result: Result) -> web.Response:
 
 
 def failure(error: ServiceError, exchange: Exchange) -> web.Response:
-    """Render an error in the form of the part of the service that has the request."""
+    """Render an error in the form of the part of the service that responds."""
     body: dict[str, Any]
     if exchange.service is Service.BACKUP:
         body = {"code": error.code, "message": error.message, "innererror": None}
@@ -39,7 +39,7 @@ def failure(error: ServiceError, exchange: Exchange) -> web.Response:
 
 
 def challenge(method: str, header: str) -> web.Response:
-    """Ask for a token; the body says OK to a GET, and calls itself JSON, as the service's does."""
+    """Ask for a token; as with the service, the body of a GET is OK, labeled as JSON."""
     return plain(401, b"OK" if method == hdrs.METH_GET else b"", {hdrs.WWW_AUTHENTICATE: header})
 
 

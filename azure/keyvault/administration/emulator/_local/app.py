@@ -1,4 +1,4 @@
-"""What the emulator offers besides the HSM to programs that have read its environment: plain HTTP."""
+"""The local services: the managed identity and the control path, over plain HTTP, for programs with their keys."""
 
 from __future__ import annotations
 
@@ -38,22 +38,19 @@ _OWN_HOSTS = web.AppKey("own_hosts", frozenset[str])
 
 @web.middleware
 async def refuse_web_pages(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Keep out requests that a browser on this machine makes for a web page.
+    """Refuse what a local browser sends for a web page.
 
-    A web page can reach loopback under its own name (DNS rebinding), which the Host header shows, or send a request
-    without being able to read the response, which the Origin header shows.
+    A page can reach loopback under its own name (DNS rebinding), which the Host header shows, or send requests whose
+    responses it cannot read, which the Origin header shows.
     """
     host = re.sub(r":[0-9]+$", "", request.headers.get(hdrs.HOST, "")).lower()
     if host not in request.app[_OWN_HOSTS] or hdrs.ORIGIN in request.headers:
-        raise web.HTTPForbidden(text="The emulator answers the programs of this machine only.\n")
+        raise web.HTTPForbidden(text="The emulator serves only programs on this machine.\n")
     return await handler(request)
 
 
 def make_local_app(managed_identity: ManagedIdentity, control_target: ControlTarget, host: str) -> web.Application:
-    """Return the managed identity and the control path.
-
-    :param host: The name under which programs find them, as well as those of loopback.
-    """
+    """Return the application; ``host`` is its name in addition to those of loopback."""
     app = web.Application(middlewares=(refuse_web_pages,))
     app[_OWN_HOSTS] = frozenset({"localhost", LOOPBACK, f"[{LOOPBACK_IPV6}]", host.lower()})
     app[identity.MANAGED_IDENTITY] = managed_identity

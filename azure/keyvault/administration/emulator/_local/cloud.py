@@ -1,4 +1,4 @@
-"""As much of Azure beside the HSM as the Azure CLI needs: no subscriptions, and a directory that tells nothing."""
+"""The parts of Azure that the Azure CLI needs besides the HSM: a list of no subscriptions, and a closed directory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOSTS = (_RESOURCE_MANAGER, _GRAPH)
 
 
 def make_apps() -> Mapping[str, web.Application]:
-    """Return what is served under each of the hosts."""
+    """Return the application of each host."""
     resource_manager, graph = web.Application(), web.Application()
     resource_manager.router.add_get("/subscriptions", _list_subscriptions)
     resource_manager.router.add_route("*", "/{path:.*}", _refuse_resource)
@@ -36,7 +36,7 @@ async def _refuse_resource(request: web.Request) -> web.Response:
 
 
 async def _refuse_lookup(request: web.Request) -> web.Response:
-    """Answer as Graph does where a caller may read nothing: clients then go on without the names of principals."""
+    """Respond as Graph does to a caller without permissions: clients then go on without the names of principals."""
     request_id = str(uuid4())
     error = {
         "code": "Authorization_RequestDenied",

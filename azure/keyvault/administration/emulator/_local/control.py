@@ -6,11 +6,11 @@ import json
 import secrets
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, cast
-from uuid import UUID
 
 from aiohttp import web
 
 from .._domain import faults
+from .._domain.arguments import parse_guid
 from .._hsm.hsm import Hsm
 from .._hsm.journal import JournalEntry
 from .._state.sqlite import StoreError
@@ -26,11 +26,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ControlTarget:
-    """What the control path controls, and the key to it."""
+    """The HSM that the control path controls, and the key to it."""
 
     hsm: Hsm
     key: str = field(repr=False)
-    """The part of the URL that proves that the caller has read the emulator's environment."""
+    """Part of the URL; proves that the caller has read the emulator's environment."""
 
 
 CONTROL_TARGET = web.AppKey("control_target", ControlTarget)
@@ -41,21 +41,19 @@ _ENTRY = tuple(each.name for each in fields(JournalEntry))
 
 @web.middleware
 async def require_key(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Let in callers that know the key: other users of this machine reach loopback, too."""
-    # /control/<key>/...; not from what the router has found, which is nothing where there is no such thing.
+    """Refuse callers without the key: other users of this machine can reach loopback, too."""
+    # /control/<key>/...; taken from the path because an unknown path has no match_info.
     given = "".join(request.path.split("/")[2:3])
     if not secrets.compare_digest(given.encode("utf-8", "surrogateescape"), request.app[CONTROL_TARGET].key.encode()):
-        raise _failure(web.HTTPForbidden, "EMULATOR_CONTROL_URL has the key to the control path, and this URL has not")
+        raise _failure(web.HTTPForbidden, "This URL lacks the key to the control path: use EMULATOR_CONTROL_URL")
     return await handler(request)
 
 
 async def list_faults(request: web.Request) -> web.Response:
-    """Return the faults that are still to happen."""
     return web.json_response({"value": [_rule(each) for each in request.app[CONTROL_TARGET].hsm.faults]})
 
 
 async def add_fault(request: web.Request) -> web.Response:
-    """Let a fault happen."""
     body = await _read(request, _RULE)
     wanted = body.pop("fault", None)
     if not isinstance(wanted, dict):
@@ -68,7 +66,7 @@ async def add_fault(request: web.Request) -> web.Response:
 
 
 async def remove_fault(request: web.Request) -> web.Response:
-    """Take a fault back; one that is gone may be removed again."""
+    """Remove a fault, unless it is gone already."""
     pending = request.app[CONTROL_TARGET].hsm.faults
     number = int(request.match_info["id"])
     for rule in pending:
@@ -78,35 +76,27 @@ async def remove_fault(request: web.Request) -> web.Response:
 
 
 async def clear_faults(request: web.Request) -> web.Response:
-    """Take all faults back."""
     request.app[CONTROL_TARGET].hsm.faults.clear()
     return web.Response(status=204)
 
 
 async def read_journal(request: web.Request) -> web.Response:
-    """Return what the server saw, oldest first."""
-    # It may be long, and the HSM has to go on answering.
+    # It can be long, and the HSM must go on serving.
     shown = await run_in_thread(_show, list(request.app[CONTROL_TARGET].hsm.journal))
     return web.Response(text=f'{{"value": [{shown}]}}', content_type="application/json")
 
 
 async def clear_journal(request: web.Request) -> web.Response:
-    """Forget what the server saw."""
     request.app[CONTROL_TARGET].hsm.journal.clear()
     return web.Response(status=204)
 
 
 async def read_clock(request: web.Request) -> web.Response:
-    """Return the time."""
     return web.json_response({"now": request.app[CONTROL_TARGET].hsm.clock.now()})
 
 
 async def advance_clock(request: web.Request) -> web.Response:
-    """Put the clock forward, and return the time."""
-    body = await _read(request, {"advance"})
-    seconds = body.get("advance")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise _bad(f"advance must be a number of seconds; got {seconds!r}")
+    seconds: Any = (await _read(request, {"advance"})).get("advance")
     try:
         request.app[CONTROL_TARGET].hsm.clock.advance(seconds)
     except ValueError as error:
@@ -115,22 +105,20 @@ async def advance_clock(request: web.Request) -> web.Response:
 
 
 async def revoke_tokens(request: web.Request) -> web.Response:
-    """Take back the tokens of a principal, or of everybody."""
-    body = await _read(request, {"objectId"})
-    principal = body.get("objectId")
+    """Revoke the tokens of a principal, or of all principals."""
+    principal = (await _read(request, {"objectId"})).get("objectId")
     try:
-        object_id = None if principal is None else str(UUID(principal))
-    except (ValueError, TypeError, AttributeError) as error:
-        raise _bad(f"objectId must be a GUID; got {principal!r}") from error
-    try:
+        object_id = None if principal is None else parse_guid("objectId", principal)
         request.app[CONTROL_TARGET].hsm.revoke_tokens(object_id)
+    except ValueError as error:
+        raise _bad(str(error)) from error
     except StoreError as error:
         raise _failure(web.HTTPServiceUnavailable, f"The revocation could not be stored: {error}") from error
     return web.Response(status=204)
 
 
 def _show(entries: Iterable[JournalEntry]) -> str:
-    """Return entries as JSON, one by one: encoding them all in one call would keep every other thread waiting."""
+    """Return entries as JSON. Encoding them in a single call would block every other thread."""
     return ", ".join(json.dumps({name: getattr(entry, name) for name in _ENTRY}) for entry in entries)
 
 
@@ -148,7 +136,7 @@ def _rule(rule: FaultRule) -> dict[str, Any]:
 
 
 async def _read(request: web.Request, known: set[str]) -> dict[str, Any]:
-    # A web page could send any other type without asking.
+    # A web page can send any other type without a preflight request.
     if request.content_type != "application/json":
         raise _failure(web.HTTPUnsupportedMediaType, "The body must be application/json")
     try:

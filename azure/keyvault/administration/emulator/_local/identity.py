@@ -1,4 +1,4 @@
-"""Tokens of the managed identity, as App Service hands them to the programs that it runs.
+"""The managed identity's tokens, as App Service issues them to the programs that it runs.
 
 The protocol is https://learn.microsoft.com/azure/app-service/overview-managed-identity#rest-endpoint-reference.
 """
@@ -8,9 +8,11 @@ from __future__ import annotations
 import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from aiohttp import web
+
+from .._domain.arguments import parse_guid
 
 if TYPE_CHECKING:
     from .._domain.tokens import TokenAuthority
@@ -22,12 +24,12 @@ _NAMES = ("client_id", "principal_id", "object_id", "mi_res_id")
 
 @dataclass(frozen=True, slots=True)
 class ManagedIdentity:
-    """What the endpoint needs to issue tokens."""
+    """Everything that the endpoint needs to issue tokens."""
 
     authority: TokenAuthority
     clock: Clock
     principal: str
-    """The principal of a request that names none."""
+    """The default principal."""
     secret: str = field(repr=False)
     """Proves that the caller has read the emulator's environment."""
 
@@ -46,7 +48,7 @@ async def get_token(request: web.Request) -> web.Response:
         return _failure(400, f"The api-version must be {_API_VERSION}")
     resource = query.get("resource", "")
     if not resource:
-        return _failure(400, "The query parameter resource says what the token is for, and must be there")
+        return _failure(400, "The query parameter resource, the audience of the token, is missing")
     try:
         principal = _principal({name: query[name] for name in _NAMES if name in query}) or identity.principal
     except ValueError as error:
@@ -65,7 +67,7 @@ async def get_token(request: web.Request) -> web.Response:
 
 
 def _principal(named: dict[str, str]) -> str | None:
-    """Return the object id of the principal that is meant; every GUID is one, so there is nothing to set up."""
+    """Return the object id of the named principal; every GUID is one, so there is nothing to set up."""
     if not named:
         return None
     if len(named) > 1:
@@ -73,10 +75,7 @@ def _principal(named: dict[str, str]) -> str | None:
     ((name, value),) = named.items()
     if name == "mi_res_id":
         raise ValueError("the emulator knows no resources; give the object id of a principal as client_id")
-    try:
-        return str(UUID(value))
-    except ValueError as error:
-        raise ValueError(f"{name} must be the object id of a principal, a GUID; got {value!a}") from error
+    return parse_guid(name, value)
 
 
 def _failure(status: int, message: str) -> web.Response:

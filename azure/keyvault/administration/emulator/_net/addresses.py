@@ -1,4 +1,4 @@
-"""The addresses of this machine, and the ports that there are."""
+"""The addresses of this machine, and the valid ports and host names."""
 
 import re
 

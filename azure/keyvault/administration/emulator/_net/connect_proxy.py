@@ -1,7 +1,7 @@
-"""A proxy that leads to the emulator under its real-looking name, and elsewhere only where it is told to.
+"""A proxy that tunnels to the emulator under its real-looking name, and to other hosts only if they are allowed.
 
-A program that cannot be told how to resolve a name can nearly always be told of a proxy. To reach the emulator, this
-one opens no connection: the emulator's server begins TLS on the very connection that asked.
+A program that cannot be told how to resolve a name can nearly always be given a proxy. For the emulator, this one opens
+no connection: the emulator's server starts TLS on the client's own connection.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _ESTABLISHED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 
 
 class ConnectProxy:
-    """Answers CONNECT.
+    """Serves CONNECT.
 
-    :param host: The host name of the HSM; its port is that of HTTPS.
+    :param host: The host name of the HSM; its port is 443.
     :param server: Makes the protocol that serves a tunnel to the HSM.
-    :param context: How the server does TLS.
-    :param others: Servers and their TLS for other host names.
-    :param allowed: Hosts and ports to which a tunnel leads out of the emulator.
-    :param patience: How many seconds a client has for its request, and again for the TLS handshake.
+    :param context: The TLS settings of all servers.
+    :param others: Servers for other host names.
+    :param allowed: Hosts and ports to which a tunnel may leave the emulator.
+    :param timeout: Seconds that a client has for its request, and again for the TLS handshake.
     """
 
     def __init__(
@@ -49,18 +49,19 @@ class ConnectProxy:
         server: _Server,
         context: ssl.SSLContext,
         *,
-        others: Mapping[str, tuple[_Server, ssl.SSLContext]] | None = None,
+        others: Mapping[str, _Server] | None = None,
         allowed: Iterable[str] = (),
-        patience: float | None = None,
+        timeout: float | None = None,
     ) -> None:
         self.authority = f"{host}:{_HTTPS}"
-        # Somebody who allows another host means the real one; but the HSM is always this one.
-        self.targets: dict[str, tuple[_Server, ssl.SSLContext] | None] = {
+        self.context = context
+        # An allowed host is the real one, even if it is among the others; but the HSM is always this one.
+        self.targets: dict[str, _Server | None] = {
             **{f"{each}:{_HTTPS}": serving for each, serving in (others or {}).items()},
             **dict.fromkeys(allowed),
-            self.authority: (server, context),
+            self.authority: server,
         }
-        self.patience = connections.REQUEST_SECONDS if patience is None else patience
+        self.timeout = connections.REQUEST_SECONDS if timeout is None else timeout
         self.connections = Connections("Proxy")
         self._clients: set[_Client] = set()
         self._listener: Listener | None = None
@@ -82,7 +83,7 @@ class ConnectProxy:
         await asyncio.gather(*(client.gone for client in clients))
 
     def enter(self, client: _Client) -> bool:
-        """Take a client in, unless the proxy has closed meanwhile."""
+        """Register a client, and return whether the proxy is still open."""
         self._clients.add(client)
         self.connections.add(client)
         client.gone.add_done_callback(lambda _: self._leave(client))
@@ -106,10 +107,10 @@ class _Client(asyncio.Protocol):
         self.idle_since: float | None = self._loop.time()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # That of TCP; asyncio declares less than it gives.
+        # Of TCP; asyncio declares a base class.
         self._transport = cast("asyncio.Transport", transport)
         too_long = Refusal(408, "The request took too long.")
-        self._timer = self._loop.call_later(self._proxy.patience, self._refuse, too_long)
+        self._timer = self._loop.call_later(self._proxy.timeout, self._refuse, too_long)
         if not self._proxy.enter(self):
             self.drop()
 
@@ -128,7 +129,7 @@ class _Client(asyncio.Protocol):
             self._leave()
 
     def drop(self) -> None:
-        """Close the connection without another word."""
+        """Close the connection without a response."""
         if self._opening:
             self._opening.cancel()
         self._transport.abort()
@@ -136,43 +137,43 @@ class _Client(asyncio.Protocol):
     def _accept(self, target: str) -> None:
         self._is_answered = True
         self._timer.cancel()
-        # What comes next is TLS, and for the server to read.
+        # What comes next is TLS, which the server reads.
         self._transport.pause_reading()
         serving = self._proxy.targets[target]
-        opening = self._serve(*serving) if serving else self._lead_out(target)
+        opening = self._serve(serving) if serving else self._tunnel_out(target)
         self._opening = self._loop.create_task(opening)
         self._opening.add_done_callback(self._end)
 
     def _end(self, opening: asyncio.Task[None]) -> None:
-        # Unless the tunnel was refused in the end, so that the client is to be told.
+        # Not if the tunnel was refused after all: then the client gets a response first.
         if self._opening is opening:
             self._leave()
 
-    async def _lead_out(self, target: str) -> None:
-        # What happens in the tunnel is not known here, so it is not taken for idle.
+    async def _tunnel_out(self, target: str) -> None:
+        # The proxy does not see what happens in the tunnel, so it never counts as idle.
         self.idle_since = None
         try:
-            await relay(self._transport, target, _ESTABLISHED, self._proxy.patience)
-        # Python 3.10 has another TimeoutError for each of them.
+            await relay(self._transport, target, _ESTABLISHED, self._proxy.timeout)
+        # In Python 3.10, asyncio's TimeoutError is not an OSError.
         except (OSError, asyncio.TimeoutError) as error:
             _LOGGER.info("No connection to %s: %s", target, error)
             self._opening = None
             self._transport.resume_reading()
             self._refuse(Refusal(502, f"The emulator's proxy cannot connect to {target}."))
 
-    async def _serve(self, server: _Server, context: ssl.SSLContext) -> None:
+    async def _serve(self, server: _Server) -> None:
         self._transport.write(_ESTABLISHED)
         if self._transport.is_closing():
-            # The client was gone before it could be told that the tunnel is open; TLS would never end.
+            # The client is gone, so a TLS handshake would never end.
             return
         early = _EarlyData()
         try:
             tunnel = await self._loop.start_tls(
                 self._transport,
                 early,
-                context,
+                self._proxy.context,
                 server_side=True,
-                ssl_handshake_timeout=self._proxy.patience,
+                ssl_handshake_timeout=self._proxy.timeout,
             )
         except OSError as error:
             _LOGGER.info("No TLS in a tunnel: %s", error)
@@ -186,7 +187,7 @@ class _Client(asyncio.Protocol):
         self._timer.cancel()
         self._transport.write(_render(refusal))
         self._transport.write_eof()
-        # To close with unread data is to reset, and the client would lose the answer: it gets some time to hang up.
+        # Closing with unread data resets the connection, so the client gets time to read and to hang up.
         self._timer = self._loop.call_later(_LINGER_SECONDS, self._transport.abort)
 
     def _leave(self) -> None:
@@ -196,7 +197,7 @@ class _Client(asyncio.Protocol):
 
 
 class _EarlyData(asyncio.Protocol):
-    """Keeps what a client sends together with the end of its handshake, before the server has the connection."""
+    """Keeps what arrives with the end of the TLS handshake, before the server has the connection."""
 
     def __init__(self) -> None:
         self._data = b""
@@ -218,7 +219,7 @@ class _EarlyData(asyncio.Protocol):
 def _render(refusal: Refusal) -> bytes:
     body = f"{refusal.reason}\n"
     lines = [
-        # Clients show this line, and seldom the body, of what a proxy says.
+        # Of a proxy's response, clients show this line and seldom the body.
         f"HTTP/1.1 {refusal.status} {refusal.reason}",
         *(["Allow: CONNECT"] if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED else []),
         "Content-Type: text/plain; charset=utf-8",

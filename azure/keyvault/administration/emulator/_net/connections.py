@@ -1,4 +1,4 @@
-"""How many connections a server keeps, and for how long: clients that stay idle must not keep others out."""
+"""Limits on the number of connections and on their time: idle clients must not keep others out."""
 
 from __future__ import annotations
 
@@ -19,35 +19,31 @@ if TYPE_CHECKING:
 _LOGGER = logging.getLogger(__name__)
 
 REQUEST_SECONDS = 10.0
-"""How long a client has for a request, from its first byte or from the connection to its last; and for a response."""
+"""Time for receiving a request, from the connection or the first byte on; and for sending a response."""
 MAX_CONNECTIONS = 1024
-"""How many connections a listener has, unless the process may open too few files."""
-SPARED_SECONDS = 1.0
-"""How long a connection may be idle before it makes room for another: its client may be about to send."""
+"""Connections of a listener, unless the process can open too few files."""
+MIN_IDLE_SECONDS = 1.0
+"""Time that a connection is idle before it can be closed for another: its client may be about to send."""
 
 _PAUSE_SECONDS = 0.05
 # The HSM, the proxy, and what is served to the programs of this machine.
 _LISTENERS = 3
-# Left for the database, for backups, and for the rest of the process.
+# For the database, for backups, and for the rest of the process.
 _RESERVED_FILES = 100
 _FEWEST_CONNECTIONS = 16
 
 
 class Droppable(Protocol):
-    """A connection, however far it has got."""
+    """A connection in any state; the loop's time since it is idle is None while a request is being served."""
 
     @property
-    def idle_since(self) -> float | None:
-        """The loop's time since which nothing is done for the client, if nothing is."""
-        ...
+    def idle_since(self) -> float | None: ...
 
-    def drop(self) -> None:
-        """Close the connection immediately."""
-        ...
+    def drop(self) -> None: ...
 
 
 class Connections:
-    """The connections of one listener. At the limit the one that is idle longest makes room, or new ones wait.
+    """The connections of one listener. At the limit, the longest idle one is closed for a new one, or new ones wait.
 
     :param listener: What the log calls the listener.
     """
@@ -65,35 +61,31 @@ class Connections:
         self._open.discard(connection)
 
     async def make_room(self) -> None:
-        """Return when one more connection may be opened."""
+        """Return once one more connection can be opened."""
         while len(self._open) >= self._limit:
             self.warn_once(f"{self._limit} connections are open: idle ones are closed for new ones, or new ones wait")
-            # One that was dropped is closed, and gives its file descriptor back, when the loop gets to it.
+            # A dropped connection gives its file descriptor back in the loop's next iteration.
             await asyncio.sleep(0 if self.drop_idle() else _PAUSE_SECONDS)
 
     def drop_idle(self) -> bool:
         """Drop the connection that has been idle longest, and return whether there was one."""
         idle = [(each.idle_since, each) for each in self._open if each.idle_since is not None]
         since, longest = min(idle, key=lambda pair: pair[0], default=(0.0, None))
-        if longest is None or asyncio.get_running_loop().time() - since < SPARED_SECONDS:
+        if longest is None or asyncio.get_running_loop().time() - since < MIN_IDLE_SECONDS:
             return False
         self._open.discard(longest)
         longest.drop()
         return True
 
     def warn_once(self, message: str) -> None:
-        """Log a warning, unless it has been logged: a client can cause it as often as it likes."""
+        """Log a warning once: a client can cause it any number of times."""
         if message not in self._warnings:
             self._warnings.add(message)
             _LOGGER.warning("%s: %s", self._listener, message)
 
 
 class Connection(asyncio.Protocol):
-    """A connection that is served, by a protocol that knows nothing of these limits.
-
-    :param connections: The connections that this one belongs to.
-    :param server: The protocol that serves it.
-    """
+    """Applies the limits to a protocol that does not know of them."""
 
     def __init__(self, connections: Connections, server: asyncio.Protocol) -> None:
         self._connections = connections
@@ -117,7 +109,7 @@ class Connection(asyncio.Protocol):
         self._transport.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        # That of TCP or of TLS; asyncio declares less than it gives.
+        # Of TCP or TLS; asyncio declares a base class.
         self._transport = cast("asyncio.Transport", transport)
         self._connections.add(self)
         self._receiving.set()
@@ -149,12 +141,12 @@ class Connection(asyncio.Protocol):
         if self._transport.is_reading():
             self.drop()
         else:
-            # The client waits for the server, which has not read what there is.
+            # The client waits for the server, which has not read everything yet.
             self._receiving.set()
 
 
 class _Deadline:
-    """Calls a function some time after it was set, unless it is cleared before."""
+    """Calls a function some time after it is set, unless it is cleared before."""
 
     def __init__(self, act: Callable[[], None]) -> None:
         self._act = act
@@ -162,7 +154,7 @@ class _Deadline:
         self._timer: asyncio.TimerHandle | None = None
 
     def set(self) -> None:
-        """Start the time, unless it is running."""
+        """Start the timer, unless it is running."""
         if self._timer is None:
             self._timer = self._loop.call_later(REQUEST_SECONDS, self._warn)
 
@@ -172,7 +164,7 @@ class _Deadline:
             self._timer = None
 
     def _warn(self) -> None:
-        # In a program that has blocked its loop, in a debugger for one, what has arrived in time is still to be read.
+        # If the program has blocked its loop, as a debugger does, data that arrived in time has not been read yet.
         self._timer = self._loop.call_later(REQUEST_SECONDS / 10, self._pass)
 
     def _pass(self) -> None:
@@ -181,7 +173,7 @@ class _Deadline:
 
 
 def _affordable() -> int:
-    """Return how many connections a listener may have before the process runs out of file descriptors."""
+    """Return the number of connections that leaves the process enough file descriptors."""
     if sys.platform == "win32":
         return MAX_CONNECTIONS
     files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)

@@ -1,4 +1,4 @@
-"""Where an emulator listens: the HSM where it is told to, everything else on loopback only."""
+"""The sockets of an emulator: the HSM on its own address, everything else on loopback unless it is advertised."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-# Idle connections are closed immediately; a response that is under way gets this long.
+# Idle connections are closed immediately; a request that is being served gets this long.
 _SHUTDOWN_SECONDS = 1.0
 _CONTINUE = "100-continue"
 
 
 @dataclass(frozen=True, slots=True)
 class BoundAddresses:
-    """Where the HSM, the proxy and the local services listen."""
+    """The addresses of the HSM, the proxy and the local services."""
 
     address: str
     port: int
     localhost_port: int
-    """Where localhost leads to the HSM, whatever address it was told to listen on."""
+    """The HSM's port on localhost, whatever its address."""
     proxy_port: int
     local_port: int
 
@@ -55,22 +55,20 @@ async def listen(
     local_address: str,
     allowed: Iterable[str],
     context: ssl.SSLContext,
-    cloud_context: ssl.SSLContext,
     resources: AsyncExitStack,
 ) -> BoundAddresses:
     """Start listening.
 
-    :param hsm: What is served as the HSM, over TLS.
-    :param local: What is served beside it, without TLS.
-    :param cloud: What the proxy leads to besides, over TLS, by host name.
-    :param name: The host name of the HSM, under which the proxy leads there.
-    :param host: The address for the HSM.
-    :param port: The port for the HSM; 0 takes any free one.
-    :param local_address: The address for the proxy and for what is served beside the HSM.
-    :param allowed: Hosts and ports elsewhere that the proxy leads to.
-    :param context: How the HSM does TLS.
-    :param cloud_context: How the others do.
-    :param resources: Stops listening again.
+    :param hsm: The HSM, over TLS.
+    :param local: The local services, without TLS.
+    :param cloud: Other hosts that the proxy serves, over TLS, by host name.
+    :param name: The host name of the HSM.
+    :param host: The HSM's address.
+    :param port: The HSM's port; 0 takes any free one.
+    :param local_address: The address of the proxy and the local services.
+    :param allowed: Hosts and ports to which the proxy opens tunnels.
+    :param context: The TLS settings.
+    :param resources: Stops listening.
     :raises OSError: if the address or the port cannot be used.
     """
     hsm_runner = await _prepare(hsm, resources)
@@ -79,7 +77,7 @@ async def listen(
     localhost = next((each for each in addresses if each[0] in {LOOPBACK, EVERY_ADDRESS}), None)
     if localhost is None:
         (localhost,) = await _serve(_server(hsm_runner), await bind(LOOPBACK, 0), connections, resources, context)
-    others = {each: (_server(await _prepare(app, resources)), cloud_context) for each, app in cloud.items()}
+    others = {each: _server(await _prepare(app, resources)) for each, app in cloud.items()}
     proxy = ConnectProxy(name, _server(hsm_runner), context, others=others, allowed=allowed)
     resources.push_async_callback(proxy.close)
     proxy_port = await proxy.start(local_address)
@@ -97,22 +95,21 @@ async def _serve(
     resources: AsyncExitStack,
     context: ssl.SSLContext | None = None,
 ) -> list[tuple[str, int]]:
-    """Start serving, and return where."""
+    """Start serving, and return the addresses."""
     listener = Listener(sockets, connections, lambda: Connection(connections, server()), context)
     resources.push_async_callback(listener.close)
-    # It begins to accept in the next round of the loop.
+    # Accepting starts in the loop's next iteration.
     await asyncio.sleep(0)
     return listener.addresses
 
 
 async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRunner:
-    """Make an application ready to listen."""
     runner = web.AppRunner(
         app,
         access_log=None,
         logger=ServerLog(_LOGGER, None),
         shutdown_timeout=_SHUTDOWN_SECONDS,
-        # A compressed body is refused, so nothing needs to unfold it first.
+        # Compressed bodies are refused as they are.
         auto_decompress=False,
     )
     await runner.setup()
@@ -123,12 +120,12 @@ async def _prepare(app: web.Application, resources: AsyncExitStack) -> web.AppRu
 
 
 def _server(runner: web.AppRunner) -> web.Server:
-    # None only before the runner is set up.
+    # None only before setup().
     return cast("web.Server", runner.server)
 
 
 def _guard(handler: _Handler) -> _Handler:
-    """Keep from an application the requests that aiohttp should not let through, or fails to refuse."""
+    """Refuse unknown expectations, and mark the connection as busy while a request is being served."""
 
     async def handle(request: web.BaseRequest) -> web.StreamResponse:
         # aiohttp fails to refuse a header that is not UTF-8. HTTP/1.0 has no expectations (RFC 9110, 10.1.1).
@@ -136,7 +133,7 @@ def _guard(handler: _Handler) -> _Handler:
         if request.version >= HttpVersion11 and expectation.lower() != _CONTINUE:
             raise web.HTTPExpectationFailed
         connection = request.transport.get_protocol() if request.transport else None
-        # None if the client has gone meanwhile, which spares the emulator nothing: the request was made.
+        # None if the client is gone; the request is served anyway.
         with connection.serving(request) if isinstance(connection, Connection) else nullcontext():
             return await handler(request)
 

@@ -1,7 +1,7 @@
-"""Listening, with a bound on what is accepted.
+"""Listening, with a limit on the number of connections.
 
-``asyncio``'s own servers accept whatever comes, and log each connection that the process has no file descriptor for:
-some hundred idle clients would end the service and fill the disk.
+``asyncio``'s own servers accept every connection, and log each one for which the process has no file descriptor: a few
+hundred idle clients would stop the service and fill the disk.
 """
 
 from __future__ import annotations
@@ -27,24 +27,23 @@ _PAUSE_SECONDS = 0.1
 
 
 class Listener:
-    """Accepts the connections to some sockets.
+    """Accepts the connections to some sockets, which :func:`bind` returns.
 
-    :param sockets: Where it listens, from :func:`bind`.
-    :param own: The connections that it accepts.
-    :param protocol: Makes what serves a connection.
-    :param context: How TLS is done, if it is.
+    :param accepted: Gets the connections.
+    :param protocol: Makes the protocol that serves a connection.
+    :param context: TLS settings; None for plain TCP.
     """
 
     def __init__(
         self,
         sockets: list[socket.socket],
-        own: Connections,
+        accepted: Connections,
         protocol: Callable[[], asyncio.Protocol],
         context: ssl.SSLContext | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._sockets = sockets
-        self._connections = own
+        self._connections = accepted
         self._protocol = protocol
         self._context = context
         self._openings: set[_Opening] = set()
@@ -69,7 +68,7 @@ class Listener:
             try:
                 accepted, _ = await self._loop.sock_accept(listening)
             except ConnectionError:
-                # The client has gone already.
+                # The client is gone already.
                 continue
             except OSError as error:
                 self._connections.warn_once(f"New connections have to wait: {error.strerror}")
@@ -82,7 +81,7 @@ class Listener:
                 accepted.close()
                 raise
             self._open(accepted)
-            # Accepting takes no time while clients are waiting, and nobody else would get any.
+            # While clients are waiting, accepting never suspends, so nothing else would run.
             await asyncio.sleep(0)
 
     def _open(self, accepted: socket.socket) -> None:
@@ -98,7 +97,7 @@ class Listener:
                 self._protocol, accepted, ssl=self._context, ssl_handshake_timeout=timeout
             )
         except OSError as error:
-            _LOGGER.debug("A client did not get through its TLS handshake: %s", error)
+            _LOGGER.debug("A TLS handshake failed: %s", error)
 
     def _end(self, opening: _Opening) -> None:
         self._openings.discard(opening)
@@ -106,7 +105,7 @@ class Listener:
 
 
 class _Opening:
-    """A connection that is not served yet."""
+    """A connection that is still being set up."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop, start: Coroutine[None, None, None]) -> None:
         self.task = loop.create_task(start)
@@ -117,14 +116,12 @@ class _Opening:
 
 
 async def bind(host: str, port: int) -> list[socket.socket]:
-    """Return sockets that listen on every address of a host.
+    """Return sockets that listen on every address of a host; port 0 takes any free one for each address.
 
-    :param host: An address or a host name.
-    :param port: The port; 0 takes any free one for each address.
     :raises OSError: if an address or the port cannot be used.
     """
     try:
-        # An address takes no resolver, and so no thread for it.
+        # An address needs no resolver, and so no thread.
         found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         loop = asyncio.get_running_loop()

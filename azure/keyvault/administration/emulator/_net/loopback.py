@@ -1,4 +1,4 @@
-"""How a client in the same process reaches the emulator under its real-looking name."""
+"""The transport with which a client in the same process reaches the emulator under its real-looking name."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _LOOPBACK = {_IPV4: LOOPBACK, 6: LOOPBACK_IPV6}
 
 
 class LoopbackResolver(AbstractResolver):
-    """Knows one host name, which leads to where one emulator listens."""
+    """Resolves one host name, to the address and port of one emulator."""
 
     def __init__(self, host: str, address: str, port: int) -> None:
         ip = ip_address(address)
         self._host = host
         self._port = port
         self._family = socket.AF_INET if ip.version == _IPV4 else socket.AF_INET6
-        # A server that listens on every address is reached on loopback.
+        # A server that listens on every address can be reached on loopback.
         self._address = str(_LOOPBACK[ip.version] if ip.is_unspecified else ip)
 
     async def resolve(
@@ -48,7 +48,7 @@ class LoopbackResolver(AbstractResolver):
             ResolveResult(
                 hostname=host,
                 host=self._address,
-                # aiohttp connects to the port that the resolver names, whatever the URL says.
+                # aiohttp connects to this port, whatever the URL says.
                 port=self._port,
                 family=self._family,
                 proto=socket.IPPROTO_TCP,
@@ -57,11 +57,11 @@ class LoopbackResolver(AbstractResolver):
         ]
 
     async def close(self) -> None:
-        """Do nothing; there is nothing to close."""
+        """Do nothing."""
 
 
 def loopback_session(resolver: LoopbackResolver, context: ssl.SSLContext) -> ClientSession:
-    """Return a session with the settings of the one that azure-core makes for itself."""
+    """Return a session with the settings of azure-core's own."""
     return ClientSession(
         connector=TCPConnector(resolver=resolver, ssl=context),
         cookie_jar=DummyCookieJar(),
@@ -71,7 +71,7 @@ def loopback_session(resolver: LoopbackResolver, context: ssl.SSLContext) -> Cli
 
 
 def shared_transport(session: ClientSession) -> AsyncHttpTransport[HttpRequest, AsyncHttpResponse]:
-    """Return a transport that many clients may use: closing it leaves the session open."""
+    """Return a transport that many clients can use: closing it leaves the session open."""
     transport: AsyncHttpTransport[HttpRequest, AsyncHttpResponse]
     transport = AioHttpTransport(session=session, session_owner=False)
     return transport

@@ -1,24 +1,22 @@
-"""A tunnel to another host: bytes go both ways, and nobody looks at them."""
+"""A tunnel to another host: bytes go both ways, unseen."""
 
 from __future__ import annotations
 
 import asyncio
 
 
-async def relay(near: asyncio.Transport, authority: str, greeting: bytes, patience: float) -> None:
+async def relay(near: asyncio.Transport, authority: str, response: bytes, timeout: float) -> None:
     """Connect a client with a host, and return when both have hung up.
 
     :param near: The connection of the client, which is not being read.
-    :param authority: Host and port to connect to.
-    :param greeting: What the client is told once it is connected.
-    :param patience: How many seconds the connection may take.
-    :raises OSError: if there is no connection to be had.
-    :raises asyncio.TimeoutError: if it takes too long.
+    :param response: The response to the client once the host is connected.
+    :raises OSError: if the host cannot be reached.
+    :raises asyncio.TimeoutError: if that takes too long.
     """
     loop = asyncio.get_running_loop()
     host, _, port = authority.rpartition(":")
-    server = _Side(near, greeting)
-    far, _ = await asyncio.wait_for(loop.create_connection(lambda: server, host, int(port)), patience)
+    server = _Side(near, response)
+    far, _ = await asyncio.wait_for(loop.create_connection(lambda: server, host, int(port)), timeout)
     client = _Side(far)
     try:
         if near.is_closing():
@@ -32,19 +30,15 @@ async def relay(near: asyncio.Transport, authority: str, greeting: bytes, patien
 
 
 class _Side(asyncio.Protocol):
-    """Passes what one side of a tunnel sends on to the other, and reads no faster than that side takes it.
+    """Forwards what one side of a tunnel sends to the other, and reads no faster than that side does."""
 
-    :param other: The connection of the other side.
-    :param greeting: What the other side is sent first.
-    """
-
-    def __init__(self, other: asyncio.Transport, greeting: bytes = b"") -> None:
+    def __init__(self, other: asyncio.Transport, first: bytes = b"") -> None:
         self._other = other
-        self._greeting = greeting
+        self._first = first
         self.lost: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:  # noqa: ARG002 - part of asyncio's interface
-        self._other.write(self._greeting)
+        self._other.write(self._first)
 
     def data_received(self, data: bytes) -> None:
         self._other.write(data)
@@ -56,6 +50,6 @@ class _Side(asyncio.Protocol):
         self._other.resume_reading()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - part of asyncio's interface
-        # What is still on its way to the other side arrives before it closes.
+        # After everything that is still buffered for it.
         self._other.close()
         self.lost.set_result(None)

@@ -1,4 +1,4 @@
-"""The log of aiohttp's server, without the mistakes of callers."""
+"""The log of aiohttp's server, without errors for malformed requests."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ else:  # Python 3.10 cannot subscript it.
 
 
 class ServerLog(_Adapter):
-    """A log in which a malformed request is not an error: the caller is told, and its bytes may hold a token."""
+    """A log without errors for malformed requests: the caller gets a response, and the bytes may hold a token."""
 
     def exception(self, msg: object, *args: object, exc_info: Any = True, **kwargs: Any) -> None:
-        """Log an error with its traceback, unless it is one of the caller."""
+        """Log an error with its traceback, unless the request was malformed."""
         if isinstance(exc_info, HttpProcessingError):
             self.debug("A malformed request was refused: %s", type(exc_info).__name__)
         else:

@@ -1,6 +1,6 @@
-"""Backup folders: in a container that is served on this machine, or in the data folder for any other account.
+"""Backup folders: in a container that is served on this machine, or in the data directory for any other account.
 
-Nothing here ever opens a connection that leaves the machine.
+No connection leaves the machine.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 import shutil
 from typing import TYPE_CHECKING, Protocol
 
-from .._domain.jobs import JobFailure, check_extent, folder_not_found, invalid_backup
+from .._domain.jobs import JobFailure, check_size, folder_not_found, invalid_backup
 from .._domain.sas import BACKUP_PERMISSIONS, RESTORE_PERMISSIONS
 from .threads import run_in_thread
 
@@ -21,20 +21,18 @@ if TYPE_CHECKING:
     from .clock import Clock
 
 _FOLDER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{,199}")
-# A folder that is being written has a name that no caller can give.
+# While a folder is being written, it has a name that no caller can use.
 _PARTIAL = ".{}.partial"
 
 
 class BackupStorage(Protocol):
-    """One container, opened for one job; what goes wrong is a ``JobFailure``."""
+    """One container, opened for one job; every error is a ``JobFailure``."""
 
     async def check(self) -> None:
         """Make sure that a backup could be written."""
-        ...
 
     async def write(self, folder: str, files: Mapping[str, bytes]) -> None:
-        """Write a folder; its last file is written last."""
-        ...
+        """Write the files of a folder in order."""
 
     async def read(self, folder: str) -> dict[str, bytes]:
         """Return the files of a folder by name."""
@@ -44,10 +42,9 @@ class BackupStorage(Protocol):
 class Storage:
     """All containers that the HSM can reach.
 
-    :param root: The directory for the accounts that are not on this machine, one folder for each host.
-    :param own_host: The host that the emulator itself offers. It behaves as a real one: a container must exist. The
-     containers of hosts that the emulator knows nothing of come into being with the first backup.
-    :param clock: Tells whether a SAS token is valid.
+    :param root: The directory for accounts that are not on this machine, with a folder for each host.
+    :param own_host: The emulator's own host, where a container must exist, as on a real one. Containers of other hosts
+     are created by their first backup.
     """
 
     def __init__(self, root: Path, own_host: str, clock: Clock) -> None:
@@ -61,28 +58,27 @@ class Storage:
         (self._root / self._own_host / name).mkdir(parents=True, exist_ok=True)
 
     def remove_partial_folders(self) -> None:
-        """Remove what an earlier life of the HSM was writing when it ended."""
+        """Remove what an earlier process was writing when it was killed."""
         for path in self._root.glob("*/*/" + _PARTIAL.format("*")):
-            # Anything but a directory was not written by the emulator: a file stays, a link is not followed. What
-            # cannot be removed is in nobody's way.
+            # The emulator wrote no files or links of that name. A directory that cannot be removed does no harm.
             if path.is_dir() and not path.is_symlink():
                 shutil.rmtree(path, ignore_errors=True)
 
     def open(self, target: Target) -> BackupStorage:
         container = target.container
         if container.is_loopback:
-            # The storage library takes half a second to import; an emulator that does not need it starts without it.
+            # Importing the storage library takes half a second.
             from .blob_container import BlobContainer  # noqa: PLC0415
 
             return BlobContainer(target)
-        # Both names were checked when the target was read, so they lead nowhere else.
+        # Both names were checked when the target was parsed, so the path is below the root.
         path = self._root / container.host / container.name
         must_exist = container.host == self._own_host
         return DataFolder(path, target, self._clock, must_exist=must_exist)
 
 
 class DataFolder:
-    """A container that is a directory."""
+    """A container in the data directory."""
 
     def __init__(self, path: Path, target: Target, clock: Clock, *, must_exist: bool) -> None:
         self._path = path
@@ -122,10 +118,10 @@ class DataFolder:
 
 
 def _write_folder(container: Path, folder: str, files: Mapping[str, bytes]) -> None:
-    # Nothing above these two: storage that a user has removed does not come back.
+    # Only these two: if the user has removed the storage directory, it stays removed.
     for directory in (container.parent, container):
         directory.mkdir(exist_ok=True)
-    # A folder appears whole or not at all.
+    # A folder appears complete or not at all.
     written = container / _PARTIAL.format(folder)
     written.mkdir()
     try:
@@ -143,5 +139,5 @@ def _read_folder(folder: Path) -> dict[str, bytes]:
         if path.is_symlink() or not path.is_file():
             raise invalid_backup(f"{path.name!a} is not a file")
         sizes[path.name] = path.stat().st_size
-        check_extent(sizes)
+        check_size(sizes)
     return {name: (folder / name).read_bytes() for name in sizes}

@@ -14,7 +14,7 @@ from azure.core.exceptions import AzureError, HttpResponseError
 from azure.core.pipeline.transport import AioHttpTransport
 from azure.storage.blob.aio import ContainerClient
 
-from .._domain.jobs import MAX_BACKUP_FILES, JobFailure, check_extent, folder_not_found
+from .._domain.jobs import MAX_BACKUP_FILES, JobFailure, check_size, folder_not_found
 from .._domain.sas import redact
 
 if TYPE_CHECKING:
@@ -24,12 +24,12 @@ if TYPE_CHECKING:
 
     from .._domain.containers import Container, Target
 
-# The account of every local storage emulator and its key, which is public.
+# The account of every local storage emulator, and its public key.
 _DEVELOPMENT_ACCOUNT = "devstoreaccount1"
 _DEVELOPMENT_KEY = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
-# A list of blobs or an error; a blob may have as many bytes as the list says.
+# For a list of blobs or an error; a blob can have as many bytes as the list says.
 _MAX_RESPONSE = 1024 * 1024
-# Storage may send empty pages, but not forever.
+# Storage may send empty pages, but not endlessly.
 _MAX_PAGES = 100
 # For the whole of a backup or of a restore.
 _MAX_SECONDS = 120
@@ -38,7 +38,7 @@ _T = TypeVar("_T")
 
 
 class BlobContainer:
-    """A container that a storage emulator serves on this machine; it judges the SAS token itself."""
+    """A container of a storage emulator, which checks the SAS token itself."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -55,7 +55,7 @@ class BlobContainer:
 
     async def _check(self) -> None:
         async with self._client() as client:
-            # A name that no blob has, since it is deleted afterwards.
+            # A new name, because the blob is deleted afterwards.
             probe = f"mhsm-prebackup-check-{uuid4().hex}"
             await client.upload_blob(probe, b"")
             await client.delete_blob(probe)
@@ -78,14 +78,14 @@ class BlobContainer:
             return files
 
     async def _list(self, client: ContainerClient, prefix: str) -> dict[str, int]:
-        """Return the sizes of the blobs in a folder, if it can be one of a backup."""
+        """Return the sizes of the blobs in a folder, if it can be a backup."""
         sizes: dict[str, int] = {}
         pages = client.list_blobs(name_starts_with=prefix, results_per_page=MAX_BACKUP_FILES + 1).by_page()
         left = _MAX_PAGES
         async for page in pages:
             async for blob in page:
                 sizes[blob.name.removeprefix(prefix)] = blob.size
-                check_extent(sizes)
+                check_size(sizes)
             left -= 1
             if not left:
                 raise self._unavailable("lists without end")
@@ -98,14 +98,14 @@ class BlobContainer:
             raise self._unavailable(f"takes longer than {_MAX_SECONDS} seconds") from error
 
     async def _bound(self, request: ClientRequest, handler: ClientHandlerType) -> ClientResponse:
-        """Pass a response on that is refused as soon as it proves larger than what was asked for."""
+        """Return a response whose body fails to be read as soon as it is larger than expected."""
         response = await handler(request)
         if hdrs.CONTENT_ENCODING in response.headers:
-            # The storage library would unpack it, however large it gets.
+            # The storage library would decompress it, however large it gets.
             response.close()
-            raise self._unavailable("sends what is compressed")
-        too_much = self._unavailable("sends more than is expected")
-        # Has the methods of a stream that are used: the storage library reads parts, and aiohttp the whole.
+            raise self._unavailable("sends compressed data")
+        too_much = self._unavailable("sends more than expected")
+        # It has the methods that are used: the storage library reads parts, and aiohttp the whole.
         response.content = cast("StreamReader", _BoundedContent(response.content, self._allowance, too_much))
         return response
 
@@ -116,7 +116,7 @@ class BlobContainer:
     async def _client(self) -> AsyncGenerator[ContainerClient]:
         container = self._target.container
         credential = self._target.sas.token if self._target.sas else _identity(container)
-        # No proxy, no redirect and no second try: what this machine does not answer at once is an answer, too.
+        # No proxy, redirect or retry: a service on this machine responds immediately or is down.
         async with ClientSession(
             cookie_jar=DummyCookieJar(), auto_decompress=False, trust_env=False, middlewares=(self._bound,)
         ) as session:
@@ -141,12 +141,7 @@ class BlobContainer:
 
 
 class _BoundedContent:
-    """The body of a response, which may not exceed a number of bytes.
-
-    :param content: The body as it comes.
-    :param limit: The number of bytes.
-    :param too_much: Raised if there are more.
-    """
+    """The body of a response, which raises an error after a number of bytes."""
 
     def __init__(self, content: StreamReader, limit: int, too_much: JobFailure) -> None:
         self._content = content
@@ -169,7 +164,7 @@ class _BoundedContent:
 
 
 def _error_code(error: HttpResponseError) -> str:
-    # The storage library puts an enum there where it knows the code, and text where it does not.
+    # The storage library sets an enum for a known code, and text for any other.
     code = getattr(error, "error_code", None)
     return str(getattr(code, "value", code) or "StorageError")
 

@@ -1,4 +1,4 @@
-"""The emulator's clock: the wall clock, which a test may put forward."""
+"""The emulator's clock: the wall clock, which a test can advance."""
 
 from __future__ import annotations
 
@@ -8,14 +8,13 @@ from collections.abc import Callable
 from contextlib import suppress
 from threading import Lock
 
-# The year 9000: dates, tokens and the database know no time without end.
-_END = 221_845_392_000.0
+from .._domain.arguments import SECONDS, is_seconds, require
 
 
 class Clock:
-    """Tells the time to everything in one emulator: tokens, jobs, soft-deleted keys.
+    """The time for everything in one emulator: tokens, jobs, soft-deleted keys.
 
-    It may be read and put forward from any thread.
+    It can be read and advanced from any thread.
     """
 
     def __init__(self) -> None:
@@ -29,17 +28,16 @@ class Clock:
         return self._source() + self._ahead
 
     def advance(self, seconds: float) -> None:
-        """Put the clock forward: tokens expire, jobs come due, without anybody waiting.
+        """Advance the clock: tokens expire and jobs come due without waiting.
 
-        :param seconds: By how much; a clock does not go back.
-        :raises ValueError: if seconds is negative, or would lead beyond the year 9000.
+        :param seconds: By how much; the clock cannot go back.
+        :raises ValueError: if seconds is negative, not a number, or more than about thirty years.
         """
-        if not 0 <= seconds <= _END - self.now():
-            raise ValueError(f"seconds must be a number from 0 that leads to no year after 9000, got {seconds!r}")
+        require(is_seconds(seconds), "seconds", seconds, SECONDS)
         with self._lock:
             self._ahead += seconds
             for wake_up, loop in self._sleepers.items():
-                # Nothing sleeps on a loop that has been closed.
+                # The loop is closed.
                 with suppress(RuntimeError):
                     loop.call_soon_threadsafe(wake_up.set)
 
@@ -55,16 +53,13 @@ class WakingClock(Clock):
         self._source = source
 
     async def sleep_until(self, due: float) -> None:
-        """Wait until the clock shows a time, by itself or because it was put forward.
-
-        :param due: The time in unix seconds.
-        """
+        """Wait until the clock shows a unix time, by itself or because it was advanced."""
         wake_up = asyncio.Event()
         loop = asyncio.get_running_loop()
         with self._lock:
             self._sleepers[wake_up] = loop
         try:
-            # The event is cleared before the clock is read: putting the clock forward after that sets it again.
+            # The event is cleared before the clock is read: advancing the clock after that sets it again.
             while (left := due - self.now()) > 0:
                 # Not wait_for: that of Python 3.10 and 3.11 forgets a cancellation that comes together with the event.
                 timer = loop.call_later(left, wake_up.set)

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, however the process ends."""
+"""Files that are complete or absent, even if the process is killed."""
 
 from __future__ import annotations
 
@@ -7,12 +7,9 @@ from pathlib import Path
 from tempfile import mkstemp
 
 
-def write_whole(path: Path, content: bytes, *, is_public: bool = False) -> None:
-    """Write a file that only its owner can read; readers see the old content or the new one, never a part of it.
+def write_atomically(path: Path, content: bytes, *, is_public: bool = False) -> None:
+    """Write a file, for its owner only unless it is public; readers see the old content or the new, never a part.
 
-    :param path: Where it is written.
-    :param content: What it holds.
-    :param is_public: Whether everybody may read it.
     :raises OSError: if it cannot be written.
     """
     try:
@@ -27,5 +24,5 @@ def write_whole(path: Path, content: bytes, *, is_public: bool = False) -> None:
             Path(partial).unlink()
             raise
     except OSError as error:
-        # The name of the partial file means nothing to the caller.
+        # Name the file that the caller knows.
         raise OSError(error.errno, error.strerror, str(path)) from error

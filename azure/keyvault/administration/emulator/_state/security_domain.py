@@ -5,7 +5,7 @@ from __future__ import annotations
 import secrets
 from typing import TYPE_CHECKING
 
-from .files import write_whole
+from .files import write_atomically
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -14,14 +14,12 @@ SIZE = 32
 
 
 def load_or_create(path: Path, given: bytes | None, *, is_new: bool) -> bytes:
-    """Return the security domain of an HSM.
+    """Return the security domain in a file, or save the given one or a new one there.
 
-    :param path: The file that keeps it.
-    :param given: What another HSM has exported, to be imported here.
-    :keyword is_new: Whether the HSM has no state yet. One that has some does not get a new domain: its
-     backups could no longer be restored.
-    :raises ValueError: if what is given is not a security domain or differs from the one in the file, or if the file is
-     lost or damaged.
+    :param given: The security domain of another HSM.
+    :keyword is_new: Whether the HSM has no state yet. Otherwise it gets no new security domain, with which it could not
+     restore its backups.
+    :raises ValueError: if the given one is invalid or differs from that in the file, or if the file is lost or damaged.
     """
     if given is not None and len(given) != SIZE:
         raise ValueError(f"security_domain must be {SIZE} bytes, got {len(given)}")
@@ -29,7 +27,7 @@ def load_or_create(path: Path, given: bytes | None, *, is_new: bool) -> bytes:
         if given is None and not is_new:
             raise ValueError(f"{path} is missing: put a copy in its place, or pass its content as security_domain")
         domain = given or secrets.token_bytes(SIZE)
-        write_whole(path, domain.hex().encode())
+        write_atomically(path, domain.hex().encode())
         return domain
     kept = read(path)
     if given is not None and kept != given:
@@ -38,9 +36,9 @@ def load_or_create(path: Path, given: bytes | None, *, is_new: bool) -> bytes:
 
 
 def read(path: Path) -> bytes:
-    """Return the security domain that a file keeps.
+    """Return the security domain in a file.
 
-    :raises ValueError: if it keeps none.
+    :raises ValueError: if the file is damaged.
     """
     try:
         domain = bytes.fromhex(path.read_text("ascii"))

@@ -1,4 +1,4 @@
-"""The store in SQLite: in memory, or in a file that survives the death of the process."""
+"""The store in SQLite: in memory, or in a file whose content survives ``kill -9``."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Generator
     from pathlib import Path
 
-# The second one has the private halves of keys in their documents; nothing of the first needs to be changed for that.
+# Since version 2, keys have their private halves. Nothing in a database of version 1 needs to be changed for that.
 _SCHEMA_VERSION = 2
 
-# What to do about an error, by a word of SQLite's own text.
+# Advice for an error, by a word of SQLite's own text.
 _ADVICE = {
-    # Nobody else writes to this file, so a lock is a second emulator's.
+    # Only emulators write to this file.
     "locked": "it is in use by another emulator; close that one, or use another data directory",
     "not a database": "it is damaged; put a copy in its place, or use another data directory",
     "malformed": "it is damaged; put a copy in its place, or use another data directory",
@@ -31,24 +31,26 @@ _ADVICE = {
 
 
 class StoreError(OSError):
-    """The store's file cannot be read or written; says which file and why."""
+    """The store's file cannot be read or written; names the file and the reason."""
 
 
 class SqliteStore:
-    """State of one HSM in one SQLite database.
+    """The state of one HSM in one SQLite database.
 
-    :param path: The database file; without one the state lives in memory and ends with the store.
+    A single call is atomic; what belongs together is written inside ``transaction()``, without awaiting in between.
+
+    :param path: The database file; without one, the state is in memory.
     :raises StoreError: if the file is damaged, in use, not writable, or made by a newer version.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self._path = path
         if path is not None and not path.exists():
-            # It holds the key that signs tokens. SQLite gives its side files the same mode.
+            # It holds the key that signs tokens. SQLite's other files get the same mode.
             with suppress(OSError):
                 path.touch(mode=0o600)
         with self._translated():
-            # Autocommit: a single statement is its own transaction, longer ones are opened explicitly.
+            # Autocommit: a statement is its own transaction unless one is open.
             self._connection = sqlite3.connect(path or ":memory:", isolation_level=None, timeout=0)
         try:
             self._prepare()
@@ -61,6 +63,7 @@ class SqliteStore:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
+        """Make everything inside happen together or not at all; it is durable once the block has ended."""
         self._execute("BEGIN IMMEDIATE")
         try:
             yield
@@ -74,6 +77,7 @@ class SqliteStore:
             raise
 
     def fact(self, name: str) -> str | None:
+        """Return a value of the HSM itself, such as its signing key."""
         rows = self._execute("SELECT value FROM facts WHERE name = ?", name)
         return rows[0][0] if rows else None
 
@@ -83,6 +87,7 @@ class SqliteStore:
         )
 
     def role_definitions(self) -> list[RoleDefinition]:
+        """Return the custom roles, oldest first."""
         rows = self._execute("SELECT document FROM role_definitions ORDER BY rowid")
         return [documents.role_definition(_load(row)) for row in rows]
 
@@ -97,6 +102,7 @@ class SqliteStore:
         self._execute("DELETE FROM role_definitions WHERE name = ?", name)
 
     def role_assignments(self) -> list[RoleAssignment]:
+        """Return all assignments, oldest first."""
         rows = self._execute("SELECT document FROM role_assignments ORDER BY rowid")
         return [documents.role_assignment(_load(row)) for row in rows]
 
@@ -107,6 +113,7 @@ class SqliteStore:
         self._execute("DELETE FROM role_assignments WHERE name = ?", name)
 
     def keys(self, *, deleted: bool, after: str = "", limit: int = -1) -> list[Key]:
+        """Return live or soft-deleted keys by name, those whose name comes after a given one."""
         rows = self._execute(
             "SELECT document FROM keys WHERE (deleted IS NOT NULL) = ? AND name > ? ORDER BY name LIMIT ?",
             deleted,
@@ -116,6 +123,7 @@ class SqliteStore:
         return [documents.key(_load(row)) for row in rows]
 
     def key(self, name: str) -> Key | None:
+        """Return a key, live or soft-deleted."""
         rows = self._execute("SELECT document FROM keys WHERE name = ?", name)
         return documents.key(_load(rows[0])) if rows else None
 
@@ -136,6 +144,7 @@ class SqliteStore:
         self._execute("DELETE FROM keys WHERE name = ?", name)
 
     def delete_keys_deleted_before(self, time: int) -> None:
+        """Delete the keys that were soft-deleted at a given time or earlier."""
         self._execute("DELETE FROM keys WHERE deleted <= ?", time)
 
     def job(self, job_id: str) -> Job | None:
@@ -156,6 +165,7 @@ class SqliteStore:
         )
 
     def forget_jobs(self, *, keep: int) -> None:
+        """Delete all jobs but the newest, and those in progress."""
         self._execute(
             "DELETE FROM jobs WHERE status != ? AND rowid NOT IN (SELECT rowid FROM jobs ORDER BY rowid DESC LIMIT ?)",
             JobStatus.IN_PROGRESS.value,
@@ -171,8 +181,9 @@ class SqliteStore:
         )
 
     def replace(self, snapshot: Snapshot) -> None:
+        """Replace everything that a backup holds; facts and jobs stay."""
         for table in ("role_definitions", "role_assignments", "keys"):
-            self._execute(f"DELETE FROM {table}")  # noqa: S608 - the names stand in the line above
+            self._execute(f"DELETE FROM {table}")  # noqa: S608 - fixed names
         for role in snapshot.role_definitions:
             self.save_role_definition(role)
         for assignment in snapshot.role_assignments:
@@ -181,19 +192,19 @@ class SqliteStore:
             self.save_key(key)
 
     def _prepare(self) -> None:
-        # One process owns the file; a second one fails immediately.
+        # A second process fails immediately.
         self._execute("PRAGMA locking_mode = EXCLUSIVE")
         version: int = self._execute("PRAGMA user_version")[0][0]
         if version > _SCHEMA_VERSION:
             raise StoreError(f"{self._path} was made by a newer version of the emulator")
         if version == 0 and self._execute("SELECT 1 FROM sqlite_master"):
-            raise StoreError(f"{self._path} is somebody else's database; use another data directory")
+            raise StoreError(f"{self._path} is the database of another program; use another data directory")
         self._execute("PRAGMA journal_mode = WAL")
         if version == 0:
             self._create()
         else:
             self._check()
-            # An older emulator does not understand what will be written from now on.
+            # An older emulator would not understand what this one writes.
             self._execute(f"PRAGMA user_version = {_SCHEMA_VERSION}")
 
     def _create(self) -> None:
@@ -204,17 +215,11 @@ class SqliteStore:
             )
 
     def _check(self) -> None:
-        """Read everything once: what is damaged is found now, and not when it is overwritten."""
+        """Find damage now, before anything is overwritten."""
         with self._translated():
             ((verdict,),) = self._execute("PRAGMA integrity_check(1)")
             if verdict != "ok":
                 raise sqlite3.DatabaseError(f"malformed: {verdict.splitlines()[-1]}")
-            try:
-                self.snapshot()
-                for row in self._execute("SELECT document FROM jobs"):
-                    documents.job(_load(row))
-            except (ValueError, TypeError, KeyError) as error:
-                raise sqlite3.DatabaseError("malformed: a record cannot be read") from error
 
     def _execute(self, statement: str, *values: str | int | None) -> list[Any]:
         with self._translated():

@@ -1,4 +1,4 @@
-"""Work in threads that are never left running."""
+"""Work in threads that never outlives its caller."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ _T = TypeVar("_T")
 
 
 async def run_in_thread(work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-    """Run something in a thread, and do not return before the thread has ended.
+    """Run a function in a thread, and return only once it has ended.
 
-    ``asyncio.to_thread`` returns immediately when it is cancelled, and the thread goes on: it would write into a
-    directory that its owner considers closed, and may have removed.
+    ``asyncio.to_thread`` returns immediately when it is cancelled, while its thread goes on and might write into a
+    directory that is closed or removed by then.
     """
     running = asyncio.ensure_future(asyncio.to_thread(work, *args, **kwargs))
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        # However often it is cancelled. The outcome of the work no longer matters.
+        # Even if it is cancelled again. The result no longer matters.
         while not running.done():
             with suppress(asyncio.CancelledError):
                 await asyncio.wait({running})

@@ -1,1 +1,1 @@
-"""One function per operation of the service; no module here knows another."""
+"""The handlers: one function per operation of the service."""

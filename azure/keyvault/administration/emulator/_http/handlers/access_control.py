@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 async def list_role_definitions(hsm: Hsm, call: Call) -> Result:
     # Roles exist at the root only, and apply to every scope below it.
     rbac.parse_scope(call.parameters["scope"])
-    custom_roles, _ = hsm.access.in_force()
+    custom_roles, _ = hsm.access.in_effect()
     roles = rbac.select_roles(rbac.all_roles(custom_roles).values(), call.query.get("$filter"))
     return _page(call, [_role_definition(role) for role in roles])
 
 
 async def get_role_definition(hsm: Hsm, call: Call) -> Result:
     _require_root(call)
-    custom_roles, _ = hsm.access.in_force()
+    custom_roles, _ = hsm.access.in_effect()
     return Result(_role_definition(_find_role(custom_roles, call)))
 
 
@@ -49,21 +49,21 @@ async def delete_role_definition(hsm: Hsm, call: Call) -> Result:
     with hsm.store.transaction(), hsm.access.changing():
         role = _find_role(hsm.store.role_definitions(), call)
         rbac.check_role_is_custom(role.name)
-        _, in_force = hsm.access.in_force()
-        rbac.check_role_is_free(role.name, hsm.store.role_assignments(), in_force)
+        _, in_effect = hsm.access.in_effect()
+        rbac.check_role_is_free(role.name, hsm.store.role_assignments(), in_effect)
         hsm.store.delete_role_definition(role.name)
     return Result(_role_definition(role))
 
 
 async def list_role_assignments(hsm: Hsm, call: Call) -> Result:
-    _, assignments = hsm.access.in_force()
-    # Newest first, as the service mostly does; a client must not rely on any order.
+    _, assignments = hsm.access.in_effect()
+    # Newest first, as mostly on the service; clients cannot rely on any order.
     shown = rbac.select_assignments(reversed(assignments), call.scope, call.query.get("$filter"))
     return _page(call, [_role_assignment(each) for each in shown])
 
 
 async def get_role_assignment(hsm: Hsm, call: Call) -> Result:
-    _, assignments = hsm.access.in_force()
+    _, assignments = hsm.access.in_effect()
     return Result(_role_assignment(_find_assignment(assignments, call)))
 
 
@@ -112,7 +112,7 @@ def _find_assignment(assignments: Iterable[RoleAssignment], call: Call) -> RoleA
 def _read_role(name: str, properties: JsonBody) -> RoleDefinition:
     if properties.text("type") not in {None, "CustomRole"}:
         raise errors.bad_request("The type of a role definition can only be CustomRole")
-    # As on the service, every valid list of scopes silently becomes ["/"]: there are no narrower roles.
+    # As on the service, every valid list of scopes silently becomes ["/"].
     for scope in properties.texts("assignableScopes") or []:
         rbac.parse_scope(scope)
     return RoleDefinition(
@@ -135,7 +135,7 @@ def _read_permission(members: JsonBody) -> Permission:
 
 
 def _page(call: Call, items: list[dict[str, Any]]) -> Result:
-    """Return the whole list, as the service does, unless it is to come in pages."""
+    """Return the whole list, as the service does, unless a fault splits it into pages."""
     token = call.query.get("$skiptoken")
     first, size = paging.parse_skip_token(token) if token else ("", len(items))
     if fault := call.fault_match.take(PageSize):

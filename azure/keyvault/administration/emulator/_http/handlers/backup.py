@@ -66,7 +66,7 @@ async def _status(hsm: Hsm, call: Call, *, is_backup: bool) -> Result:
     job = _find(hsm, call, is_backup=is_backup)
     if job.status is JobStatus.FAILED and job.failed_form is FailedJobForm.POLL_REFUSED:
         raise errors.bad_request(job.details or "")
-    return Result(_alphabetical(_job(job)))
+    return Result(_sorted_members(_job(job)))
 
 
 def _find(hsm: Hsm, call: Call, *, is_backup: bool) -> Job:
@@ -78,7 +78,7 @@ def _find(hsm: Hsm, call: Call, *, is_backup: bool) -> Job:
 
 
 class _Request(NamedTuple):
-    """What a caller says about a backup, as it stands in the body."""
+    """The content of the request body."""
 
     resource: str
     token: str | None
@@ -87,7 +87,7 @@ class _Request(NamedTuple):
 
 
 def _read(call: Call, folder_member: str | None = None) -> _Request:
-    """Read where the backup lies: at the top of the body, or one level down next to a folder."""
+    """Read the storage parameters: at the top of the body, or one level down next to a folder."""
     with call.body as body:
         if folder_member is None:
             return _read_storage(body)
@@ -99,7 +99,7 @@ def _read(call: Call, folder_member: str | None = None) -> _Request:
 def _read_storage(members: JsonBody) -> _Request:
     resource = members.required_text("storageResourceUri")
     token = members.text("token")
-    # Came with 7.5-preview.1; older versions take it, too.
+    # New in 7.5-preview.1; older versions accept it, too.
     uses_identity = bool(members.flag("useManagedIdentity"))
     if token is None and not uses_identity:
         raise errors.bad_request("Either a SAS token or the use of the managed identity is required")
@@ -107,7 +107,7 @@ def _read_storage(members: JsonBody) -> _Request:
 
 
 def _locate(request: _Request) -> tuple[Target, str]:
-    """Return the container with the right to use it, and the folder. The token is looked at before the URL."""
+    """Return the container with the SAS token, and the folder. The token is checked before the URL."""
     # A token given with the managed identity is not used, but must be valid anyway.
     token = None if request.token is None else sas.parse(request.token)
     container, folder = containers.locate(request.resource, request.folder)
@@ -115,7 +115,7 @@ def _locate(request: _Request) -> tuple[Target, str]:
 
 
 def _token_failure(request: _Request) -> JobFailure | None:
-    """Return how a check fails because of a token with which the job itself would be refused."""
+    """Return the failure of a check whose token is malformed; the job itself would be refused at the start."""
     try:
         if request.token is not None:
             sas.parse(request.token)
@@ -128,8 +128,8 @@ def _accepted(hsm: Hsm, call: Call, job: Job) -> Result:
     is_backup = job.kind in _BACKUPS
     kind = "backup" if is_backup else "restore"
     return Result(
-        # Only the start of a backup answers in the order in which the members were declared.
-        _job(job) if is_backup else _alphabetical(_job(job)),
+        # Only the response to the start of a backup has its members in the order of declaration.
+        _job(job) if is_backup else _sorted_members(_job(job)),
         status=202,
         headers={
             "azure-asyncoperation": f"{call.base_url}/{kind}/{job.id}/pending",
@@ -160,6 +160,6 @@ def _error(job: Job) -> dict[str, Any] | None:
     return {"code": job.error_code, "message": job.error_message, "innererror": None}
 
 
-def _alphabetical(body: dict[str, Any]) -> dict[str, Any]:
+def _sorted_members(body: dict[str, Any]) -> dict[str, Any]:
     error = body["error"]
     return dict(sorted({**body, "error": error and dict(sorted(error.items()))}.items()))

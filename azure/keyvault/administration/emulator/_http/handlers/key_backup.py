@@ -1,4 +1,4 @@
-"""Single keys as blobs, which only an HSM with the same security domain can read."""
+"""Backup and restore of single keys as blobs, which only an HSM with the same security domain can read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done with the private half of a key; and random numbers, which need none."""
+"""Operations with private keys, and random bytes."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
     from ..._hsm.hsm import Hsm
     from ..operation import Call, Handler
 
-# With a larger RSA key or a longer value, an operation takes more than a millisecond.
+# With a larger RSA key or a longer value, an operation takes more than a millisecond, so it runs in a thread.
 _FAST_BITS = 2048
 _FAST_BYTES = 2048
 _MOST_RANDOM_BYTES = 128
 
-# Beside alg and value.
+# In addition to alg and value.
 _PARAMETERS = {"sign": (), "verify": ("digest",)}
 _PARAMETERS_OF_ENCRYPTIONS = ("aad", "iv", "tag")
 
@@ -75,7 +75,7 @@ def _compute(operation: str, algorithm: algorithms.Algorithm, key: PrivateKey, g
         try:
             return {"value": base64url.encode(algorithm.backward(key, given))}
         except algorithms.FAILURES:
-            # Without the cause: a traceback would tell what failed.
+            # Without the cause, so that a traceback does not show what failed.
             raise errors.decryption_failed() from None
     if operation == "verify":
         try:

@@ -1,4 +1,4 @@
-"""Rotation: new versions of a key that are like its newest, and the policy that says how long they are valid."""
+"""Rotation: new versions of a key of the same kind, and the policy that determines how long they are valid."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ async def rotate_key(hsm: Hsm, call: Call) -> Result:
     try:
         key = find_live(hsm, call)
     except ServiceError as error:
-        # The service says it twice.
+        # The service repeats the text.
         raise errors.key_not_found(error.message) from error
     if key.rotation_policy is None:
         raise errors.bad_parameter("The key has no rotation policy; set one first")

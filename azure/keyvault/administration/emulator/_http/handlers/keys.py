@@ -1,4 +1,4 @@
-"""Keys as things that are made, changed, listed and deleted."""
+"""Creating, importing, changing, listing and deleting keys."""
 
 from __future__ import annotations
 
@@ -42,15 +42,15 @@ async def create_key(hsm: Hsm, call: Call) -> Result:
 
 async def import_key(hsm: Hsm, call: Call) -> Result:
     with call.body as body:
-        # An HSM turns every key into one of its own kind, whether that is asked for or not.
+        # Ignored: every imported key becomes an HSM key.
         body.flag("Hsm")
         with body.required_object("key") as web_key:
-            # The caller's name for it.
+            # Ignored, too.
             web_key.text("kid")
             kty = web_key.required_text("kty")
             operations = web_key.texts("key_ops")
             curve = web_key.text("crv")
-            members = _present({name: web_key.binary(name) for name in key_material.WEB_KEY_BYTES})
+            members = _without_none({name: web_key.binary(name) for name in key_material.WEB_KEY_BYTES})
             if web_key.text("key_hsm") is not None:
                 raise errors.not_emulated("Importing a key that another HSM has wrapped")
         family = keys.parse_family(kty)
@@ -61,13 +61,13 @@ async def import_key(hsm: Hsm, call: Call) -> Result:
 async def add_version(
     hsm: Hsm, call: Call, version: KeyVersion, make: Callable[[], KeyMaterial], *, may_create: bool = True
 ) -> Result:
-    """Store a new version of the call's key, once its two halves are made in a thread."""
+    """Make the two halves of a new version in a thread, and store it."""
     name = call.parameters["key_name"]
     keys.check_room(name, hsm.store.key(name), hsm.store.key_count())
     material = await asyncio.to_thread(make)
     version = replace(version, public=material.public, secret=material.secret)
     with hsm.store.transaction():
-        # The world may have changed while the key was being made.
+        # The state may have changed while the key was being made.
         call.admit_again()
         existing = hsm.store.key(name) if may_create else find_live(hsm, call)
         keys.check_room(name, existing, hsm.store.key_count())
@@ -117,7 +117,7 @@ async def list_key_versions(hsm: Hsm, call: Call) -> Result:
     name = call.parameters["key_name"]
     key = hsm.store.key(name)
     size = _page_size(call)
-    # A key that isn't there has no versions, says the service.
+    # On the service, an absent key has an empty list of versions.
     live = () if key is None or key.deleted is not None else key.versions
     part, following = paging.page([each.version for each in live], call.query.get("$skiptoken", ""), size)
     items = [_item(call, f"{name}/{each.version}", each) for each in live[part]]
@@ -126,7 +126,7 @@ async def list_key_versions(hsm: Hsm, call: Call) -> Result:
 
 
 async def get_key_attestation(hsm: Hsm, call: Call) -> Result:
-    """Show a key with made-up evidence of where it was made."""
+    """Return a key with a made-up attestation."""
     key, version = find(hsm, call)
     halves = ("privateKeyAttestation", *(["publicKeyAttestation"] if version.public else []))
     evidence = {half: hashlib.shake_256(f"{half} {version.version}".encode()).digest(512) for half in halves}
@@ -165,7 +165,7 @@ async def purge_deleted_key(hsm: Hsm, call: Call) -> Result:
 
 
 def _read_version(call: Call, body: JsonBody, kty: str, operations: list[str] | None) -> KeyVersion:
-    """Read what a new version is to be like; its two halves come later."""
+    """Read the attributes of a new version; its two halves come later."""
     version = KeyVersion(
         version=uuid4().hex,
         kty=kty,
@@ -195,10 +195,10 @@ def _with_attributes(version: KeyVersion, attributes: JsonBody | None, *, may_ex
             "enabled": attributes.flag("enabled"),
             "not_before": attributes.integer("nbf"),
             "expires": attributes.integer("exp"),
-            # Whether a key may leave the HSM is settled when it is made.
+            # Fixed at the key's creation.
             "exportable": attributes.flag("exportable") if may_export else None,
         }
-    changed = replace(version, **_present(changes))
+    changed = replace(version, **_without_none(changes))
     keys.check_validity(changed.not_before, changed.expires)
     return changed
 
@@ -237,8 +237,8 @@ def _find_deleted(hsm: Hsm, call: Call) -> Key:
 
 def _list_by_name(hsm: Hsm, call: Call, *, deleted: bool) -> Result:
     size = _page_size(call)
-    after = keys.parse_last_listed(call.query.get("$skiptoken"))
-    # One more than asked for tells whether there is a next page.
+    after = keys.parse_name_token(call.query.get("$skiptoken"))
+    # One more than needed shows whether there is a next page.
     found = hsm.store.keys(deleted=deleted, after=after, limit=size + 1)
     shown = found[:size]
     items = [_item(call, key.name, key.versions[-1]) | _deletion(call, key) for key in shown]
@@ -271,10 +271,10 @@ def bundle(call: Call, name: str, version: KeyVersion, *, is_deleted: bool = Fal
         "kid": _url(call, "keys", f"{name}/{version.version}"),
         "kty": version.kty,
     }
-    return _present(
+    return _without_none(
         {
             "attributes": _attributes(version, size=None if is_deleted else keys.symmetric_size(version)),
-            "key": dict(sorted(_present(web_key).items())),
+            "key": dict(sorted(_without_none(web_key).items())),
             "release_policy": version.release_policy,
             "tags": version.tags or None,
         }
@@ -297,11 +297,13 @@ def _deletion(call: Call, key: Key) -> dict[str, Any]:
 
 
 def _item(call: Call, path: str, version: KeyVersion) -> dict[str, Any]:
-    return _present({"attributes": _attributes(version), "kid": _url(call, "keys", path), "tags": version.tags or None})
+    return _without_none(
+        {"attributes": _attributes(version), "kid": _url(call, "keys", path), "tags": version.tags or None}
+    )
 
 
 def _attributes(version: KeyVersion, *, size: int | None = None) -> dict[str, Any]:
-    return _present(
+    return _without_none(
         {
             "created": version.created,
             "enabled": version.enabled,
@@ -316,8 +318,8 @@ def _attributes(version: KeyVersion, *, size: int | None = None) -> dict[str, An
     )
 
 
-def _present(members: dict[str, Any]) -> dict[str, Any]:
-    """Leave out what is unset: unlike jobs, keys never show a null."""
+def _without_none(members: dict[str, Any]) -> dict[str, Any]:
+    """Remove unset members: unlike jobs, keys never show null."""
     return {name: value for name, value in members.items() if value is not None}
 
 

@@ -1,4 +1,4 @@
-"""The settings of the HSM; nothing in the emulator depends on them."""
+"""The settings of the HSM, which change nothing in the emulator."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from ..._hsm.hsm import Hsm
     from ..operation import Call
 
-# The only one that the service has ever listed.
+# The only setting that the service is known to have.
 _DEFAULTS = {"AllowKeyManagementOperationsThroughARM": "false"}
 _FACT = "settings"
 
