@@ -45,7 +45,7 @@ _TESTS = {
     f"{_DOMAIN}/builtin_roles": "emulator/built_in_roles",
     f"{_DOMAIN}/errors": "emulator/role_assignments emulator/role_definitions emulator/keys emulator/storage",
     "_runtime/retry": "unit/retry clients/polling",
-    "_runtime/tokens": "unit/tokens",
+    "_runtime/tokens": "unit/tokens clients/authentication",
     "_runtime/redaction": "unit/redaction clients/secrets",
     "_runtime/auth": "clients/authentication clients/revoked_tokens",
     "_runtime/throttling": "clients/throttling",
