@@ -198,7 +198,3 @@ async def test_the_credential_can_be_used_as_a_context_and_closed_twice(hsm: Man
 async def test_the_credential_wants_exactly_one_scope(hsm: ManagedHsmEmulator, scopes: tuple[str, ...]) -> None:
     with pytest.raises(ValueError, match="exactly one scope"):
         await hsm.credential.get_token(*scopes)
-
-
-def test_a_token_is_valid_from_the_second_of_its_issue() -> None:
-    assert AUTHORITY.principal(AUTHORITY.issue(ALICE, RESOURCE, NOW)[0], NOW) == ALICE
