@@ -46,7 +46,7 @@ _TESTS = {
     f"{_DOMAIN}/errors": "emulator/role_assignments emulator/role_definitions emulator/keys emulator/storage",
     "_runtime/retry": "unit/retry clients/polling",
     "_runtime/tokens": "unit/tokens clients/authentication",
-    "_runtime/redaction": "unit/redaction clients/secrets",
+    "_runtime/redaction": "unit/redaction",
     "_runtime/auth": "clients/authentication clients/revoked_tokens",
     "_runtime/throttling": "clients/throttling",
     "_runtime/polling": "clients/polling clients/backup_client",
