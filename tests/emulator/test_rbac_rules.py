@@ -167,3 +167,12 @@ def test_a_filter_chooses_roles(filter_: str | None, names: list[str]) -> None:
     roles = [role("a"), replace(role("b"), role_name="Alice's 'own' one")]
 
     assert [each.name for each in rbac.select_roles(roles, filter_)] == names
+
+
+def test_a_role_waits_for_the_deletion_of_its_own_last_assignment_only() -> None:
+    mine, other = RoleAssignment("1", "/", "mine", "alice"), RoleAssignment("2", "/", "other", "alice")
+
+    rbac.check_role_is_free("mine", [mine, other], [mine, other])
+    rbac.check_role_is_free("mine", [other], [other])
+    with pytest.raises(ServiceError):
+        rbac.check_role_is_free("mine", [other], [mine, other])

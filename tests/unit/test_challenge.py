@@ -56,6 +56,7 @@ def test_a_bearer_challenge_is_understood(header: str) -> None:
     ("parameters", "expected"),
     [
         (f'{AUTHORITY}, scope="https://a.b/x", {RESOURCE}', Challenge("https://a.b/x", TENANT)),
+        (rf'{AUTHORITY}, scope="a\"b\\c\d"', Challenge('a"b\\cd', TENANT)),
         (AUTHORITY, Challenge("/.default", TENANT)),
         (f'{AUTHORITY}, resource=""', Challenge("/.default", TENANT)),
         (f"{AUTHORITY}, resource=hsm", Challenge("hsm/.default", TENANT)),
@@ -100,7 +101,7 @@ def test_claims_need_neither_padding_nor_the_url_safe_alphabet(size: int) -> Non
         ("\u00fc", "malformed"),
         *(
             (f'Bearer {AUTHORITY}, claims="{claims}"', "claims")
-            for claims in ("%%%", "/////w==", _encoded("nope"), _encoded("[1]"), "\u00e9")
+            for claims in ("%%%", "!!!!" + _encoded("{}"), "/////w==", _encoded("nope"), _encoded("[1]"), "\u00e9")
         ),
     ],
 )
@@ -149,7 +150,7 @@ def test_quoted_text_changes_nothing_outside_the_quotes(text: str) -> None:
     assert parse_challenge(header) == Challenge(SCOPE, TENANT)
 
 
-@pytest.mark.parametrize("piece", ['"', "\\", ",", "=", 'a="', "Bearer ", "a a", "a" * 10, '\\\\"'], ids=repr)
+@pytest.mark.parametrize("piece", ['"', "\\", ",", "=", 'a="', "Bearer ", "a a", "a" * 10, '\\\\"'])
 def test_a_long_header_is_read_in_linear_time(piece: str) -> None:
     # With anything worse than linear time this would outlast the time limit of a test many times over.
     with pytest.raises(ValueError, match=r"."):

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from azure.keyvault.administration import KeyVaultRoleScope
 from azure.keyvault.administration._identifiers import (
     JobUrl,
+    absolute,
     continuation_token,
     described,
+    has_query_parameter,
     hostname,
     is_key_vault,
     job_url,
@@ -253,6 +255,7 @@ def _token(url: str) -> str:
         (None, "must be a string"),
         ("", "malformed"),
         ("not base64!", "malformed"),
+        (f"!{_token(JOB)}", "malformed"),
         (_token(JOB)[:-3], "malformed"),
         # Not text, and a pickle.
         (base64.b64encode(b"\xff\xfe").decode(), "malformed"),
@@ -281,3 +284,32 @@ def test_any_continuation_token_is_a_job_of_this_vault_or_refused(token: str) ->
         return
 
     assert job.url.startswith(JOB)
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("/roles", f"{VAULT}/roles"),
+        ("roles?next=https://a", f"{VAULT}/roles?next=https://a"),
+        ("https://a/roles?b", "https://a/roles?b"),
+    ],
+)
+def test_a_relative_url_belongs_to_the_vault(url: str, expected: str) -> None:
+    assert absolute(url, VAULT) == expected
+
+
+@pytest.mark.parametrize(
+    ("query", "expected"),
+    [
+        ("?x", True),
+        ("?x=1=2", True),
+        ("?y z&x=1#f", True),
+        ("?y=?&x=", True),
+        ("", False),
+        ("#?x=1", False),
+        ("?x?x=1", False),
+        ("?y=x&xx=1", False),
+    ],
+)
+def test_a_query_parameter_is_found_by_its_name(query: str, expected: bool) -> None:
+    assert has_query_parameter(f"{VAULT}{query}", "x") is expected

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from enum import Enum
 from types import SimpleNamespace
 from typing import Any, ClassVar, cast
@@ -13,7 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from azure.keyvault.administration import (
+    KeyVaultBackupResult,
     KeyVaultDataAction,
+    KeyVaultJobDetails,
     KeyVaultPermission,
     KeyVaultRoleAssignment,
     KeyVaultRoleAssignmentProperties,
@@ -22,6 +25,7 @@ from azure.keyvault.administration import (
 )
 from azure.keyvault.administration._generated.types import RoleAssignmentWire, RoleDefinitionWire
 from azure.keyvault.administration._mapping import (
+    backup_result,
     job_details,
     role_assignment,
     role_assignments,
@@ -65,6 +69,22 @@ ASSIGNMENT = KeyVaultRoleAssignment(
     assignment_type="t",
     properties=KeyVaultRoleAssignmentProperties(principal_id="p", role_definition_id="r", scope="/"),
 )
+WIRE_JOB = {
+    "jobId": "j",
+    "status": "s",
+    "statusDetails": "d",
+    "startTime": 1,
+    "endTime": 2,
+    "azureStorageBlobContainerUri": "u",
+}
+JOB = KeyVaultJobDetails(
+    kind="backup",
+    job_id="j",
+    status="s",
+    status_details="d",
+    start_time=datetime(1970, 1, 1, 0, 0, 1, tzinfo=timezone.utc),
+    end_time=datetime(1970, 1, 1, 0, 0, 2, tzinfo=timezone.utc),
+)
 
 KNOWN: RoleDefinitionWire = {
     "id": "i",
@@ -101,6 +121,8 @@ json_values = st.recursive(
 def test_every_member_of_the_wire_has_its_attribute() -> None:
     assert role_definitions({"value": [WIRE_DEFINITION]}) == [DEFINITION]
     assert role_assignments({"value": [WIRE_ASSIGNMENT]}) == [ASSIGNMENT]
+    assert job_details("backup", WIRE_JOB) == JOB
+    assert backup_result(WIRE_JOB) == KeyVaultBackupResult(folder_url="u")
 
 
 def test_known_values_become_enum_members() -> None:
@@ -231,3 +253,13 @@ def test_assignments_of_a_page_share_equal_strings() -> None:
     assert other.properties is not None
     for shared in ("principal_id", "role_definition_id", "scope"):
         assert getattr(one.properties, shared) is getattr(other.properties, shared)
+
+
+def test_assignments_of_a_page_keep_what_they_do_not_share() -> None:
+    wire: RoleAssignmentWire = {
+        **WIRE_ASSIGNMENT,
+        "type": "other",
+        "properties": {"principalId": "other", "roleDefinitionId": "another", "scope": "/keys"},
+    }
+
+    assert role_assignments({"value": [WIRE_ASSIGNMENT, wire]}) == [ASSIGNMENT, role_assignment(wire)]

@@ -182,3 +182,12 @@ async def test_a_sync_credential_works_at_each_renewal_and_is_warned_of_once(cap
     (warning,) = [record for record in caplog.records if record.levelno == logging.WARNING]
     assert "Returning is not async: it blocks the event loop" in warning.getMessage()
     assert "azure.identity.aio" in warning.getMessage()
+
+
+async def test_concurrent_calls_with_other_audiences_or_claims_share_no_token() -> None:
+    source = TokenSource(FakeCredential())
+    other = Audience("https://a/.default", TENANT)
+
+    tokens = await asyncio.gather(source.token(AUDIENCE), source.token(other), source.token(AUDIENCE, claims="{}"))
+
+    assert len(set(tokens)) == len(tokens)
