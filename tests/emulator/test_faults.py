@@ -277,6 +277,7 @@ async def test_a_job_fails_in_the_form_that_is_wanted(
     assert (reply.status, reply.json["statusDetails"], reply.json["error"]) == ended
     assert reply.json["status"] == "Failed"
     assert reply.json["endTime"] >= reply.json["startTime"]
+    assert start.json["endTime"] in {None, reply.json["endTime"]}
     assert await operator.state() == before
     assert [entry.path for entry in operator.hsm.journal if entry.fault == "failed job"] == [path]
 
