@@ -60,15 +60,25 @@ async def test_sleeper_wakes_by_itself_when_time_passes() -> None:
 def test_clock_refuses_to_go_back_or_beyond_the_last_date(seconds: float) -> None:
     clock = WakingClock(lambda: 5.0)
 
-    with pytest.raises(ValueError, match=r"seconds must be a number from 0 to 1000000000"):
+    with pytest.raises(ValueError, match=r"seconds must be a number of seconds from 0 to 1000000000"):
         clock.advance(seconds)
 
     assert clock.now() == 5.0
+
+
+def test_clock_refuses_to_go_beyond_the_last_date_in_several_steps() -> None:
+    clock = WakingClock()
+    clock.advance(1e9)
+
+    with pytest.raises(ValueError, match=r"seconds must be .* in all"):
+        clock.advance(1)
 
 
 @pytest.mark.parametrize(
     "option", [{"job_duration": -1}, {"retry_after": float("nan")}, {"propagation_delay": 1e10}], ids=str
 )
 def test_invalid_seconds_are_refused(option: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match=f"{next(iter(option))} must be a number from 0 to 1000000000, got "):
+    with pytest.raises(
+        ValueError, match=f"{next(iter(option))} must be a number of seconds from 0 to 1000000000, got "
+    ):
         ManagedHsmEmulator(**option)

@@ -86,6 +86,19 @@ async def test_a_damaged_database_is_refused_and_left_as_it_is(data: Path) -> No
     assert await state(data) == before
 
 
+async def test_a_copy_without_the_newest_changes_is_not_a_new_hsm(tmp_path: Path) -> None:
+    data, copy = tmp_path / "data", tmp_path / "copy"
+    async with operating(data=data) as operator:
+        await operator.assign(ALICE, CRYPTO_USER)
+        shutil.copytree(data, copy, ignore=shutil.ignore_patterns("*-wal", "*-shm"))
+
+    for _ in range(2):
+        with pytest.raises(
+            OSError, match=r"hsm\.sqlite is damaged: it is empty\. Put a copy in its place, or remove it"
+        ):
+            await ManagedHsmEmulator(data=copy).start()
+
+
 @pytest.mark.parametrize("is_opened", [False, True])
 async def test_a_copy_of_a_directory_in_use_is_whole(
     data: Path, tmp_path_factory: pytest.TempPathFactory, *, is_opened: bool

@@ -439,10 +439,25 @@ async def test_each_of_many_requests_at_once_meets_at_most_one_fault(hsm: Manage
     [
         (lambda: faults.Status(99), "status must be from 200 to 599, got 99"),
         (lambda: faults.Status(500, body=b"x"), "body must be text or an object, got b'x'"),  # type: ignore[arg-type]
-        (lambda: faults.Status(500, headers={"Retry-After": 1}), "headers must be names and values, got"),  # type: ignore[dict-item]
+        *(
+            (
+                lambda headers=headers: faults.Status(500, headers=headers),
+                "headers must be printable texts by name, without Content-Length and Transfer-Encoding, got",
+            )
+            for headers in (
+                {"Retry-After": 1},
+                {"X-A": "a\r\nEvil: 1"},
+                {"X A": "a"},
+                {"": "a"},
+                {"Content-length": "5"},
+                {"Transfer-Encoding": "chunked"},
+            )
+        ),
+        (lambda: faults.Status(500, body="\ud800"), "body cannot be sent: "),
+        (lambda: faults.Status(500, body={"now": object()}), "body cannot be sent: "),
         (lambda: faults.Status(True), "status must be from 200 to 599, got True"),
-        (lambda: faults.Delay(-1), "seconds must be a number from 0 to 1000000000, got -1"),
-        (lambda: faults.SlowJob(float("nan")), "seconds must be a number from 0 to 1000000000, got nan"),
+        (lambda: faults.Delay(-1), "seconds must be a number of seconds from 0 to 1000000000, got -1"),
+        (lambda: faults.SlowJob(float("nan")), "seconds must be a number of seconds from 0 to 1000000000, got nan"),
         (lambda: faults.PageSize(0), "items must be a whole number from 1, got 0"),
         (
             lambda: faults.FailedJob("never"),  # type: ignore[arg-type]

@@ -76,7 +76,9 @@ def test_a_clock_that_is_put_back_earns_nothing() -> None:
         ({"rbac_operations": 0}, "rbac_operations must be a number from 1, got 0"),
         ({"job_starts": 0.5}, "job_starts must be a number from 1, got 0.5"),
         ({"job_starts": float("nan")}, "job_starts must be a number from 1, got nan"),
-        ({"retry_after": -1}, "retry_after must be a number from 0 to 1000000000, or None, got -1"),
+        ({"job_starts": float("inf")}, "job_starts must be a number from 1, got inf"),
+        ({"job_starts": "2"}, "job_starts must be a number from 1, got '2'"),
+        ({"retry_after": -1}, "retry_after must be a number of seconds from 0 to 1000000000, or None, got -1"),
     ],
 )
 def test_invalid_limits_are_refused(arguments: dict[str, float], message: str) -> None:

@@ -220,8 +220,8 @@ async def test_journal_has_request_principal_and_status(raw: RawClient) -> None:
             for object_id in ("me", "", 5)
         ),
         ({"host": ""}, "host"),
-        ({"job_duration": -1}, "must be a number from 0"),
-        ({"retry_after": -1}, "must be a number from 0"),
+        ({"job_duration": -1}, "must be a number of seconds from 0"),
+        ({"retry_after": -1}, "must be a number of seconds from 0"),
         *(
             ({"name": name}, "name must be 3 to 24")
             for name in ("", "ab", "1abc", "a--b", "a-", "with space", "a" * 25, "ä-b-c")

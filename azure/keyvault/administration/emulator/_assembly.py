@@ -134,8 +134,14 @@ async def assemble(
     # Absolute, because other programs get paths in it.
     directory = settings.data.absolute() if settings.data else _temporary_directory(resources)
     data = data_directory.prepare(directory, is_own=settings.data is None)
+    # Storage is created only after the database has its first content.
+    was_used = data.database.exists() and data.storage.exists()
     store = _open_store(data.database if settings.data else None, resources)
     is_new = store.fact("administrator") is None
+    if is_new and was_used:
+        # Copied without the file beside it, for example, which holds the newest changes.
+        problem = f"{data.database} is damaged: it is empty"
+        raise OSError(f"{problem}. Put a copy in its place, or remove it to start with a new HSM")
     # First, so that there is no state without a security domain.
     domain = security_domain.load_or_create(data.security_domain, settings.security_domain, is_new=is_new)
     administrator = _load_or_create_administrator(store, settings.name, settings.admin_object_id)

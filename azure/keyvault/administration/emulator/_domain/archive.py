@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
 MANIFEST = "manifest.json"
+_FORMAT = 1
 
 _ROLE_DEFINITIONS = "role-definitions.json"
 _ROLE_ASSIGNMENTS = "role-assignments.json"
@@ -38,7 +39,7 @@ def pack(snapshot: Snapshot, *, security_domain: bytes, hsm_name: str, created: 
         _KEYS: _encode([_each_secret(sealing.seal, documents.document(key), security_domain) for key in snapshot.keys]),
     }
     manifest = {
-        "format": 1,
+        "format": _FORMAT,
         "hsm": hsm_name,
         "created": created,
         "securityDomain": _fingerprint(security_domain),
@@ -96,6 +97,8 @@ def _read_manifest(files: Mapping[str, bytes], security_domain: bytes) -> dict[s
         raise invalid_backup("it was made with another security domain")
     if not hmac.compare_digest(expected, files[MANIFEST]):
         raise invalid_backup("its manifest was changed")
+    if manifest.get("format") != _FORMAT:
+        raise invalid_backup("its format is unknown")
     return manifest
 
 

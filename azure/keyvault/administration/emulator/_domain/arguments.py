@@ -7,6 +7,7 @@ from uuid import UUID
 
 # About thirty years: with more, the clock would leave the range of dates.
 _MAX_SECONDS = 1e9
+SECONDS = f"a number of seconds from 0 to {_MAX_SECONDS:.0f}"
 
 
 def is_integer(value: object) -> bool:
@@ -28,6 +29,3 @@ def parse_guid(name: str, value: Any) -> str:
         return str(UUID(value))
     except (ValueError, TypeError, AttributeError) as error:
         raise ValueError(f"{name} must be a GUID, got {value!r}") from error
-
-
-SECONDS = f"a number from 0 to {_MAX_SECONDS:.0f}"

@@ -6,6 +6,7 @@ A fault says what happens; a rule says to which requests and how often.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
@@ -17,6 +18,10 @@ from .arguments import SECONDS, is_integer, is_seconds, require
 from .records import FailedJobForm
 
 _FaultT = TypeVar("_FaultT", bound="Fault")
+
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+# The server itself sets them.
+_FRAMING = frozenset({"content-length", "transfer-encoding"})
 
 # Patterns of methods and paths.
 _Requests: TypeAlias = tuple[tuple[str, str], ...]
@@ -64,6 +69,13 @@ class Status(Fault):
     body: str | Mapping[str, Any] | None = None
     headers: Mapping[str, str] = field(default_factory=dict[str, str])
     after_work: bool = False
+
+    def __post_init__(self) -> None:
+        Fault.__post_init__(self)
+        try:
+            _ = self.content
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ValueError(f"body cannot be sent: {error}") from error
 
     @property
     def content(self) -> bytes:
@@ -164,9 +176,7 @@ class OperationFault(Fault):
 
 @dataclass(frozen=True, slots=True)
 class PageSize(OperationFault):
-    """A list comes in pages. Only the first request of a list shows it.
-
-    The links to the next pages keep the size.
+    """A list comes in pages, and the links to the next ones keep the size. Only the request for a list shows it.
 
     :param items: The number of items on a page.
     """
@@ -365,6 +375,8 @@ class FaultMatcher(Faults):
     def match(self, method: str, path: str, *, has_token: bool) -> FaultMatch:
         """Return the fault that may happen to a request; a match without a rule if there is none.
 
+        Until a request shows its fault, another one can match the same rule. Whichever is first shows it.
+
         :param method: Its method.
         :param path: Its path, without the query and with single slashes.
         :keyword has_token: Whether it has a token.
@@ -394,7 +406,8 @@ class FaultMatch:
     """The fault that may happen to a request: an operation can still fail before it gets to show its fault."""
 
     rule: FaultRule | None = None
-    deliver: Callable[[FaultRule], bool] = bool
+    deliver: Callable[[FaultRule], bool] | None = None
+    """Counts the fault as shown, unless its rule is gone."""
     shown: str | None = None
     """The kind of the fault, once it has been shown."""
 
@@ -405,17 +418,18 @@ class FaultMatch:
         :returns: The fault, or None.
         """
         rule = self.rule
-        if rule is None or not isinstance(rule.fault, kind) or not self.deliver(rule):
+        if rule is None or self.deliver is None or not isinstance(rule.fault, kind) or not self.deliver(rule):
             return None
         self.shown = rule.fault.kind
         return rule.fault
 
 
 def _fits(rule: FaultRule, method: str, path: str, *, has_token: bool) -> bool:
-    possible = rule.fault.requests if isinstance(rule.fault, OperationFault) else (("*", "*"),)
-    return (has_token or rule.anonymous) and all(
-        any(_matches(each, method) and _matches(where, path) for each, where in requests)
-        for requests in (((rule.method, rule.path),), possible)
+    if not (has_token or rule.anonymous) or not (_matches(rule.method, method) and _matches(rule.path, path)):
+        return False
+    fault = rule.fault
+    return not isinstance(fault, OperationFault) or any(
+        _matches(each, method) and _matches(where, path) for each, where in fault.requests
     )
 
 
@@ -435,7 +449,14 @@ def _is_headers(value: object) -> bool:
     if not isinstance(value, Mapping):
         return False
     headers = cast("Mapping[object, object]", value)
-    return all(map(_is_text, (*headers, *headers.values())))
+    return all(
+        isinstance(name, str)
+        and _HEADER_NAME.fullmatch(name) is not None
+        and name.lower() not in _FRAMING
+        and isinstance(content, str)
+        and (content.isprintable() or not content)
+        for name, content in headers.items()
+    )
 
 
 _FORMS = [each.value for each in FailedJobForm]
@@ -446,7 +467,7 @@ _SECONDS = (is_seconds, SECONDS)
 _WANTED: Mapping[str, tuple[Callable[[Any], bool], str]] = {
     "status": (lambda value: is_integer(value) and 200 <= value < 600, "from 200 to 599"),  # noqa: PLR2004
     "body": (lambda value: value is None or isinstance(value, str | Mapping), "text or an object"),
-    "headers": (_is_headers, "names and values"),
+    "headers": (_is_headers, "printable texts by name, without Content-Length and Transfer-Encoding"),
     "after_work": _FLAG,
     "retry_after": _SECONDS,
     "seconds": _SECONDS,

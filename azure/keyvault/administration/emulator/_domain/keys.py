@@ -192,7 +192,7 @@ def _choose(name: str, value: _T | None, choices: tuple[_T, ...]) -> _T:
 
 
 def purge_time(now: float) -> int:
-    """Return the time; keys that were deleted then or earlier are purged by now."""
+    """Return the time of deletion up to which deleted keys are purged by now."""
     return int(now) - _RETENTION
 
 

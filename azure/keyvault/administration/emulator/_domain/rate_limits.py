@@ -42,7 +42,7 @@ class RateLimits:
         for name in ("rbac_operations", "job_starts"):
             value = getattr(self, name)
             # Less than one a second would never save up a whole request.
-            require(value >= 1, name, value, "a number from 1")
+            require(is_seconds(value) and value >= 1, name, value, "a number from 1")
         is_valid = self.retry_after is None or is_seconds(self.retry_after)
         require(is_valid, "retry_after", self.retry_after, f"{SECONDS}, or None")
 

@@ -30,9 +30,9 @@ _LOGGER = logging.getLogger(__name__)
 
 # The newest jobs are kept.
 _MAX_JOBS = 1000
-# A poll waits for a job that is due this soon, because the client would poll again only seconds later,
+# A poll waits for a job that is due this soon, because the client would poll again only seconds later.
 _DUE_SOON_SECONDS = 0.25
-# but no longer than this.
+# The longest time that such a poll waits.
 _MAX_WAIT_SECONDS = 2.0
 # Before the next attempt to store the end of a job.
 _RETRY_SECONDS = 1.0

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import overload
 
 _CAPACITY = 100_000
+# A client without a token can send paths of 8 KB as fast as it likes.
+_MAX_PATH_LENGTH = 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +19,7 @@ class JournalEntry:
     method: str
     """HTTP method."""
     path: str
-    """The path as it was sent, without the query."""
+    """The path as it was sent, without the query: its first 1,024 characters."""
     principal: str | None
     """Object id of the caller; None if the request had no valid token."""
     status: int | None
@@ -70,4 +72,6 @@ class Recorder(Journal):
 
     def append(self, entry: JournalEntry) -> None:
         """Add the newest entry."""
+        if len(entry.path) > _MAX_PATH_LENGTH:
+            entry = replace(entry, path=entry.path[:_MAX_PATH_LENGTH])
         self._entries.append(entry)

@@ -100,7 +100,7 @@ async def advance_clock(request: web.Request) -> web.Response:
     try:
         request.app[CONTROL_TARGET].hsm.clock.advance(seconds)
     except ValueError as error:
-        raise _bad(str(error)) from error
+        raise _bad(f"advance: {error}") from error
     return await read_clock(request)
 
 

@@ -75,7 +75,7 @@ def _principal(named: dict[str, str]) -> str | None:
     ((name, value),) = named.items()
     if name == "mi_res_id":
         raise ValueError("the emulator knows no resources; give the object id of a principal as client_id")
-    return parse_guid(name, value)
+    return parse_guid(f"{name}, the object id of a principal,", value)
 
 
 def _failure(status: int, message: str) -> web.Response:

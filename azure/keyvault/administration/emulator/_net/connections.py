@@ -34,7 +34,7 @@ _FEWEST_CONNECTIONS = 16
 
 
 class Droppable(Protocol):
-    """A connection in any state; the loop's time since it is idle is None while a request is being served."""
+    """A connection in any state, with the loop's time since which it has been idle; None while a request is served."""
 
     @property
     def idle_since(self) -> float | None: ...

@@ -32,7 +32,7 @@ class BackupStorage(Protocol):
         """Make sure that a backup could be written."""
 
     async def write(self, folder: str, files: Mapping[str, bytes]) -> None:
-        """Write the files of a folder in order."""
+        """Write the files of a folder in order: the manifest, which is last, shows that the backup is complete."""
 
     async def read(self, folder: str) -> dict[str, bytes]:
         """Return the files of a folder by name."""

@@ -31,9 +31,9 @@ class Clock:
         """Advance the clock: tokens expire and jobs come due without waiting.
 
         :param seconds: By how much; the clock cannot go back.
-        :raises ValueError: if seconds is negative, not a number, or more than about thirty years.
+        :raises ValueError: if seconds is negative or not a number, or the clock would be over thirty years ahead.
         """
-        require(is_seconds(seconds), "seconds", seconds, SECONDS)
+        require(is_seconds(seconds) and is_seconds(self._ahead + seconds), "seconds", seconds, f"{SECONDS} in all")
         with self._lock:
             self._ahead += seconds
             for wake_up, loop in self._sleepers.items():

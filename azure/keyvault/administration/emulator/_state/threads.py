@@ -1,4 +1,4 @@
-"""Work in threads that never outlives its caller."""
+"""Work in threads whose callers wait for its end, even if they are cancelled."""
 
 from __future__ import annotations
 
