@@ -127,8 +127,7 @@ async def test_a_token_is_as_old_as_the_clock_of_the_emulator_says(raw: RawClien
         ({"resource": ""}, "The query parameter resource, the audience of the token, is missing"),
         (
             {"client_id": "me"},
-            "No User Assigned Managed Identity found: client_id, the object id of a principal, must be a GUID,"
-            " got 'me'",
+            f"{NOT_FOUND}: client_id, the object id of a principal, must be a GUID, got 'me'",
         ),
         (
             {"mi_res_id": "/subscriptions/x"},
