@@ -53,8 +53,8 @@ Several programs can share one emulator, which writes the variables to a file:
   {_PROGRAM} --env-file hsm.env
   set -a; . ./hsm.env; set +a; python application.py
 
-The proxy, the managed identity and the control path are on loopback whatever --host says, unless
---advertise is given: no other machine gets a token here.
+The proxy, the managed identity and the control path stay on loopback whatever --host is, unless
+--advertise is given: other machines get no tokens.
 """
 _COULD_NOT_START = 125
 _USAGE = 2
@@ -116,13 +116,13 @@ def _parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add = parser.add_argument
-    add("--port", type=_port, default=0, help="port of the HSM; 0, the default, takes any free one")
+    add("--port", type=_port, default=0, help="port of the HSM (default: 0, any free port)")
     add("--host", default=LOOPBACK, help="address to listen on (default: %(default)s)")
     add("--allow-remote", action="store_true", help="allow a --host that other machines can reach")
     add(
         "--advertise",
         metavar="NAME",
-        help="let other machines, such as containers of one network, use the proxy, the managed identity and the "
+        help="let other machines, such as containers on one network, use the proxy, the managed identity and the "
         "control path, under this name",
     )
     add(
@@ -138,13 +138,13 @@ def _parser() -> argparse.ArgumentParser:
         "--as",
         dest="identity",
         metavar="OBJECT_ID",
-        help="object id of the managed identity, instead of the HSM's administrator",
+        help="object id of the managed identity (default: the HSM's administrator)",
     )
     add(
         "--data",
         type=Path,
         metavar="DIR",
-        help="keep the state in this directory, with the certificates that applications trust",
+        help="keep the state and the certificates in this directory (default: in memory)",
     )
     add(
         "--security-domain",
@@ -157,7 +157,7 @@ def _parser() -> argparse.ArgumentParser:
         type=float,
         default=0.05,
         metavar="SECONDS",
-        help="least time that a backup or restore is in progress (default: %(default)s)",
+        help="minimum time that a backup or restore is in progress (default: %(default)s)",
     )
     add(
         "--propagation-delay",
@@ -173,8 +173,8 @@ def _parser() -> argparse.ArgumentParser:
         const=RateLimits(),
         default=False,
         metavar="RETRY_AFTER",
-        help="respond 429 to more than 5 RBAC operations and 1 start of a job in a second; a 429 has Retry-After: 1, "
-        "or this many seconds, or no such header if this is none",
+        help="respond 429 to more than 5 RBAC operations and 1 job start per second, with this Retry-After in seconds, "
+        "1 if omitted, or without the header if none",
     )
     add(
         "--env-file",
