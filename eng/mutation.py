@@ -46,10 +46,10 @@ _TESTS = {
     f"{_DOMAIN}/errors": "emulator/role_assignments emulator/role_definitions emulator/keys emulator/storage",
     "_runtime/retry": "unit/retry clients/polling",
     "_runtime/tokens": "unit/tokens clients/authentication",
-    "_runtime/redaction": "unit/redaction",
+    "_runtime/redaction": "unit/redaction unit/transport_errors clients/logging clients/service_errors",
     "_runtime/auth": "clients/authentication clients/revoked_tokens",
     "_runtime/throttling": "clients/throttling",
-    "_runtime/polling": "clients/polling clients/backup_client",
+    "_runtime/polling": "clients/polling clients/backup_client clients/logging clients/under_faults",
 }
 # Texts of errors and logs, and casts, which only type checkers see.
 _UNCHANGED = [r"^\s*raise (ValueError|DecodeError)\(", r'^\s*wanted = "', r"\b_LOGGER\.", r"\bcast\("]

@@ -87,6 +87,21 @@ async def test_the_polling_interval_has_a_default_and_an_older_name(options: dic
     assert transport.waits == [interval]
 
 
+async def test_polls_use_the_options_of_the_call_but_not_its_query() -> None:
+    class GoneError(HttpResponseError):
+        pass
+
+    transport = ScriptedTransport(CHALLENGE, _started(), Answer(404, error("Gone", "gone")))
+    poller = await _begin(transport, params={"x": "1"}, error_map={404: GoneError}, headers={"x-a": "b"})
+
+    with pytest.raises(GoneError):
+        await poller.result()
+
+    start, poll = transport.requests[1:]
+    assert start.url.endswith("x=1")
+    assert (poll.url, poll.headers["Accept"], poll.headers["x-a"]) == (_STATUS_URL, "application/json", "b")
+
+
 async def test_cls_sees_the_last_response_and_its_value_is_the_result() -> None:
     last = _polled("Succeeded", {"x-ms-request-id": "r"}, azureStorageBlobContainerUri="https://a/b/c")
     poller = await _begin(ScriptedTransport(CHALLENGE, _started(), _polled("InProgress"), last), cls=lambda *seen: seen)
