@@ -8,9 +8,11 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
+from azure.core.rest import HttpRequest
 
-from azure.keyvault.administration._runtime.redaction import redact
+from azure.keyvault.administration._runtime.redaction import FollowUpRequest, RedactedHead, redact, redacted_response
 from azure.keyvault.administration._runtime.spellings import LONGEST_SHOWN, decoded, without_secrets
+from fakes import VAULT, Answer, FakeResponse
 
 _SIGNATURE = "kX3+vQ/9aZ=="
 _SAS = f"sv=2024-11-04&se=2999-01-01&sp=crdw&sig={quote(_SIGNATURE, safe='')}"
@@ -114,3 +116,47 @@ def test_secret_at_the_end_of_what_is_shown_is_replaced_as_a_whole(cut: int) -> 
 )
 def test_huge_text_is_searched_in_linear_time(piece: str) -> None:
     assert len(redact(piece * 2_000_000, decoded([_SIGNATURE, "a" * 10_000]))) < 2 * LONGEST_SHOWN
+
+
+@pytest.mark.parametrize("body", [{"token": _SAS}, {"sasTokenParameters": {"token": _SAS}}], ids=["token", "nested"])
+def test_copy_of_a_response_has_everything_but_the_secrets_of_its_request(body: dict[str, object]) -> None:
+    headers = {"Authorization": f"Bearer {_TOKEN}", "x-a": "b"}
+    request = HttpRequest("PUT", f"{VAULT}/restore?x={_percent(_SIGNATURE)}", headers=headers, json=body)
+    said = f"\ufeffé {_TOKEN}, {_SIGNATURE}"
+    headers = {"x-said": _SIGNATURE, "Set-Cookie": "c=d"}
+    answer = Answer(400, headers=headers, body=said.encode(), reason=f"Bad {_TOKEN}")
+
+    shown = redacted_response(FakeResponse(request, answer))
+
+    assert (shown.status_code, shown.reason, shown.text(), shown.text("latin-1")[-8:]) == (
+        400,
+        "Bad REDACTED",
+        "é REDACTED, REDACTED",
+        "REDACTED",
+    )
+    assert dict(shown.headers) == {
+        "Content-Type": "application/json; charset=utf-8",
+        "x-said": "REDACTED",
+        "Set-Cookie": "REDACTED",
+    }
+    copy = shown.request
+    assert (copy.method, shown.url) == ("PUT", f"{VAULT}/restore?x=REDACTED")
+    assert (copy.headers["Authorization"], copy.headers["x-a"]) == ("REDACTED", "b")
+    assert json.loads(copy.content) == json.loads(json.dumps(body).replace(_SAS, "REDACTED"))
+
+
+@pytest.mark.parametrize(("content", "shown"), [(f"x {_SIGNATURE}".encode(), b"x REDACTED"), (iter([b"x"]), None)])
+def test_copy_of_a_request_has_its_bytes_but_no_stream(content: object, shown: bytes | None) -> None:
+    request = FollowUpRequest("GET", VAULT, secrets=decoded([_SIGNATURE]), headers={"Accept": "a/b"})
+    request.set_bytes_body(content)
+
+    copy = redacted_response(FakeResponse(request, Answer())).request
+
+    assert (copy.content, copy.headers["Accept"]) == (shown, "a/b")
+
+
+@pytest.mark.parametrize(("body", "shown"), [({"a": 1}, "a body"), (None, None)])
+def test_head_says_whether_there_is_a_body(body: object, shown: str | None) -> None:
+    request = HttpRequest("PUT", VAULT, json=body)
+
+    assert (RedactedHead(request, request).method, RedactedHead(request, request).body) == ("PUT", shown)
