@@ -174,12 +174,9 @@ class _Response(FakeResponse):
     """A response that costs as little as possible."""
 
     def __init__(self, request: HttpRequest, answer: Answer, headers: CaseInsensitiveDict) -> None:
-        self._request = request
+        self.request, self.url, self.status_code, self.headers = request, request.url, answer.status, headers
         self._answer = answer
-        self._headers = headers
         self._unread = False
-        self._encoding = None
-        self._closed = True
 
 
 class GivenToken(FakeCredential):
