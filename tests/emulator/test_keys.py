@@ -280,6 +280,17 @@ async def test_attestation_is_stable_and_shown_nowhere_else(user: RawClient) -> 
     assert "attestation" not in (await user.send("GET", "/keys/k")).json["attributes"]
 
 
+async def test_update_of_a_version_leaves_the_others_as_they_are(user: RawClient) -> None:
+    first, second = [(await user.send("POST", "/keys/k/create", {"kty": "EC"})).json for _ in range(2)]
+    # As many and as long as a key can have.
+    tags = {"a" * 256: "x" * 256, **{str(number): "" for number in range(14)}}
+
+    changed = await user.send("PATCH", f"/keys/k/{first['key']['kid'][-32:]}", {"tags": tags})
+
+    assert (changed.status, changed.json["tags"], changed.json["key"]) == (200, tags, first["key"])
+    assert (await user.send("GET", "/keys/k")).json == second
+
+
 async def test_name_of_an_operation_is_not_a_version(user: RawClient) -> None:
     await user.send("POST", "/keys/k/create", {"kty": "oct"})
 
