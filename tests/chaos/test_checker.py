@@ -161,16 +161,6 @@ PLANTED: dict[str, tuple[Plant, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", PLANTED)
-def test_a_planted_violation_is_found(name: str) -> None:
-    plant, expected = PLANTED[name]
-    run = good_record()
-
-    plant(run)
-
-    assert any(found.startswith(expected) for found in violations(run)), violations(run)
-
-
 def test_a_service_that_is_killed_may_forget_the_starts_of_that_time_and_no_others() -> None:
     run = good_record()
     run.operations.append(Operation(Action.START, START, DONE, "job-2", 10.5, 12))
@@ -392,10 +382,16 @@ PLANTED_IN_EVENTS: dict[str, tuple[Plant, str]] = {
 }
 
 
-@pytest.mark.parametrize("name", PLANTED_IN_EVENTS)
-def test_violation_planted_in_an_eventful_run_is_found(name: str) -> None:
-    plant, expected = PLANTED_IN_EVENTS[name]
-    run = eventful_record()
+@pytest.mark.parametrize(
+    ("record", "plant", "expected"),
+    [
+        pytest.param(record, *planted, id=name)
+        for record, plants in ((good_record, PLANTED), (eventful_record, PLANTED_IN_EVENTS))
+        for name, planted in plants.items()
+    ],
+)
+def test_a_planted_violation_is_found(record: Any, plant: Any, expected: str) -> None:
+    run = record()
 
     plant(run)
 

@@ -83,13 +83,16 @@ class FollowUpRequest(RestRequest):
         self.secrets = secrets
 
 
-def redacted_request(request: HttpRequest, secrets: frozenset[bytes] = NO_SECRETS) -> HttpRequest:
+def redacted_request(request: HttpRequest) -> HttpRequest:
     """Return a copy of a request without its secrets.
 
     :param request: The request.
-    :param secrets: Secrets to look for, besides its own.
     """
-    known = secrets | secrets_of(request)
+    return _request_without(request, secrets_of(request))
+
+
+def _request_without(request: HttpRequest, known: frozenset[bytes]) -> HttpRequest:
+    """Return a copy of a request without secrets that are known, among them its own."""
     content = request.content
     if isinstance(content, bytes):
         content = without_secrets(content, known)
@@ -163,7 +166,7 @@ class RedactedResponse(AsyncHttpResponse):
 
     def __init__(self, response: AsyncHttpResponse, secrets: frozenset[bytes] = NO_SECRETS) -> None:
         known = secrets | secrets_of(response.request)
-        self._request = redacted_request(response.request, known)
+        self._request = _request_without(response.request, known)
         self._status_code = response.status_code
         self._reason = redact(response.reason or "", known)
         self._headers = redacted_headers(response.headers, known)

@@ -38,7 +38,6 @@ class ParsableRedirectPolicy(AsyncRedirectPolicy[HttpRequest, AsyncHttpResponse]
         is_allowed = super().increment(settings, response, redirect_location)
         # The error of too many redirects holds the history.
         last = settings["history"].pop()
-        secrets = secrets_of(last.http_request)
-        shown = redacted_response(last.http_response, secrets)
-        settings["history"].append(RequestHistory(redacted_request(last.http_request, secrets), http_response=shown))
+        shown = redacted_response(last.http_response, secrets_of(last.http_request))
+        settings["history"].append(RequestHistory(redacted_request(last.http_request), http_response=shown))
         return is_allowed

@@ -33,8 +33,9 @@ class Clock:
         :param seconds: By how much; the clock cannot go back.
         :raises ValueError: if seconds is negative or not a number, or the clock would be over thirty years ahead.
         """
-        require(is_seconds(seconds) and is_seconds(self._ahead + seconds), "seconds", seconds, f"{SECONDS} in all")
         with self._lock:
+            is_valid = is_seconds(seconds) and is_seconds(self._ahead + seconds)
+            require(is_valid, "seconds", seconds, f"{SECONDS} in all")
             self._ahead += seconds
             for wake_up, loop in self._sleepers.items():
                 # The loop is closed.
